@@ -1,0 +1,49 @@
+#!/bin/sh
+# Installs the Debian packages that a purpose needs, and says so; without root it says what is missing and how to get it.
+# Usage: deploy/packages.sh [build] [test] [lint]
+set -eu
+
+# build: OpenSSL is built from source (cc, perl, make), its bindings are made by libclang.
+build_packages="gcc libc6-dev make perl clang libclang-dev"
+# test: OpenPGP and mail peers that the tests talk to; setpriv (util-linux) drops rights for the daemon under test.
+test_packages="gnupg sq postfix swaks util-linux"
+lint_packages=""
+
+missing=""
+for purpose in "$@"; do
+    case "$purpose" in
+        build) wanted=$build_packages ;;
+        test) wanted=$test_packages ;;
+        lint) wanted=$lint_packages ;;
+        *) echo "packages.sh: unknown purpose '$purpose'; use build, test or lint" >&2; exit 64 ;;
+    esac
+    for package in $wanted; do
+        status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
+        [ "$status" = "install ok installed" ] || missing="$missing $package"
+    done
+done
+
+if ! command -v cargo >/dev/null 2>&1; then
+    echo "packages.sh: the Rust toolchain is missing (cargo, 1.95 or later); install it with rustup" >&2
+    exit 69
+fi
+[ -n "$missing" ] || exit 0
+
+echo "packages.sh: these Debian packages are missing:$missing"
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "packages.sh: this is no Debian; install what provides them by your system's own means" >&2
+    exit 69
+fi
+if [ "$(id -u)" -ne 0 ]; then
+    echo "packages.sh: installing needs root; run:" >&2
+    echo "    sudo apt-get update && sudo apt-get install --no-install-recommends$missing" >&2
+    # The peers of the tests may be missing on a developer's machine: those tests then say that they are skipped.
+    # A continuous integration run has no such excuse.
+    [ "$*" = "test" ] && [ "${CI:-}" != "true" ] && exit 0
+    exit 77
+fi
+echo "packages.sh: installing them with apt-get"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# shellcheck disable=SC2086 # one word for each package is meant
+apt-get install -y -qq --no-install-recommends $missing

@@ -1,0 +1,6 @@
+//! Vouchsafe: an encrypted mailing-list relay for embargoed vulnerability reports.
+#![forbid(unsafe_code)]
+
+pub mod id;
+pub mod secret;
+pub mod time;
