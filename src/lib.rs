@@ -3,4 +3,5 @@
 
 pub mod id;
 pub mod secret;
+pub mod store;
 pub mod time;

@@ -1,0 +1,282 @@
+//! The embedded engine for one node: redb for the entries, files for the bodies.
+//!
+//! ```text
+//! lock        held while the store is open
+//! index.redb  tables: entries (space, key) -> row · due (space, due, key) · names (body) -> count · meta
+//! bodies/     see bodies.rs
+//! ```
+
+mod change;
+mod medium;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use redb::{Database, ReadableDatabase, ReadableTable};
+
+use self::change::{Change, transact};
+use self::medium::{DUE, ENTRIES, NAMES, check_format, create_index, explain, open_index};
+use super::bodies::Bodies;
+use super::contract::{Batch, BodyId, Claim, Entry, MAX_VALUE, Space, Store, StoreError};
+use super::disk::Disk;
+use super::rows::{Head, entry_key, parse_due_key};
+
+const INDEX: &str = "index.redb";
+/// An index below this size is not worth compacting.
+const SMALL: u64 = 4 << 20;
+
+/// A store in one directory, for one process.
+#[derive(Debug)]
+pub struct Redb {
+    /// `None` only while it is being reopened after a failure.
+    index: RwLock<Option<Database>>,
+    /// A step on the index failed, so redb refuses to go on; set by [`Medium`].
+    failed: Arc<AtomicBool>,
+    /// Held from looking for a body to removing it, so that no commit names what another is about to remove.
+    naming: Mutex<()>,
+    bodies: Bodies,
+    disk: Disk,
+    dir: PathBuf,
+    _lock: File,
+}
+
+impl Redb {
+    /// Opens the store in `dir`, which must exist; an empty directory becomes an empty store. The whole index is
+    /// checked, what a crash left behind is repaired, bodies that no commit named are removed.
+    ///
+    /// # Errors
+    /// `Locked`, `TooNew`, `Damaged`, or `Io` when the medium fails.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        Self::open_on(dir, Disk::default())
+    }
+
+    /// As [`Self::open`], on a medium of the caller's.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_on(dir: &Path, disk: Disk) -> Result<Self, StoreError> {
+        let lock = disk.lock(&dir.join("lock"))?;
+        let bodies = Bodies::open(dir, disk.clone())?;
+        let failed = Arc::new(AtomicBool::new(false));
+        if !disk.exists(&dir.join(INDEX)).map_err(|e| disk.explain("look for its index", &e))? {
+            if bodies.any()? {
+                let why = format!("there are bodies in {} but no {INDEX}; restore it", dir.display());
+                return Err(StoreError::Damaged(why));
+            }
+            create_index(&dir.join(INDEX), &disk)?;
+        }
+        let index = open_index(&dir.join(INDEX), &disk, &failed)?;
+        let named =
+            check_format(&index).and_then(|()| named(&index)).map_err(|e| explain(&disk, "open", e))?;
+        bodies.sweep(|id| named.contains(&id))?;
+        let (index, naming, dir) = (RwLock::new(Some(index)), Mutex::new(()), dir.to_owned());
+        Ok(Self { index, failed, naming, bodies, disk, dir, _lock: lock })
+    }
+
+    /// Runs `act` on the index, which is first brought back if a step on it failed before.
+    fn on_index<T>(
+        &self,
+        doing: &'static str,
+        act: impl FnOnce(&Database) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.disk.trusted()?;
+        self.reopen_failed()?;
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(index) = index.as_ref() else {
+            return Err(StoreError::Io { doing, why: "its index could not be reopened".to_owned() });
+        };
+        act(index).map_err(|e| explain(&self.disk, doing, e))
+    }
+
+    /// A full disk or a failed read is no reason to restart: what was synced is still there, so redb can repair itself
+    /// from it. (After a failed sync that is not known, and `trusted` ends it.)
+    fn reopen_failed(&self) -> Result<(), StoreError> {
+        if !self.failed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        if self.failed.swap(false, Ordering::AcqRel) {
+            *index = None; // closes the file and gives up redb's lock; ours stays
+            let reopened = open_index(&self.dir.join(INDEX), &self.disk, &self.failed);
+            *index = Some(reopened.inspect_err(|_| self.failed.store(true, Ordering::Release))?);
+        }
+        Ok(())
+    }
+
+    /// Runs `act` in one transaction, durable when this returns.
+    fn change<T>(
+        &self,
+        doing: &'static str,
+        act: impl FnOnce(&mut Change<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.on_index(doing, |index| transact(index, act))
+    }
+}
+
+impl Store for Redb {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Entry>, StoreError> {
+        self.on_index("read", |index| {
+            let entries = index.begin_read()?.open_table(ENTRIES)?;
+            let Some(row) = entries.get(entry_key(space, key).as_slice())? else { return Ok(None) };
+            let (head, value) = Head::parse(row.value())?;
+            Ok(Some(head.entry(key, value)))
+        })
+    }
+
+    fn scan(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let wanted = entry_key(space, prefix);
+        let after = after.filter(|after| *after >= prefix).map(|after| entry_key(space, after));
+        let from = after.as_deref().map_or(Included(wanted.as_slice()), Excluded);
+        self.on_index("read", |index| {
+            let mut found = Vec::new();
+            for row in index.begin_read()?.open_table(ENTRIES)?.range::<&[u8]>((from, Unbounded))?.take(limit)
+            {
+                let (key, row) = row?;
+                let Some((_space, key)) =
+                    key.value().split_first().filter(|_| key.value().starts_with(&wanted))
+                else {
+                    break;
+                };
+                let (head, value) = Head::parse(row.value())?;
+                found.push(head.entry(key, value));
+            }
+            Ok(found)
+        })
+    }
+
+    fn claim(&self, space: Space, now: i64, lease_ms: i64, limit: usize) -> Result<Vec<Claim>, StoreError> {
+        // Asking often must cost no write.
+        match self.next_due(space)? {
+            Some(due) if due <= now && limit > 0 => {}
+            _ => return Ok(Vec::new()),
+        }
+        self.change("claim", |change| change.claim(space, now, lease_ms, limit))
+    }
+
+    fn next_due(&self, space: Space) -> Result<Option<i64>, StoreError> {
+        self.on_index("read", |index| {
+            let due = index.begin_read()?.open_table(DUE)?;
+            let first = due.range::<&[u8]>(entry_key(space, b"").as_slice()..)?.next().transpose()?;
+            Ok(first.and_then(|(at, _)| Some(parse_due_key(space, at.value())?.0)))
+        })
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        if let Some(put) = batch.put.iter().find(|put| put.value.len() > MAX_VALUE) {
+            return Err(StoreError::TooLarge(put.value.len()));
+        }
+        let _naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = self.change("commit", |change| {
+            batch.expect.iter().try_for_each(|expect| change.check(expect))?;
+            let gone = change.count_names(&batch.name, &batch.unname, &self.bodies)?;
+            batch.delete.iter().try_for_each(|(space, key)| change.delete(*space, key))?;
+            batch.put.iter().try_for_each(|put| change.put(put))?;
+            Ok(gone)
+        })?;
+        for id in gone {
+            // The batch is carried out whatever comes of this; the sweep of the next start repeats it.
+            if let Err(why) = self.bodies.remove(id) {
+                tracing::warn!(body = %id, %why, "a body that nobody needs stays until the next start");
+            }
+        }
+        Ok(())
+    }
+
+    fn put_body(&self, id: BodyId, bytes: &[u8]) -> Result<(), StoreError> {
+        self.bodies.put(id, bytes)
+    }
+
+    fn read_body(&self, id: BodyId, offset: u64, max: usize) -> Result<Vec<u8>, StoreError> {
+        self.bodies.read(id, offset, max)
+    }
+
+    fn body_len(&self, id: BodyId) -> Result<u64, StoreError> {
+        self.bodies.len(id)
+    }
+
+    fn free_share(&self) -> Result<f64, StoreError> {
+        Disk::free_share(&self.dir).map_err(|e| self.disk.explain("tell how much room is left", &e))
+    }
+
+    fn compact(&self) -> Result<(), StoreError> {
+        let doing = "compact";
+        self.disk.trusted()?;
+        let size = self.dir.join(INDEX).metadata().map_err(|e| self.disk.explain(doing, &e))?.len();
+        if size < SMALL {
+            return Ok(());
+        }
+        let used = self.on_index(doing, |index| {
+            let stats = index.begin_write()?.stats()?;
+            Ok(stats.stored_bytes().saturating_add(stats.metadata_bytes()))
+        })?;
+        if size / 2 < used {
+            return Ok(());
+        }
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(index) = index.as_mut() else { return Ok(()) };
+        index.compact().map(|_| ()).map_err(|e| explain(&self.disk, doing, e.into()))
+    }
+}
+
+/// The bodies that have a name.
+fn named(index: &Database) -> Result<BTreeSet<BodyId>, StoreError> {
+    let names = index.begin_read()?.open_table(NAMES)?;
+    names.iter()?.map(|row| Ok(BodyId(*row?.0.value()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::medium::{META, META_FORMAT};
+    use super::*;
+
+    fn set_format(dir: &Path, format: u64) {
+        let index = Database::create(dir.join(INDEX)).unwrap();
+        let transaction = index.begin_write().unwrap();
+        transaction.open_table(META).unwrap().insert(META_FORMAT, format).unwrap();
+        transaction.commit().unwrap();
+    }
+
+    #[test]
+    fn a_store_of_a_later_release_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Redb::open(dir.path()).unwrap());
+        let body = dir.path().join("bodies").join("00".repeat(16));
+        std::fs::write(&body, b"of a later release").unwrap();
+        set_format(dir.path(), 2);
+        let refused = Redb::open(dir.path()).unwrap_err();
+        assert!(matches!(refused, StoreError::TooNew { found: 2, known: 1 }), "{refused}");
+        assert!(body.exists(), "nothing is swept from a store that is not understood");
+        set_format(dir.path(), 1);
+        Redb::open(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_lost_or_emptied_index_is_damage_and_not_a_new_store() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Redb::open(dir.path()).unwrap());
+        let body = dir.path().join("bodies").join("00".repeat(16));
+        std::fs::write(&body, b"not to be swept").unwrap();
+        File::create(dir.path().join(INDEX)).unwrap();
+        assert!(matches!(Redb::open(dir.path()), Err(StoreError::Damaged(_))));
+        std::fs::remove_file(dir.path().join(INDEX)).unwrap();
+        assert!(matches!(Redb::open(dir.path()), Err(StoreError::Damaged(_))));
+        assert!(body.exists());
+    }
+
+    #[test]
+    fn an_unfinished_index_of_a_first_start_is_begun_again() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(INDEX).with_extension("new"), [0; 5000]).unwrap();
+        Redb::open(dir.path()).unwrap();
+    }
+}

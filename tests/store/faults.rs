@@ -1,0 +1,253 @@
+//! The embedded store on a medium that fails: at every step of a short history, once or for good.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use vouchsafe::store::contract::{Batch, Space, Store, StoreError};
+use vouchsafe::store::disk::{Disk, Step};
+use vouchsafe::store::redb::Redb;
+
+use super::body;
+
+/// A medium that counts its steps and fails with `why` where `fails` says so.
+fn faulty(
+    why: io::ErrorKind,
+    fails: impl Fn(u64, Step) -> bool + Send + Sync + 'static,
+) -> (Disk, Arc<AtomicU64>) {
+    let steps = Arc::new(AtomicU64::new(0));
+    let counted = steps.clone();
+    let disk = Disk::with_faults(move |step| {
+        let n = counted.fetch_add(1, Ordering::SeqCst);
+        if fails(n, step) { Err(io::Error::new(why, "made to fail")) } else { Ok(()) }
+    });
+    (disk, steps)
+}
+
+/// What became of each mail of the history.
+#[derive(Debug, Default)]
+struct Told {
+    kept: BTreeSet<u8>,
+    refused: BTreeSet<u8>,
+    removed: BTreeSet<u8>,
+}
+
+/// Takes in six mails and finishes two of them, as the daemon would, and goes on after every failure.
+fn history(store: &Redb) -> Told {
+    let mut told = Told::default();
+    for n in 0..6 {
+        let took = store.put_body(body(n), &[n; 70_000]).and_then(|()| {
+            let mut batch = Batch::new();
+            batch.put_due(Space::Spool, [n], vec![n; 3000], 0).name(body(n));
+            store.commit(batch)
+        });
+        match took {
+            Ok(()) => _ = told.kept.insert(n),
+            Err(StoreError::Io { .. }) => _ = told.refused.insert(n),
+            Err(StoreError::Poisoned(_)) => {} // nobody was promised anything
+            Err(other) => panic!("{other}"),
+        }
+        let _ = store.claim(Space::Spool, 0, 1, 1);
+        let mut batch = Batch::new();
+        batch.delete(Space::Spool, [n / 2]).unname(body(n / 2));
+        if n % 3 == 2 && told.kept.contains(&(n / 2)) && store.get(Space::Spool, &[n / 2]).is_ok() {
+            match store.commit(batch) {
+                Ok(()) => _ = told.removed.insert(n / 2),
+                Err(StoreError::Io { .. }) => {}
+                Err(StoreError::Poisoned(_)) => _ = told.kept.remove(&(n / 2)), // gone or not: not known
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+    told
+}
+
+/// On a sound medium: what was promised is there, what was refused is not, and each entry has its body.
+fn verify(dir: &Path, told: &Told, when: &str) {
+    let store = Redb::open(dir).unwrap_or_else(|e| panic!("{when}: {e}"));
+    let found = store.scan(Space::Spool, b"", None, 99).unwrap();
+    for entry in &found {
+        let bytes = store.read_body(body(entry.key[0]), 0, usize::MAX);
+        assert!(bytes.is_ok_and(|b| b == [entry.key[0]; 70_000]), "{when}: {} has no body", entry.key[0]);
+    }
+    let found: BTreeSet<u8> = found.iter().map(|entry| entry.key[0]).collect();
+    let promised: BTreeSet<u8> = told.kept.difference(&told.removed).copied().collect();
+    assert!(promised.is_subset(&found), "{when}: lost {:?}", promised.difference(&found));
+    assert!(found.is_disjoint(&told.removed), "{when}: {found:?} {told:?}");
+    assert!(found.is_disjoint(&told.refused), "{when}: {found:?} {told:?}");
+    assert_eq!(
+        std::fs::read_dir(dir.join("bodies")).unwrap().count(),
+        found.len(),
+        "{when}: bodies are left over"
+    );
+}
+
+/// Runs the history once for every step it has, with that step failing; `run` decides what fails from there on.
+fn at_every_step(why: io::ErrorKind, fails: fn(at: u64, n: u64, step: Step) -> bool) {
+    let dir = tempfile::tempdir().unwrap();
+    let (disk, steps) = faulty(why, |_, _| false);
+    let told = history(&Redb::open_on(dir.path(), disk).unwrap());
+    assert_eq!((told.kept.len(), told.removed.len()), (6, 2), "a sound medium keeps everything");
+    verify(dir.path(), &told, "sound");
+    for at in 0..steps.load(Ordering::SeqCst) {
+        let dir = tempfile::tempdir().unwrap();
+        let (disk, _) = faulty(why, move |n, step| fails(at, n, step));
+        let told = Redb::open_on(dir.path(), disk).map(|store| history(&store)).unwrap_or_default();
+        verify(dir.path(), &told, &format!("step {at}"));
+    }
+}
+
+#[test]
+fn one_failure_at_any_step_loses_nothing() {
+    at_every_step(io::ErrorKind::Other, |at, n, _| n == at);
+}
+
+#[test]
+fn a_medium_that_is_full_from_any_step_on_loses_nothing() {
+    at_every_step(io::ErrorKind::StorageFull, |at, n, step| {
+        n >= at && matches!(step, Step::Write | Step::Resize | Step::MakeDir)
+    });
+}
+
+#[test]
+fn a_medium_that_dies_at_any_step_loses_nothing() {
+    at_every_step(io::ErrorKind::Other, |at, n, _| n >= at);
+}
+
+#[test]
+fn a_full_medium_refuses_and_goes_on_when_there_is_room_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let full = Arc::new(AtomicU64::new(0));
+    let seen = full.clone();
+    let (disk, _) = faulty(io::ErrorKind::StorageFull, move |_, step| {
+        seen.load(Ordering::SeqCst) == 1 && matches!(step, Step::Write | Step::Resize)
+    });
+    let store = Redb::open_on(dir.path(), disk).unwrap();
+    let commit = |key: u8| {
+        let mut batch = Batch::new();
+        batch.put(Space::Meta, [key], vec![key; 500_000]);
+        store.commit(batch)
+    };
+    commit(1).unwrap();
+    store.put_body(body(1), b"not yet named").unwrap();
+    full.store(1, Ordering::SeqCst);
+    assert!(matches!(commit(2), Err(StoreError::Io { .. })));
+    assert!(matches!(store.put_body(body(2), b"x"), Err(StoreError::Io { .. })));
+    full.store(0, Ordering::SeqCst);
+    assert_eq!(store.get(Space::Meta, &[2]).unwrap(), None);
+    commit(3).unwrap();
+    assert!(store.get(Space::Meta, &[1]).unwrap().is_some());
+    assert!(matches!(Redb::open(dir.path()), Err(StoreError::Locked)), "it was never let go of");
+    assert_eq!(store.read_body(body(1), 0, 99).unwrap(), b"not yet named", "only a start sweeps");
+    store.put_body(body(2), b"x").unwrap();
+}
+
+#[test]
+fn after_a_failed_sync_nothing_is_trusted_until_it_is_opened_again() {
+    for which in [Step::Sync, Step::SyncDir] {
+        let dir = tempfile::tempdir().unwrap();
+        let failing = Arc::new(AtomicU64::new(0));
+        let seen = failing.clone();
+        let (disk, _) =
+            faulty(io::ErrorKind::Other, move |_, step| seen.load(Ordering::SeqCst) == 1 && step == which);
+        let store = Redb::open_on(dir.path(), disk).unwrap();
+        let put = |key: u8| {
+            let mut batch = Batch::new();
+            batch.put(Space::Meta, [key], vec![]);
+            store.commit(batch)
+        };
+        put(1).unwrap();
+        failing.store(1, Ordering::SeqCst);
+        let first = if which == Step::Sync { put(2) } else { store.put_body(body(1), b"x") };
+        assert!(matches!(first, Err(StoreError::Poisoned(_))), "{first:?}");
+        failing.store(0, Ordering::SeqCst);
+        assert!(matches!(put(3), Err(StoreError::Poisoned(_))));
+        assert!(matches!(store.get(Space::Meta, &[1]), Err(StoreError::Poisoned(_))));
+        assert!(matches!(store.put_body(body(2), b"x"), Err(StoreError::Poisoned(_))));
+        assert!(matches!(store.compact(), Err(StoreError::Poisoned(_))));
+        drop(store);
+        let store = Redb::open(dir.path()).unwrap();
+        assert!(store.get(Space::Meta, &[1]).unwrap().is_some());
+        assert_eq!(store.get(Space::Meta, &[3]).unwrap(), None);
+    }
+}
+
+#[test]
+fn a_damaged_body_is_reported_and_not_delivered() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Redb::open(dir.path()).unwrap();
+    store.put_body(body(1), &[1; 200_000]).unwrap();
+    let file = dir.path().join("bodies").join(body(1).to_string());
+    let mut stored = std::fs::read(&file).unwrap();
+    stored[150_000] ^= 1;
+    std::fs::write(&file, &stored).unwrap();
+    assert_eq!(store.read_body(body(1), 0, 60_000).unwrap(), [1; 60_000]);
+    let damaged = store.read_body(body(1), 0, 200_000).unwrap_err();
+    assert!(matches!(&damaged, StoreError::Damaged(why) if why.contains("chunk 2")), "{damaged}");
+    std::fs::write(&file, &stored[..100_000]).unwrap();
+    assert!(matches!(store.read_body(body(1), 0, 1), Err(StoreError::Damaged(_))), "torn");
+}
+
+/// What a power cut leaves is the last commit whole. If it is not, the medium damaged it, and going back silently to the
+/// commit before would lose an accepted mail.
+#[test]
+fn a_damaged_last_commit_is_reported_and_not_rolled_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Redb::open(dir.path()).unwrap();
+    for n in 0..20 {
+        let mut batch = Batch::new();
+        let value = if n == 19 { b"the last one".to_vec() } else { vec![n; 500] };
+        batch.put(Space::Journal, [n], value);
+        store.commit(batch).unwrap();
+    }
+    let cut = std::fs::read(dir.path().join("index.redb")).unwrap();
+    drop(store);
+    let opened = |index: &[u8]| {
+        std::fs::write(dir.path().join("index.redb"), index).unwrap();
+        Redb::open(dir.path())?.scan(Space::Journal, b"", None, 99)
+    };
+    assert_eq!(opened(&cut).unwrap().len(), 20);
+    let at = cut.windows(12).position(|found| found == b"the last one").unwrap();
+    let mut damaged = cut.clone();
+    damaged[at] ^= 1;
+    assert!(matches!(opened(&damaged), Err(StoreError::Damaged(_))));
+}
+
+/// While one batch removes a body, another that names it has to wait and is then refused: the removal stands still here
+/// for as long as the other needs to get ahead of it, if it could.
+#[test]
+fn no_batch_names_a_body_that_is_being_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (removing, begun) = mpsc::channel();
+    let (ahead, overtaken) = mpsc::channel();
+    let overtaken = Mutex::new(overtaken);
+    let armed = Arc::new(AtomicU64::new(0));
+    let seen = armed.clone();
+    let disk = Disk::with_faults(move |step| {
+        if step == Step::Remove && seen.load(Ordering::SeqCst) == 1 {
+            removing.send(()).unwrap();
+            let _ = overtaken.lock().unwrap().recv_timeout(Duration::from_millis(300));
+        }
+        Ok(())
+    });
+    let store = Redb::open_on(dir.path(), disk).unwrap();
+    store.put_body(body(1), b"x").unwrap();
+    let batch = |change: fn(&mut Batch)| {
+        let mut batch = Batch::new();
+        change(&mut batch);
+        store.commit(batch)
+    };
+    batch(|b| _ = b.name(body(1))).unwrap();
+    armed.store(1, Ordering::SeqCst);
+    thread::scope(|scope| {
+        scope.spawn(|| batch(|b| _ = b.unname(body(1))).unwrap());
+        begun.recv().unwrap();
+        let named = batch(|b| _ = b.name(body(1)));
+        let _ = ahead.send(());
+        assert!(matches!(named, Err(StoreError::NoBody(_))), "{named:?}");
+    });
+}
