@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod id;
+pub mod mime;
 pub mod secret;
 pub mod store;
 pub mod time;

@@ -1,0 +1,261 @@
+//! What a mail says: its headers, decoded, and its [`Shape`]. The only user of `mail_parser`, which gets single
+//! header values here, never a whole mail.
+
+use mail_parser::decoders::charsets::map::charset_decoder;
+use mail_parser::parsers::MessageStream;
+use mail_parser::{Address, HeaderValue};
+
+use crate::secret::Plaintext;
+use crate::time::Timestamp;
+
+use super::field::{self, ContentType, RawField};
+use super::scan::Scanned;
+pub use super::shape::Shape;
+use super::shape::{self, Entity, Look};
+use super::tree::{Kind, Part};
+
+/// Mailboxes that are kept of one header.
+const MAX_MAILBOXES: usize = 500;
+/// Message identifiers that are kept of one header: its first, and its last ones.
+const MAX_IDS: usize = 100;
+
+/// A mail that cannot be read at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is no mail: it does not start with a single header field; send it from a mail program")]
+pub struct Unreadable;
+
+/// A mail whose limits were checked and whose shape is known.
+pub struct Message<'a> {
+    raw: &'a [u8],
+    shape: Shape,
+}
+
+/// Reads a mail.
+///
+/// # Errors
+/// When it has no header field.
+pub fn read<'a>(scanned: Scanned<'a>) -> Result<Message<'a>, Unreadable> {
+    let raw = scanned.bytes();
+    field::fields(raw).next().ok_or(Unreadable)?;
+    Ok(Message { raw, shape: shape::decide(&Entity::of(raw)) })
+}
+
+impl<'a> Message<'a> {
+    /// The mail as it came.
+    #[must_use]
+    pub fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Its outer headers.
+    #[must_use]
+    pub fn headers(&self) -> Headers {
+        headers(self.raw)
+    }
+}
+
+/// The name and address of one person.
+pub struct Mailbox {
+    /// Decoded, control characters replaced by spaces.
+    pub name: Option<Plaintext>,
+    /// As written, no control characters in it; not checked to be an address.
+    pub address: Option<String>,
+}
+
+/// The headers that matter here, decoded (RFC 2047). Control characters in names and the subject are spaces.
+pub struct Headers {
+    /// The first `Subject`.
+    pub subject: Option<Plaintext>,
+    /// All mailboxes of all `From` fields: a mail with several has no one author.
+    pub from: Vec<Mailbox>,
+    /// Likewise of `Sender`.
+    pub sender: Vec<Mailbox>,
+    /// Likewise of `Reply-To`.
+    pub reply_to: Vec<Mailbox>,
+    /// Likewise of `To`, the members of groups included.
+    pub to: Vec<Mailbox>,
+    /// Likewise of `Cc`.
+    pub cc: Vec<Mailbox>,
+    /// The first `Date`, if it is one.
+    pub date: Option<Timestamp>,
+    /// Without angle brackets, as are all identifiers.
+    pub message_id: Option<String>,
+    /// What it answers.
+    pub in_reply_to: Vec<String>,
+    /// The thread, oldest first.
+    pub references: Vec<String>,
+    /// `Auto-Submitted` with another value than `no` (RFC 3834 §5).
+    pub auto_submitted: bool,
+}
+
+/// A signed entity and its detached signature.
+pub struct SignedParts<'a> {
+    /// The first part, headers included, as it stands in the mail, without the line end before the delimiter. A
+    /// verifier makes its line ends CRLF.
+    pub signed: &'a [u8],
+    /// Transfer encoding removed; armored as a rule.
+    pub signature: Vec<u8>,
+}
+
+/// The two parts of an OpenPGP `multipart/signed` root (RFC 3156 §5), if it is exactly that.
+#[must_use]
+pub fn signed_parts<'a>(entity: Scanned<'a>) -> Option<SignedParts<'a>> {
+    let entity = Entity::of(entity.bytes());
+    entity.root().filter(|root| shape::is_signed(root))?;
+    let [first, second] = *entity.strict_parts("signed")?.as_slice() else { return None };
+    if second.kind != Kind::Leaf || !second.ctype.is("application", "pgp-signature") {
+        return None;
+    }
+    let signed = entity.raw.get(first.whole.clone())?;
+    Some(SignedParts { signed, signature: entity.decoded(second).into_owned() })
+}
+
+/// The protected headers of a decrypted entity: those of the part that declares itself to carry them (RFC 9788 §2.1,
+/// or the older `protected-headers="v1"`). In a `multipart/signed` the signed part comes before the root.
+#[must_use]
+pub fn payload_headers(entity: Scanned<'_>) -> Option<Headers> {
+    let entity = Entity::of(entity.bytes());
+    let root = entity.root()?;
+    let signed = root.ctype.is("multipart", "signed").then(|| entity.children(0).next()).flatten();
+    let bearer = signed.map(|(_, part)| part).into_iter().chain([root]).find(|part| protects(&part.ctype))?;
+    Some(headers(entity.raw.get(bearer.whole.clone())?))
+}
+
+/// Whether anything inside is encrypted, or might be to some mail program: `multipart/encrypted`,
+/// `application/pgp-encrypted`, S/MIME, or an armored message anywhere. When in doubt, yes.
+#[must_use]
+pub fn holds_encrypted(entity: Scanned<'_>) -> bool {
+    shape::holds(entity.bytes(), Look::Anything)
+}
+
+/// The text that a person wrote: the first `text/plain` that is no attachment, decoded. `None` when the entity opens
+/// with something else, e.g. HTML only. Never from inside a forwarded message.
+#[must_use]
+pub fn plain_text(entity: Scanned<'_>) -> Option<Plaintext> {
+    let entity = Entity::of(entity.bytes());
+    let (mut index, mut part) = (0, entity.root()?);
+    while part.kind == Kind::Multipart {
+        let mut inside = entity.children(index);
+        let any = part.ctype.is("multipart", "alternative");
+        (index, part) = inside.find(|(_, p)| !any || p.ctype.is("text", "plain"))?;
+    }
+    let header = entity.raw.get(part.whole.start..part.body.start)?;
+    let attached = field::fields(header)
+        .any(|f| f.is("Content-Disposition") && ContentType::parse(f.value).main() == "attachment");
+    (part.ctype.is("text", "plain") && !attached).then(|| text(&entity, part))
+}
+
+fn text(entity: &Entity<'_>, part: &Part) -> Plaintext {
+    let bytes = entity.decoded(part);
+    let decoder = part.ctype.param("charset").and_then(|name| charset_decoder(&name));
+    let text = decoder.map_or_else(|| String::from_utf8_lossy(&bytes).into_owned(), |decode| decode(&bytes));
+    Plaintext::new(text.into_bytes())
+}
+
+fn protects(ctype: &ContentType) -> bool {
+    ctype.param_is("hp", "cipher")
+        || ctype.param_is("hp", "clear")
+        || ctype.param_is("protected-headers", "v1")
+}
+
+fn headers(entity: &[u8]) -> Headers {
+    let mut headers = Headers {
+        subject: None,
+        from: Vec::new(),
+        sender: Vec::new(),
+        reply_to: Vec::new(),
+        to: Vec::new(),
+        cc: Vec::new(),
+        date: None,
+        message_id: None,
+        in_reply_to: Vec::new(),
+        references: Vec::new(),
+        auto_submitted: false,
+    };
+    for field in field::fields(entity) {
+        headers.take(&field);
+    }
+    headers
+}
+
+impl Headers {
+    fn take(&mut self, field: &RawField<'_>) {
+        match field.name.to_ascii_lowercase().as_slice() {
+            b"from" => mailboxes(field, &mut self.from),
+            b"sender" => mailboxes(field, &mut self.sender),
+            b"reply-to" => mailboxes(field, &mut self.reply_to),
+            b"to" => mailboxes(field, &mut self.to),
+            b"cc" => mailboxes(field, &mut self.cc),
+            b"subject" if self.subject.is_none() => {
+                let subject = parsed(field, |s| s.parse_unstructured().into_text().map(|t| plain(&t)));
+                self.subject = Some(subject.unwrap_or_else(|| Plaintext::new(Vec::new())));
+            }
+            b"date" if self.date.is_none() => self.date = date(field),
+            b"message-id" if self.message_id.is_none() => self.message_id = ids(field).into_iter().next(),
+            b"in-reply-to" if self.in_reply_to.is_empty() => self.in_reply_to = ids(field),
+            b"references" if self.references.is_empty() => self.references = ids(field),
+            // RFC 3834 §5: a keyword, perhaps with parameters and comments.
+            b"auto-submitted" => self.auto_submitted |= ContentType::parse(field.value).main() != "no",
+            _ => {}
+        }
+    }
+}
+
+/// Gives one value to the parser, which reads to a line end: so one is put behind.
+fn parsed<T>(field: &RawField<'_>, parse: impl FnOnce(&mut MessageStream<'_>) -> Option<T>) -> Option<T> {
+    let value = [field.value, b"\n"].concat();
+    parse(&mut MessageStream::new(&value))
+}
+
+fn mailboxes(field: &RawField<'_>, out: &mut Vec<Mailbox>) {
+    let all = parsed(field, |stream| stream.parse_address().into_address().map(Address::into_owned));
+    for one in all.map(Address::into_list).unwrap_or_default() {
+        if out.len() >= MAX_MAILBOXES {
+            return;
+        }
+        let address = one.address.filter(|a| !a.is_empty() && !a.chars().any(char::is_control));
+        let name = one.name.filter(|name| !name.is_empty()).map(|name| plain(&name));
+        if address.is_some() || name.is_some() {
+            out.push(Mailbox { name, address: address.map(Into::into) });
+        }
+    }
+}
+
+fn ids(field: &RawField<'_>) -> Vec<String> {
+    let all = parsed(field, |stream| match stream.parse_id() {
+        HeaderValue::Text(one) => Some(vec![one.into_owned()]),
+        HeaderValue::TextList(many) => Some(many.into_iter().map(Into::into).collect()),
+        _ => None,
+    });
+    let mut all = all.unwrap_or_default();
+    all.retain(|id| {
+        !id.is_empty() && id.chars().all(|c| !c.is_control() && !c.is_whitespace() && !"<>".contains(c))
+    });
+    if all.len() > MAX_IDS {
+        // RFC 5322 §3.6.4 lets a thread's middle be left out sooner than its ends.
+        let middle = 1..=all.len() - MAX_IDS;
+        all.drain(middle);
+    }
+    all
+}
+
+fn date(field: &RawField<'_>) -> Option<Timestamp> {
+    let date = parsed(field, |stream| stream.parse_date().into_datetime())?;
+    date.is_valid().then(|| Timestamp::from_secs(date.to_timestamp()))
+}
+
+/// What a decoded word must not bring in: line ends, and what steers a terminal.
+fn plain(text: &str) -> Plaintext {
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    Plaintext::new(clean.into_bytes())
+}
+
+#[cfg(test)]
+#[path = "read_tests.rs"]
+mod tests;
