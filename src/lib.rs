@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 pub mod id;
+pub mod mail;
 pub mod mime;
+pub mod pgp;
 pub mod secret;
 pub mod store;
 pub mod time;

@@ -1,0 +1,125 @@
+//! The header fields of what leaves: protected inside, an allow-list outside.
+
+use crate::mail::address::Address;
+use crate::time::Timestamp;
+
+/// The field that marks what this relay sent, so that it never relays its own copies again.
+pub const LOOP_MARK: &str = "X-Vouchsafe-List";
+
+/// What a copy says of itself. All of it stands inside the encryption; [`Outer`] is what stands outside.
+pub struct Identity<'a> {
+    /// The list's posting address.
+    pub list: &'a Address,
+    /// What people call the list.
+    pub title: &'a str,
+    /// When the copy was made.
+    pub date: Timestamp,
+    /// Its message-id, without angle brackets, the same inside and outside.
+    pub message_id: String,
+    /// What it answers, likewise.
+    pub in_reply_to: Vec<String>,
+    /// Its thread, likewise.
+    pub references: Vec<String>,
+}
+
+/// What the outer Subject says (RFC 9788 §3.1.1, `hcp_baseline`).
+pub const HIDDEN_SUBJECT: &str = "[...]";
+
+impl Identity<'_> {
+    /// The outer fields as name and value, in order: the allow-list itself. They are the same for every reader.
+    #[must_use]
+    pub fn outer(&self) -> Vec<(&'static str, String)> {
+        let mut fields = vec![
+            ("From", format!("{} <{}>", phrase(self.title), self.list)),
+            ("To", self.list.to_string()),
+            ("Subject", HIDDEN_SUBJECT.to_owned()),
+            ("Date", self.date.rfc5322()),
+        ];
+        fields.extend(self.threading());
+        fields.extend([
+            // RFC 2919 §3: the address with its @ as a dot is unique in the domain that we own.
+            ("List-Id", format!("<{}>", self.list_id())),
+            ("List-Post", format!("<mailto:{}>", self.list)),
+            ("List-Help", format!("<mailto:{}>", help_address(self.list))),
+            ("Precedence", "list".to_owned()),
+            (LOOP_MARK, self.list_id()),
+        ]);
+        fields
+    }
+
+    /// Message-ID, In-Reply-To and References, the same inside and outside.
+    #[must_use]
+    pub fn threading(&self) -> Vec<(&'static str, String)> {
+        let bracketed = |ids: &[String]| ids.iter().map(|id| format!("<{id}>")).collect::<Vec<_>>().join(" ");
+        let mut fields = vec![("Message-ID", format!("<{}>", self.message_id))];
+        if !self.in_reply_to.is_empty() {
+            fields.push(("In-Reply-To", bracketed(&self.in_reply_to)));
+        }
+        if !self.references.is_empty() {
+            fields.push(("References", bracketed(&self.references)));
+        }
+        fields
+    }
+
+    /// The List-Id without brackets.
+    #[must_use]
+    pub fn list_id(&self) -> String {
+        list_id(self.list)
+    }
+}
+
+/// The List-Id of a list, without brackets.
+#[must_use]
+pub fn list_id(list: &Address) -> String {
+    format!("{}.{}", list.local(), list.domain())
+}
+
+fn help_address(list: &Address) -> String {
+    list.with_suffix("-request").map_or_else(|_| list.to_string(), |a| a.to_string())
+}
+
+/// A display name as an RFC 5322 §3.2.5 phrase; list titles are plain ASCII by their type's check.
+fn phrase(title: &str) -> String {
+    let atoms = title.bytes().all(|b| b.is_ascii_alphanumeric() || b == b' ' || b == b'-');
+    if atoms { title.to_owned() } else { format!("\"{}\"", title.replace(['"', '\\', '\r', '\n'], "'")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outside_stands_only_what_the_allow_list_names() {
+        let list: Address = "distrib@lists.example.org".parse().unwrap();
+        let identity = Identity {
+            list: &list,
+            title: "distrib",
+            date: Timestamp::from_secs(0),
+            message_id: "a@b".to_owned(),
+            in_reply_to: vec!["c@d".to_owned()],
+            references: vec!["e@f".to_owned(), "c@d".to_owned()],
+        };
+        let names: Vec<_> = identity.outer().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(
+            names,
+            [
+                "From",
+                "To",
+                "Subject",
+                "Date",
+                "Message-ID",
+                "In-Reply-To",
+                "References",
+                "List-Id",
+                "List-Post",
+                "List-Help",
+                "Precedence",
+                LOOP_MARK
+            ]
+        );
+        let outer = identity.outer();
+        assert!(outer.contains(&("Subject", "[...]".to_owned())));
+        assert!(outer.contains(&("List-Id", "<distrib.lists.example.org>".to_owned())));
+        assert!(outer.contains(&("References", "<e@f> <c@d>".to_owned())));
+    }
+}

@@ -1,0 +1,8 @@
+//! Mail as the relay speaks of it: addresses, envelopes, who an address belongs to, and the parcels that leave.
+
+pub mod address;
+pub mod arrival;
+pub mod directory;
+pub mod headers;
+pub mod parcel;
+pub mod tags;

@@ -1,0 +1,57 @@
+//! What can go wrong with the relay's own keys, for people.
+
+use std::path::PathBuf;
+
+use super::cert::CertError;
+
+/// Why a key could not be made, stored or read.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file system refused.
+    #[error("cannot {what} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A key is there already and is never overwritten.
+    #[error("{} exists and is not overwritten: use `key rotate` to replace a key", .0.display())]
+    Exists(PathBuf),
+    /// There is no such key.
+    #[error("{} is missing: make the key with `init`, or restore it from a backup", .0.display())]
+    Missing(PathBuf),
+    /// Others can read it.
+    #[error("{} can be read by others: chmod 600 it, and change the passphrase if anybody else uses this machine", .0.display())]
+    Readable(PathBuf),
+    /// The passphrase does not fit.
+    #[error("the passphrase does not unlock {}: check which passphrase it was made with", .0.display())]
+    WrongPassphrase(PathBuf),
+    /// Not what it should be.
+    #[error("{} is not a usable key: restore it from a backup", .0.display())]
+    Malformed(PathBuf),
+    /// The passphrase is empty.
+    #[error("the passphrase is empty: give one, or let `init` make one")]
+    EmptyPassphrase,
+    /// The key to import is locked and its passphrase was not given or is wrong.
+    #[error("the key to import is locked: give the passphrase it was exported with")]
+    ImportLocked,
+    /// The key to import is none.
+    #[error(
+        "this is not one OpenPGP secret key: export it with gpg --export-secret-keys --armor FINGERPRINT"
+    )]
+    ImportNoKey,
+    /// The key to import cannot serve.
+    #[error(
+        "this key cannot serve a list: it needs living keys for signing and for encryption, with their secret halves"
+    )]
+    ImportUnfit,
+    /// The certificate part is not usable.
+    #[error(transparent)]
+    Cert(#[from] CertError),
+    /// The library failed.
+    #[error("the OpenPGP library failed to {0}: check the names and addresses of the list")]
+    Library(&'static str),
+}

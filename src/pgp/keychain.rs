@@ -1,0 +1,120 @@
+//! The unlocked keys of a running daemon: which list has which key, and what the front door may know of the spool's.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::id::{Fingerprint, ListName};
+use crate::pgp::cert::Cert;
+use crate::pgp::keyring::{KeyDir, KeyError, ListKey, Passphrase, SpoolCert, SpoolKeys, TagKey};
+use crate::secret::Plaintext;
+use crate::time::Timestamp;
+
+/// All keys of a daemon, unlocked, with the folder they come from.
+pub struct Keychain {
+    dir: KeyDir,
+    passphrase: Passphrase,
+    lists: RwLock<BTreeMap<ListName, Arc<ListKey>>>,
+    spool: RwLock<Arc<SpoolKeys>>,
+    spool_cert: Arc<RwLock<SpoolCert>>,
+    tags: TagKey,
+}
+
+impl Keychain {
+    /// Unlocks the keys of these lists, the spool keys and the tag key.
+    ///
+    /// # Errors
+    /// When a key is missing, unreadable, or the passphrase does not open it.
+    pub fn open(dir: KeyDir, passphrase: Passphrase, lists: &[ListName]) -> Result<Self, KeyError> {
+        let mut keys = BTreeMap::new();
+        for list in lists {
+            keys.insert(list.clone(), Arc::new(dir.load_list(list, &passphrase)?));
+        }
+        let spool = dir.load_spool(&passphrase)?;
+        let spool_cert = Arc::new(RwLock::new(spool.newest()));
+        let tags = dir.load_tags(&passphrase)?;
+        Ok(Self {
+            dir,
+            passphrase,
+            lists: RwLock::new(keys),
+            spool: RwLock::new(Arc::new(spool)),
+            spool_cert,
+            tags,
+        })
+    }
+
+    /// A list's key; none for a list that takes no mail.
+    #[must_use]
+    pub fn list(&self, list: &ListName) -> Option<Arc<ListKey>> {
+        self.lists.read().unwrap_or_else(PoisonError::into_inner).get(list).cloned()
+    }
+
+    /// All spool keys that may still be needed.
+    #[must_use]
+    pub fn spool(&self) -> Arc<SpoolKeys> {
+        Arc::clone(&self.spool.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The public half that the front door seals to; it follows every rotation.
+    #[must_use]
+    pub fn front_door(&self) -> Arc<RwLock<SpoolCert>> {
+        Arc::clone(&self.spool_cert)
+    }
+
+    /// The tag key.
+    #[must_use]
+    pub fn tags(&self) -> &TagKey {
+        &self.tags
+    }
+
+    /// Takes another key for a list; the one before stays, so that old mail still opens.
+    ///
+    /// # Errors
+    /// When the bytes are no key for this, or the folder cannot be written.
+    pub fn import(
+        &self,
+        list: &ListName,
+        key: &Plaintext,
+        theirs: Option<&Passphrase>,
+        now: Timestamp,
+    ) -> Result<Cert, KeyError> {
+        let cert = self.dir.import_list(list, key, theirs, &self.passphrase, now)?;
+        let loaded = self.dir.load_list(list, &self.passphrase)?;
+        self.lists.write().unwrap_or_else(PoisonError::into_inner).insert(list.clone(), Arc::new(loaded));
+        Ok(cert)
+    }
+
+    /// Makes a new spool key, to which everything that arrives from now on is sealed.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn rotate_spool(&self, now: Timestamp) -> Result<SpoolCert, KeyError> {
+        let cert = self.dir.create_spool(&self.passphrase, now)?;
+        // The secret half is at hand before the first mail is sealed to the public one.
+        self.reload_spool()?;
+        *self.spool_cert.write().unwrap_or_else(PoisonError::into_inner) = cert.clone();
+        Ok(cert)
+    }
+
+    /// Destroys the spool keys that are neither the newest nor `needed`, and names them.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn destroy_drained(&self, needed: &[Fingerprint]) -> Result<Vec<Fingerprint>, KeyError> {
+        let newest = self.spool().newest().fingerprint();
+        let drained: Vec<Fingerprint> =
+            self.spool().fingerprints().into_iter().filter(|f| *f != newest && !needed.contains(f)).collect();
+        for fingerprint in &drained {
+            self.dir.destroy_spool(*fingerprint)?;
+        }
+        if !drained.is_empty() {
+            self.reload_spool()?;
+        }
+        Ok(drained)
+    }
+
+    fn reload_spool(&self) -> Result<(), KeyError> {
+        let keys = self.dir.load_spool(&self.passphrase)?;
+        *self.spool.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        Ok(())
+    }
+}

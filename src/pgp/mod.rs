@@ -1,0 +1,20 @@
+//! The OpenPGP door: the only room that names Sequoia.
+//!
+//! In: [`open::open`] decrypts and verifies one arrived mail to its very end and gives an [`open::Opened`] with a
+//! named outcome; [`open::unlock`] does the same for the relay's own spool. Out: [`seal::sign`] once, then
+//! [`seal::seal_to_readers`] encrypts once per class and wraps the session key to each reader.
+//! [`keyring`] keeps the relay's own secret keys, [`cert`] a member's certificate, [`sealed`] is what storage sees.
+
+pub mod cert;
+mod decrypt;
+mod key_error;
+pub mod keychain;
+pub mod keyring;
+mod keys;
+pub mod open;
+pub mod seal;
+pub mod sealed;
+mod verdict;
+
+pub use open::{open, unlock};
+pub use seal::{seal_at_rest, seal_to_readers, sign};

@@ -1,0 +1,341 @@
+//! Opening one arrived mail: decrypted to its last byte and verified, or closed with a reason.
+//!
+//! What comes out is an [`Opened`]: how the mail was protected, whose signature covers it, and the payload. Only
+//! [`open`] makes one, so holding it proves that integrity was checked to the end before anything was released.
+//!
+//! ```compile_fail
+//! use vouchsafe::{pgp::open::{How, Opened, Verdict}, secret::Plaintext};
+//! let forged = Opened { how: How::PgpMime, verdict: Verdict::Unsigned, payload: Plaintext::new(Vec::new()),
+//!     signatures: Vec::new(), session: None };
+//! ```
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::cert::Cert;
+use super::decrypt::{Bounds, Content, Keys, decrypt};
+use super::keys::{ListKey, SpoolKeys};
+use super::sealed::{AtRest, Sealed};
+use super::verdict::{Judge, combine};
+use crate::id::Fingerprint;
+use crate::mime;
+use crate::mime::read::{Message, Shape, signed_parts};
+use crate::mime::scan::{header, scan};
+use crate::secret::Plaintext;
+use crate::time::Timestamp;
+
+/// What opening one mail may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of decrypted and decompressed payload.
+    pub decompressed: usize,
+    /// Private key operations for one mail.
+    pub pkesks: usize,
+    /// How deep OpenPGP packets may lie in each other.
+    pub nesting: usize,
+    /// Those of the MIME scan, for the decrypted payload, too.
+    pub mime: mime::scan::Limits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { decompressed: 200 * 1024 * 1024, pkesks: 32, nesting: 4, mime: mime::scan::Limits::default() }
+    }
+}
+
+/// Why a spooled mail did not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnlockError {
+    /// No spool key fits.
+    #[error(
+        "no spool key opens this mail: the key it was sealed to is gone; restore keys/spool from a backup"
+    )]
+    NoKey,
+    /// It was altered or cut since it was sealed.
+    #[error("the spooled mail is damaged: run `store check`, and restore it from a backup if there is one")]
+    Damaged,
+    /// Larger than the limit.
+    #[error(
+        "the spooled mail is larger than the limit: raise the message limit to what it was when the mail came"
+    )]
+    TooLarge,
+}
+
+/// Unlocks a spooled mail with the relay's own keys, at most `limit` bytes of it.
+///
+/// # Errors
+/// [`UnlockError`] says why not; nothing of the mail is released then.
+pub fn unlock(sealed: &Sealed<AtRest>, keys: &SpoolKeys, limit: usize) -> Result<Plaintext, UnlockError> {
+    let bounds = Bounds { plaintext: limit, attempts: keys.opening.len().max(1), nesting: 1 };
+    // The policy of the time when the newest key was made: it allowed what we write.
+    let at = keys.newest().made_at();
+    match decrypt(sealed.as_bytes(), &Keys::Secret(&keys.opening), bounds, at, None) {
+        Ok(content) => Ok(content.bytes),
+        Err(Closed::NoKey) => Err(UnlockError::NoKey),
+        Err(Closed::TooLarge) => Err(UnlockError::TooLarge),
+        Err(_) => Err(UnlockError::Damaged),
+    }
+}
+
+/// Why a mail was not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// Encrypted, but to no key of this list.
+    NoKey,
+    /// It did not decrypt intact to its end. One name for every kind of tampering: details would make an oracle.
+    Damaged,
+    /// Decompresses to more than the limit.
+    TooLarge,
+    /// Asks for more private key operations than the limit.
+    TooManyKeys,
+    /// An encrypted message inside the encrypted message.
+    Nested,
+    /// Encrypted and clear parts side by side, or several encrypted ones: never decrypted.
+    Mixed,
+    /// No encrypted OpenPGP message.
+    NotOpenPgp,
+    /// Packets or MIME parts too many or too deep.
+    TooComplex,
+    /// Encrypted without integrity protection, or with an algorithm that is no longer safe.
+    Weak,
+}
+
+/// How a mail was protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// PGP/MIME (RFC 3156 §4), opened.
+    PgpMime,
+    /// Inline armor as the sole content, opened.
+    Inline,
+    /// Not encrypted.
+    Clear,
+    /// Encrypted in some way and not opened.
+    Closed(Closed),
+}
+
+/// Whose signature covers the whole payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Valid, by one known certificate, over everything.
+    Good {
+        /// The certificate.
+        signer: Fingerprint,
+        /// When it signed.
+        made_at: Timestamp,
+    },
+    /// No signature.
+    Unsigned,
+    /// By keys that are not known here: their fingerprints or key ids, in hex.
+    UnknownKey(Vec<String>),
+    /// A signature that does not count.
+    Bad(Why),
+}
+
+/// Why a signature does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It does not match, or cannot be read.
+    Invalid,
+    /// The certificate, or the signature itself, had expired when signing or at arrival.
+    Expired,
+    /// The certificate was revoked.
+    Revoked,
+    /// An obsolete hash or a short key.
+    Weak,
+    /// It covers only a part.
+    PartialCover,
+    /// Valid signatures of several certificates.
+    SeveralSigners,
+    /// Signed in several layers.
+    Nested,
+    /// Its Intended Recipients do not include this list: somebody passed it on.
+    ForSomeoneElse,
+    /// Made more than 7 days before arrival.
+    Stale,
+    /// Made more than 5 minutes after arrival.
+    Future,
+    /// Made by the list itself, which posts nothing.
+    NotASigner,
+}
+
+/// One mail, opened to its end or closed with a reason. Only [`open`] makes one.
+pub struct Opened {
+    how: How,
+    verdict: Verdict,
+    payload: Plaintext,
+    signatures: Vec<Vec<u8>>,
+    session: Option<[u8; 32]>,
+}
+
+/// Opens one mail: decrypts what may be decrypted, reads it to its last byte, verifies against `certs` as of
+/// `arrived`. It never fails: what cannot be opened is [`How::Closed`] with the whole mail as payload.
+#[must_use]
+pub fn open(
+    message: &Message<'_>,
+    key: &ListKey,
+    certs: &[Arc<Cert>],
+    arrived: Timestamp,
+    limits: &Limits,
+) -> Opened {
+    let judge = Judge::new(&key.own, certs, arrived);
+    let (how, opened) = match message.shape() {
+        Shape::PgpMime { ciphertext } => {
+            (How::PgpMime, opened_mime(ciphertext, key, &judge, arrived, limits))
+        }
+        Shape::Inline { armor } => (How::Inline, opened_inline(armor, key, &judge, arrived, limits)),
+        Shape::Signed => {
+            (How::Clear, Ok(clear(message.raw(), multipart_signed(message.raw(), &judge, limits))))
+        }
+        Shape::Clear => (How::Clear, Ok(clear(message.raw(), Ok(None)))),
+        Shape::Mixed => (How::Closed(Closed::Mixed), Err(Closed::Mixed)),
+    };
+    match opened {
+        Ok(Inner { payload, verdict, signatures, session }) => {
+            Opened { how, verdict, payload, signatures, session }
+        }
+        Err(closed) => Opened {
+            how: How::Closed(closed),
+            verdict: Verdict::Unsigned,
+            payload: Plaintext::new(message.raw().to_vec()),
+            signatures: Vec::new(),
+            session: None,
+        },
+    }
+}
+
+impl Opened {
+    /// How the mail was protected, or why it stayed closed.
+    #[must_use]
+    pub fn how(&self) -> How {
+        self.how
+    }
+
+    /// Whose signature covers the payload.
+    #[must_use]
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// The decrypted MIME entity ([`How::PgpMime`]), the decrypted text ([`How::Inline`]), or the whole mail as it
+    /// came ([`How::Clear`], [`How::Closed`]).
+    #[must_use]
+    pub fn payload(&self) -> &Plaintext {
+        &self.payload
+    }
+
+    /// The digest of the first valid signature, for recognising a replay. Neither unhashed subpackets nor fresh
+    /// encryption change it.
+    #[must_use]
+    pub fn signature_digest(&self) -> Option<&[u8]> {
+        self.signatures.first().map(Vec::as_slice)
+    }
+
+    /// The digests of all valid signatures. A replay may carry any one of them.
+    pub fn signature_digests(&self) -> impl Iterator<Item = &[u8]> {
+        self.signatures.iter().map(Vec::as_slice)
+    }
+
+    /// SHA-256 over session key and payload digest: the same ciphertext seen again, signed or not.
+    #[must_use]
+    pub fn session_digest(&self) -> Option<&[u8; 32]> {
+        self.session.as_ref()
+    }
+}
+
+struct Inner {
+    payload: Plaintext,
+    verdict: Verdict,
+    signatures: Vec<Vec<u8>>,
+    session: Option<[u8; 32]>,
+}
+
+type Judged = (Verdict, Vec<Vec<u8>>);
+
+/// RFC 3156 §6: signed and encrypted in one step (§6.2), or a multipart/signed inside (§6.1), but not both.
+fn opened_mime(
+    ciphertext: &[u8],
+    key: &ListKey,
+    judge: &Judge<'_>,
+    arrived: Timestamp,
+    limits: &Limits,
+) -> Result<Inner, Closed> {
+    let content = decrypted(ciphertext, key, judge, arrived, limits)?;
+    let inner = multipart_signed(content.bytes.expose(), judge, limits)?;
+    let combined = !content.signatures.findings.is_empty();
+    let (verdict, signatures) = match inner {
+        _ if content.signatures.nested => (Verdict::Bad(Why::Nested), Vec::new()),
+        Some(_) if combined => (Verdict::Bad(Why::Nested), Vec::new()),
+        Some(judged) => judged,
+        None => combine(content.signatures.findings),
+    };
+    Ok(Inner {
+        session: Some(session_digest(&content.session, &content.bytes)),
+        payload: content.bytes,
+        verdict,
+        signatures,
+    })
+}
+
+fn opened_inline(
+    armor: &[u8],
+    key: &ListKey,
+    judge: &Judge<'_>,
+    arrived: Timestamp,
+    limits: &Limits,
+) -> Result<Inner, Closed> {
+    let content = decrypted(armor, key, judge, arrived, limits)?;
+    let (verdict, signatures) = if content.signatures.nested {
+        (Verdict::Bad(Why::Nested), Vec::new())
+    } else {
+        combine(content.signatures.findings)
+    };
+    Ok(Inner {
+        session: Some(session_digest(&content.session, &content.bytes)),
+        payload: content.bytes,
+        verdict,
+        signatures,
+    })
+}
+
+fn decrypted(
+    ciphertext: &[u8],
+    key: &ListKey,
+    judge: &Judge<'_>,
+    arrived: Timestamp,
+    limits: &Limits,
+) -> Result<Content, Closed> {
+    let bounds = Bounds { plaintext: limits.decompressed, attempts: limits.pkesks, nesting: limits.nesting };
+    decrypt(ciphertext, &Keys::Secret(&key.opening), bounds, arrived, Some(judge))
+}
+
+fn clear(raw: &[u8], judged: Result<Option<Judged>, Closed>) -> Inner {
+    let (verdict, signatures) = match judged {
+        Ok(Some(judged)) => judged,
+        Ok(None) => (Verdict::Unsigned, Vec::new()),
+        Err(_) => (Verdict::Bad(Why::Invalid), Vec::new()),
+    };
+    Inner { payload: Plaintext::new(raw.to_vec()), verdict, signatures, session: None }
+}
+
+/// RFC 3156 §5: the verdict of an entity whose root is multipart/signed; `None` for any other.
+fn multipart_signed(entity: &[u8], judge: &Judge<'_>, limits: &Limits) -> Result<Option<Judged>, Closed> {
+    let scanned = scan(entity, &limits.mime).map_err(|_| Closed::TooComplex)?;
+    match signed_parts(scanned) {
+        Some(parts) => Ok(Some(combine(judge.detached(&parts.signature, parts.signed)))),
+        // It says that it is signed, and its form says that the signature does not cover it.
+        None if claims_signature(entity) => Ok(Some((Verdict::Bad(Why::PartialCover), Vec::new()))),
+        None => Ok(None),
+    }
+}
+
+fn claims_signature(entity: &[u8]) -> bool {
+    let value = header(entity, "Content-Type").unwrap_or_default().to_ascii_lowercase();
+    let value = String::from_utf8_lossy(&value);
+    value.trim_start().starts_with("multipart/signed") && value.contains("application/pgp-signature")
+}
+
+fn session_digest(session: &[u8], payload: &Plaintext) -> [u8; 32] {
+    let payload = Sha256::digest(payload.expose());
+    Sha256::new().chain_update(session).chain_update(payload).finalize().into()
+}

@@ -1,0 +1,17 @@
+//! The OpenPGP door from outside: real keys, other programs' messages, and messages made to deceive.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "tests end loudly"
+)]
+
+mod common;
+mod gpg;
+mod keys;
+mod seal;
+mod tamper;
+mod verdict;
