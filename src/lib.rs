@@ -5,6 +5,7 @@ pub mod id;
 pub mod mail;
 pub mod mime;
 pub mod pgp;
+pub mod roster;
 pub mod secret;
 pub mod store;
 pub mod time;

@@ -1,0 +1,137 @@
+//! Members and their standing: who moves from where to where.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Fingerprint, MemberId, OrgName};
+use crate::mail::address::Address;
+use crate::pgp::cert::Format;
+use crate::time::Timestamp;
+
+/// Where a member stands.
+///
+/// ```text
+/// Applied ─▶ Vouched ─▶ Active ⇄ Suspended
+///    └─────────┴──────────┴─────────┴────▶ Removed
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// Asked to belong.
+    Applied,
+    /// Somebody speaks for them.
+    Vouched,
+    /// Belongs: reads, and posts where the list lets members post.
+    Active,
+    /// Belongs, but reads and posts nothing for now.
+    Suspended,
+    /// No longer belongs.
+    Removed,
+}
+
+impl Standing {
+    /// Whether the step from here to `to` exists.
+    #[must_use]
+    pub const fn may_become(self, to: Self) -> bool {
+        use Standing::{Active, Applied, Removed, Suspended, Vouched};
+        matches!(
+            (self, to),
+            (Applied, Vouched)
+                | (Vouched | Suspended, Active)
+                | (Active, Suspended)
+                | (Applied | Vouched | Active | Suspended, Removed)
+        )
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Applied => "applied",
+            Self::Vouched => "vouched",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Removed => "removed",
+        })
+    }
+}
+
+/// As what somebody belongs to a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// A person of the team.
+    Team {
+        /// How people call them.
+        name: String,
+        /// Their part in the team, if it has a name.
+        role: Option<String>,
+    },
+    /// A role address of an organisation.
+    Contact {
+        /// The organisation.
+        org: OrgName,
+    },
+}
+
+/// One person or role address on one list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Opaque id: what the journal says.
+    pub id: MemberId,
+    /// Where copies go.
+    pub address: Address,
+    /// The pinned certificate: the identity.
+    pub fingerprint: Fingerprint,
+    /// As what they belong.
+    pub role: Role,
+    /// Where they stand.
+    pub standing: Standing,
+    /// Since when they stand there.
+    pub since: Timestamp,
+    /// The body format their program reads, where it is known to differ from what the certificate says.
+    pub format: Option<Format>,
+}
+
+impl Member {
+    /// Whether copies go to this member and its signature counts.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.standing == Standing::Active
+    }
+
+    /// What other members may be shown: the person's name, or the organisation's.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        match &self.role {
+            Role::Team { name, .. } => name,
+            Role::Contact { org } => org.as_str(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Standing::{Active, Applied, Removed, Suspended, Vouched};
+
+    #[test]
+    fn nobody_skips_a_step_and_nobody_returns_from_removal() {
+        let all = [Applied, Vouched, Active, Suspended, Removed];
+        let allowed: Vec<_> =
+            all.iter().flat_map(|a| all.iter().filter(|b| a.may_become(**b)).map(|b| (*a, *b))).collect();
+        assert_eq!(
+            allowed,
+            [
+                (Applied, Vouched),
+                (Applied, Removed),
+                (Vouched, Active),
+                (Vouched, Removed),
+                (Active, Suspended),
+                (Active, Removed),
+                (Suspended, Active),
+                (Suspended, Removed),
+            ]
+        );
+    }
+}

@@ -1,0 +1,335 @@
+//! The roster: organisations and members. Every change is one pure function that returns the new roster and what to
+//! write into the journal, or a refusal that names the rule against it.
+
+pub mod membership;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Fingerprint, ListName, MemberId, OrgName};
+use crate::mail::address::Address;
+use crate::roster::membership::{Member, Role, Standing};
+use crate::time::Timestamp;
+
+/// The largest number of members of one list, removed ones included: a limit against runaway scripts.
+pub const MAX_MEMBERS: usize = 20_000;
+
+/// An organisation: the unit of membership in an announce list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Org {
+    /// Its full name.
+    pub title: String,
+    /// Since when it is on the roster.
+    pub since: Timestamp,
+}
+
+/// Who belongs where.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roster {
+    orgs: BTreeMap<OrgName, Org>,
+    lists: BTreeMap<ListName, Vec<Member>>,
+}
+
+/// One change of the roster, as the journal keeps it: no addresses and no names of people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "kebab-case")]
+pub enum Change {
+    /// An organisation came onto the roster.
+    OrgAdded {
+        /// Which.
+        org: OrgName,
+    },
+    /// A member was added by the admin, active at once.
+    MemberAdded {
+        /// Whom.
+        member: MemberId,
+        /// For which organisation; none for a person of the team.
+        org: Option<OrgName>,
+        /// The pinned certificate.
+        fingerprint: Fingerprint,
+    },
+    /// Another certificate was pinned, or the pinned one updated.
+    CertSet {
+        /// Whose.
+        member: MemberId,
+        /// The one before.
+        before: Fingerprint,
+        /// The one from now on.
+        after: Fingerprint,
+    },
+    /// The standing changed.
+    Moved {
+        /// Whose.
+        member: MemberId,
+        /// From where.
+        from: Standing,
+        /// To where.
+        to: Standing,
+        /// The reason that was given.
+        reason: Option<String>,
+    },
+}
+
+/// The rule against a change.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// An organisation of that name is there.
+    #[error("organisation {0} is on the roster already")]
+    OrgKnown(OrgName),
+    /// No organisation of that name is there.
+    #[error("organisation {0} is not on the roster; add it with `org add {0}`")]
+    OrgUnknown(OrgName),
+    /// The address belongs to a member of this list.
+    #[error("that address is a member of {0} already")]
+    AddressTaken(ListName),
+    /// The certificate belongs to another member of this list: identity would be ambiguous.
+    #[error("certificate {0} is pinned to another member of this list")]
+    CertTaken(Fingerprint),
+    /// Nobody on the list has that address.
+    #[error("nobody on {0} has that address")]
+    NoMember(ListName),
+    /// The step does not exist.
+    #[error("a member who is {from} cannot become {to}")]
+    NoStep {
+        /// From where.
+        from: Standing,
+        /// To where.
+        to: Standing,
+    },
+    /// Removing the last active person would leave the list without a reader.
+    #[error("this is the last active person of the team of {0}; add another first")]
+    LastOfTeam(ListName),
+    /// The list is as long as it may be.
+    #[error("list {0} has {MAX_MEMBERS} entries, the most there may be")]
+    Full(ListName),
+}
+
+impl Roster {
+    /// The organisations.
+    pub fn orgs(&self) -> impl Iterator<Item = (&OrgName, &Org)> {
+        self.orgs.iter()
+    }
+
+    /// The members of a list in any standing, removed ones included.
+    #[must_use]
+    pub fn members(&self, list: &ListName) -> &[Member] {
+        self.lists.get(list).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every member of every list with its list.
+    pub fn everyone(&self) -> impl Iterator<Item = (&ListName, &Member)> {
+        self.lists.iter().flat_map(|(list, members)| members.iter().map(move |m| (list, m)))
+    }
+
+    /// Those of a list whom copies go to.
+    pub fn active(&self, list: &ListName) -> impl Iterator<Item = &Member> {
+        self.members(list).iter().filter(|m| m.is_active())
+    }
+
+    /// The member of a list with this address who has not been removed.
+    #[must_use]
+    pub fn by_address(&self, list: &ListName, address: &Address) -> Option<&Member> {
+        self.members(list).iter().find(|m| m.standing != Standing::Removed && m.address.same_mailbox(address))
+    }
+
+    /// The active member of a list whose signature this is.
+    #[must_use]
+    pub fn active_signer(&self, list: &ListName, signer: Fingerprint) -> Option<&Member> {
+        self.active(list).find(|m| m.fingerprint == signer)
+    }
+
+    /// The fingerprints of everyone who has not been removed, each once.
+    #[must_use]
+    pub fn fingerprints(&self) -> Vec<Fingerprint> {
+        let mut all: Vec<_> = self
+            .everyone()
+            .filter(|(_, m)| m.standing != Standing::Removed)
+            .map(|(_, m)| m.fingerprint)
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Adds an organisation.
+    ///
+    /// # Errors
+    /// When the name is taken.
+    pub fn add_org(&self, name: &OrgName, title: String, now: Timestamp) -> Result<(Self, Change), Refusal> {
+        if self.orgs.contains_key(name) {
+            return Err(Refusal::OrgKnown(name.clone()));
+        }
+        let mut new = self.clone();
+        new.orgs.insert(name.clone(), Org { title, since: now });
+        Ok((new, Change::OrgAdded { org: name.clone() }))
+    }
+
+    /// Adds an active member: the admin's decision.
+    ///
+    /// # Errors
+    /// When the organisation is unknown, or address or certificate are taken.
+    pub fn add_member(&self, list: &ListName, member: Member) -> Result<(Self, Change), Refusal> {
+        let org = match &member.role {
+            Role::Contact { org } if !self.orgs.contains_key(org) => {
+                return Err(Refusal::OrgUnknown(org.clone()));
+            }
+            Role::Contact { org } => Some(org.clone()),
+            Role::Team { .. } => None,
+        };
+        if self.by_address(list, &member.address).is_some() {
+            return Err(Refusal::AddressTaken(list.clone()));
+        }
+        self.cert_is_free(list, member.fingerprint, None)?;
+        if self.members(list).len() >= MAX_MEMBERS {
+            return Err(Refusal::Full(list.clone()));
+        }
+        let change = Change::MemberAdded { member: member.id.clone(), org, fingerprint: member.fingerprint };
+        let mut new = self.clone();
+        new.lists.entry(list.clone()).or_default().push(member);
+        Ok((new, change))
+    }
+
+    /// Pins another certificate, or notes that the pinned one was updated.
+    ///
+    /// # Errors
+    /// When nobody has that address, or the certificate is another member's.
+    pub fn set_cert(
+        &self,
+        list: &ListName,
+        address: &Address,
+        fingerprint: Fingerprint,
+    ) -> Result<(Self, Change), Refusal> {
+        let member = self.by_address(list, address).ok_or_else(|| Refusal::NoMember(list.clone()))?;
+        self.cert_is_free(list, fingerprint, Some(&member.id))?;
+        let change =
+            Change::CertSet { member: member.id.clone(), before: member.fingerprint, after: fingerprint };
+        let new = self.with_member(list, &member.id.clone(), |m| m.fingerprint = fingerprint);
+        Ok((new, change))
+    }
+
+    /// Moves a member to another standing.
+    ///
+    /// # Errors
+    /// When nobody has that address, the step does not exist, or the team would be left without anyone.
+    pub fn move_member(
+        &self,
+        list: &ListName,
+        address: &Address,
+        to: Standing,
+        reason: Option<String>,
+        now: Timestamp,
+    ) -> Result<(Self, Change), Refusal> {
+        let member = self.by_address(list, address).ok_or_else(|| Refusal::NoMember(list.clone()))?;
+        let from = member.standing;
+        if !from.may_become(to) {
+            return Err(Refusal::NoStep { from, to });
+        }
+        let in_team = matches!(member.role, Role::Team { .. });
+        if in_team && member.is_active() && self.active(list).count() == 1 {
+            return Err(Refusal::LastOfTeam(list.clone()));
+        }
+        let change = Change::Moved { member: member.id.clone(), from, to, reason };
+        let new = self.with_member(list, &member.id.clone(), |m| {
+            m.standing = to;
+            m.since = now;
+        });
+        Ok((new, change))
+    }
+
+    fn with_member(&self, list: &ListName, id: &MemberId, edit: impl FnOnce(&mut Member)) -> Self {
+        let mut new = self.clone();
+        if let Some(member) = new.lists.get_mut(list).and_then(|ms| ms.iter_mut().find(|m| m.id == *id)) {
+            edit(member);
+        }
+        new
+    }
+
+    fn cert_is_free(
+        &self,
+        list: &ListName,
+        cert: Fingerprint,
+        except: Option<&MemberId>,
+    ) -> Result<(), Refusal> {
+        let taken = self
+            .members(list)
+            .iter()
+            .any(|m| m.standing != Standing::Removed && m.fingerprint == cert && Some(&m.id) != except);
+        if taken { Err(Refusal::CertTaken(cert)) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list() -> ListName {
+        "distrib".parse().unwrap()
+    }
+
+    fn member(n: u8, role: Role) -> Member {
+        Member {
+            id: format!("m-{n}").parse().unwrap(),
+            address: format!("m{n}@example.org").parse().unwrap(),
+            fingerprint: Fingerprint::V4([n; 20]),
+            role,
+            standing: Standing::Active,
+            since: Timestamp::from_secs(0),
+            format: None,
+        }
+    }
+
+    fn contact(n: u8) -> Member {
+        member(n, Role::Contact { org: "acme".parse().unwrap() })
+    }
+
+    fn with_acme() -> Roster {
+        Roster::default()
+            .add_org(&"acme".parse().unwrap(), "Acme".to_owned(), Timestamp::from_secs(0))
+            .unwrap()
+            .0
+    }
+
+    #[test]
+    fn a_contact_needs_its_organisation() {
+        let refused = Roster::default().add_member(&list(), contact(1)).unwrap_err();
+        assert!(matches!(refused, Refusal::OrgUnknown(_)));
+        assert!(with_acme().add_member(&list(), contact(1)).is_ok());
+    }
+
+    #[test]
+    fn address_and_certificate_are_unique_until_removal() {
+        let (roster, _) = with_acme().add_member(&list(), contact(1)).unwrap();
+        assert!(matches!(roster.add_member(&list(), contact(1)), Err(Refusal::AddressTaken(_))));
+        let mut other = contact(2);
+        other.fingerprint = Fingerprint::V4([1; 20]);
+        assert!(matches!(roster.add_member(&list(), other), Err(Refusal::CertTaken(_))));
+        let at = contact(1).address;
+        let (roster, _) =
+            roster.move_member(&list(), &at, Standing::Removed, None, Timestamp::from_secs(1)).unwrap();
+        assert!(roster.add_member(&list(), contact(1)).is_ok(), "the way back is open");
+    }
+
+    #[test]
+    fn the_suspended_neither_read_nor_sign() {
+        let (roster, _) = with_acme().add_member(&list(), contact(1)).unwrap();
+        assert!(roster.active_signer(&list(), Fingerprint::V4([1; 20])).is_some());
+        let at = contact(1).address;
+        let (roster, change) =
+            roster.move_member(&list(), &at, Standing::Suspended, None, Timestamp::from_secs(1)).unwrap();
+        assert!(matches!(change, Change::Moved { from: Standing::Active, to: Standing::Suspended, .. }));
+        assert!(roster.active_signer(&list(), Fingerprint::V4([1; 20])).is_none());
+        assert_eq!(roster.active(&list()).count(), 0);
+    }
+
+    #[test]
+    fn the_last_of_a_team_stays() {
+        let role = || Role::Team { name: "Ada".to_owned(), role: None };
+        let (one, _) = Roster::default().add_member(&list(), member(1, role())).unwrap();
+        let at = member(1, role()).address;
+        let gone = |r: &Roster| r.move_member(&list(), &at, Standing::Removed, None, Timestamp::from_secs(1));
+        assert!(matches!(gone(&one), Err(Refusal::LastOfTeam(_))));
+        let (two, _) = one.add_member(&list(), member(2, role())).unwrap();
+        assert!(gone(&two).is_ok());
+    }
+}
