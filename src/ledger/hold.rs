@@ -1,0 +1,107 @@
+//! Mail that waits for a person, still sealed as it arrived.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{BodyId, Fingerprint, ListName, SpoolId};
+use crate::ledger::record::{decode, encode};
+use crate::ledger::spool;
+use crate::store::contract::{self, Batch, Entry, Expect, Space, Store, StoreError};
+use crate::time::Timestamp;
+
+/// A held mail: metadata and a pointer to the sealed body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The mail.
+    pub id: SpoolId,
+    /// The list it is for.
+    pub list: ListName,
+    /// The name of the reason.
+    pub reason: String,
+    /// The certificate that signed it, if that is known.
+    pub signer: Option<Fingerprint>,
+    /// Since when.
+    pub since: Timestamp,
+    /// The size of the sealed mail in bytes.
+    pub size: u64,
+    /// Whether a person may let it through.
+    pub releasable: bool,
+    /// The spool certificate it is sealed to.
+    pub spool_key: Fingerprint,
+    pub(super) body: BodyId,
+}
+
+/// The held mail of a store.
+#[derive(Clone)]
+pub struct Holds {
+    store: Arc<dyn Store>,
+}
+
+impl Holds {
+    /// The held mail in this store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// Up to `limit` held mails after the id `after`, oldest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn ls(&self, after: Option<SpoolId>, limit: usize) -> Result<Vec<Held>, StoreError> {
+        let after = after.map(|id| id.as_bytes().to_vec());
+        let page = self.store.scan(Space::Hold, b"", after.as_deref(), limit)?;
+        page.iter().map(|entry| decode(&entry.value)).collect()
+    }
+
+    /// One held mail.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn get(&self, id: SpoolId) -> Result<Option<Held>, StoreError> {
+        Ok(self.entry(id)?.map(|(held, _)| held))
+    }
+
+    /// The batch that sends a held mail back to the spool, to be judged again with the admin's word; none if it is not
+    /// there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn release(&self, id: SpoolId, now: Timestamp) -> Result<Option<Batch>, StoreError> {
+        let Some((held, entry)) = self.entry(id)? else { return Ok(None) };
+        let record = spool::Record {
+            list: held.list,
+            body: held.body,
+            size: held.size,
+            spool_key: held.spool_key,
+            claims: 0,
+            released: true,
+        };
+        let mut batch = Batch::new();
+        batch.expect(Expect::Version(Space::Hold, entry.key.clone(), entry.version));
+        batch.delete(Space::Hold, entry.key);
+        batch.put_due(Space::Spool, *id.as_bytes(), encode(&record)?, now.millis());
+        Ok(Some(batch))
+    }
+
+    /// The batch that throws a held mail away; none if it is not there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn drop_mail(&self, id: SpoolId) -> Result<Option<Batch>, StoreError> {
+        let Some((held, entry)) = self.entry(id)? else { return Ok(None) };
+        let mut batch = Batch::new();
+        batch.expect(Expect::Version(Space::Hold, entry.key.clone(), entry.version));
+        batch.delete(Space::Hold, entry.key);
+        batch.unname(contract::BodyId(*held.body.as_bytes()));
+        Ok(Some(batch))
+    }
+
+    fn entry(&self, id: SpoolId) -> Result<Option<(Held, Entry)>, StoreError> {
+        match self.store.get(Space::Hold, id.as_bytes())? {
+            Some(entry) => Ok(Some((decode(&entry.value)?, entry))),
+            None => Ok(None),
+        }
+    }
+}

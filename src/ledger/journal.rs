@@ -1,0 +1,379 @@
+//! The journal: who did what, append-only and hash-chained for each list. Metadata only, people by opaque id.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::id::{Fingerprint, ListName, MemberId, ParcelId, SpoolId};
+use crate::ledger::record::{decode, encode};
+use crate::roster::Change;
+use crate::store::contract::{Batch, Expect, Space, Store, StoreError, Version};
+use crate::time::Timestamp;
+
+/// How often a commit is tried again when another node appended first.
+const TRIES: usize = 20;
+
+/// Who acted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Actor {
+    /// The relay by its rules.
+    Relay,
+    /// Somebody at the control socket, by the uid the kernel vouched for.
+    Admin(u32),
+}
+
+/// What happened. No variant can carry content or an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Event {
+    /// A mail was admitted and copies were queued.
+    Relayed {
+        /// The mail.
+        mail: SpoolId,
+        /// The member who signed it, if one did.
+        signer: Option<MemberId>,
+        /// The verdict's name.
+        verdict: String,
+        /// How many copies were queued.
+        copies: u32,
+    },
+    /// A reader got no copy because its certificate cannot be used.
+    Missed {
+        /// The mail.
+        mail: SpoolId,
+        /// The reader.
+        member: MemberId,
+        /// What is wrong with the certificate.
+        problem: String,
+    },
+    /// A mail waits for a person.
+    Held {
+        /// The mail.
+        mail: SpoolId,
+        /// The reason's name.
+        reason: String,
+        /// The signing certificate, if it is known.
+        signer: Option<Fingerprint>,
+    },
+    /// A mail was dropped by a rule.
+    Dropped {
+        /// The mail.
+        mail: SpoolId,
+        /// The rule's name.
+        reason: String,
+    },
+    /// A held mail was let through to be judged again.
+    HoldReleased {
+        /// The mail.
+        mail: SpoolId,
+    },
+    /// A held mail was thrown away.
+    HoldDropped {
+        /// The mail.
+        mail: SpoolId,
+    },
+    /// A copy was taken over by the next hop.
+    Delivered {
+        /// The copy.
+        parcel: ParcelId,
+        /// Its reader.
+        member: MemberId,
+    },
+    /// A copy was refused for good.
+    Failed {
+        /// The copy.
+        parcel: ParcelId,
+        /// Its reader.
+        member: MemberId,
+        /// The reply code, such as `550`.
+        code: String,
+    },
+    /// A queued copy was withdrawn because its reader was removed.
+    Withdrawn {
+        /// The copy.
+        parcel: ParcelId,
+        /// Its reader.
+        member: MemberId,
+    },
+    /// A copy was on its way when its reader was removed.
+    LeftBeforeRemoval {
+        /// The copy.
+        parcel: ParcelId,
+        /// Its reader.
+        member: MemberId,
+    },
+    /// A queued copy was dropped by the admin.
+    ParcelDropped {
+        /// The copy.
+        parcel: ParcelId,
+        /// Its reader.
+        member: MemberId,
+    },
+    /// The roster changed.
+    Roster {
+        /// How.
+        #[serde(flatten)]
+        change: Change,
+    },
+    /// The list stopped or resumed relaying.
+    Paused {
+        /// Whether it stands still now.
+        paused: bool,
+    },
+    /// The list's key was replaced.
+    KeyImported {
+        /// The new certificate.
+        fingerprint: Fingerprint,
+    },
+    /// A new spool key took over.
+    SpoolKeyRotated {
+        /// The new certificate.
+        fingerprint: Fingerprint,
+    },
+    /// A drained spool key was destroyed.
+    SpoolKeyDestroyed {
+        /// The old certificate.
+        fingerprint: Fingerprint,
+    },
+}
+
+/// Something to write: the chain's list (`None`: the relay's own chain), who, what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Whose chain.
+    pub list: Option<ListName>,
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub event: Event,
+}
+
+/// One link of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its place, from 1.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub event: Event,
+    /// SHA-256 over the link before and this one's bytes.
+    pub hash: [u8; 32],
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Stored {
+    #[serde(with = "serde_bytes")]
+    hash: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    payload: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Payload {
+    list: Option<ListName>,
+    seq: u64,
+    at: Timestamp,
+    actor: Actor,
+    event: Event,
+}
+
+/// The end of a chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// How many links there are.
+    pub seq: u64,
+    /// The last link's hash; zeros for an empty chain.
+    pub hash: [u8; 32],
+}
+
+impl Head {
+    const EMPTY: Self = Self { seq: 0, hash: [0; 32] };
+
+    /// The hash as people see it.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        HEXLOWER.encode(&self.hash)
+    }
+}
+
+/// What is wrong with a chain.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// A link is missing or at the wrong place.
+    #[error("entry {0} is missing")]
+    Missing(u64),
+    /// A link was changed.
+    #[error("entry {0} was changed: its hash does not follow from the entries before it")]
+    Changed(u64),
+    /// The chain is shorter or longer than its head says.
+    #[error("the chain ends at entry {found}, its head says {head}")]
+    Cut {
+        /// The last link found.
+        found: u64,
+        /// The last link that there should be.
+        head: u64,
+    },
+    /// The expected head is nowhere in the chain.
+    #[error("no entry has that hash: the chain is not the one whose head you hold, or its tail was cut")]
+    HeadUnknown,
+}
+
+/// The journal of a store, and the one way to commit with entries.
+#[derive(Clone)]
+pub struct Journal {
+    store: Arc<dyn Store>,
+    turn: Arc<Mutex<()>>,
+}
+
+impl Journal {
+    /// The journal in this store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, turn: Arc::new(Mutex::new(())) }
+    }
+
+    /// Commits `batch` together with these entries: both or neither.
+    ///
+    /// # Errors
+    /// As [`Store::commit`]; a lost race for the end of a chain is tried again.
+    pub fn commit(&self, batch: &Batch, notes: &[Note], now: Timestamp) -> Result<(), StoreError> {
+        // Within one process appends take turns; between nodes the heads' versions decide.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tries = 0;
+        loop {
+            let mut whole = batch.clone();
+            self.append(&mut whole, notes, now)?;
+            match self.store.commit(whole) {
+                Err(StoreError::Conflict(Space::Meta)) if tries < TRIES => tries += 1,
+                other => return other,
+            }
+        }
+    }
+
+    fn append(&self, batch: &mut Batch, notes: &[Note], now: Timestamp) -> Result<(), StoreError> {
+        let mut chains: Vec<Option<ListName>> = notes.iter().map(|n| n.list.clone()).collect();
+        chains.sort();
+        chains.dedup();
+        for chain in chains {
+            let (mut head, version) = self.head_entry(chain.as_ref())?;
+            let key = head_key(chain.as_ref());
+            batch.expect(match version {
+                Some(version) => Expect::Version(Space::Meta, key.clone(), version),
+                None => Expect::Absent(Space::Meta, key.clone()),
+            });
+            for note in notes.iter().filter(|n| n.list == chain) {
+                let (seq, list) = (head.seq + 1, chain.clone());
+                let (actor, event) = (note.actor.clone(), note.event.clone());
+                let payload = encode(&Payload { list, seq, at: now, actor, event })?;
+                head = Head { seq, hash: link_hash(&head.hash, &payload) };
+                let link = encode(&Stored { hash: head.hash.to_vec(), payload })?;
+                batch.put(Space::Journal, link_key(chain.as_ref(), seq), link);
+            }
+            batch.put(Space::Meta, key, encode(&head)?);
+        }
+        Ok(())
+    }
+
+    /// The end of a list's chain (`None`: the relay's own).
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn head(&self, list: Option<&ListName>) -> Result<Head, StoreError> {
+        Ok(self.head_entry(list)?.0)
+    }
+
+    fn head_entry(&self, list: Option<&ListName>) -> Result<(Head, Option<Version>), StoreError> {
+        match self.store.get(Space::Meta, &head_key(list))? {
+            Some(entry) => Ok((decode(&entry.value)?, Some(entry.version))),
+            None => Ok((Head::EMPTY, None)),
+        }
+    }
+
+    /// Up to `limit` links of a chain after the link `after` (0: from the start).
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn links(&self, list: Option<&ListName>, after: u64, limit: usize) -> Result<Vec<Link>, StoreError> {
+        self.stored(list, after, limit)?.into_iter().map(|stored| link(&stored)).collect()
+    }
+
+    /// Checks a whole chain against its head and, where one is given, against a head that somebody kept elsewhere.
+    ///
+    /// # Errors
+    /// When the store fails. What is wrong with the chain is the inner result.
+    pub fn verify(
+        &self,
+        list: Option<&ListName>,
+        kept: Option<[u8; 32]>,
+    ) -> Result<Result<Head, Broken>, StoreError> {
+        let end = self.head(list)?;
+        let mut at = Head::EMPTY;
+        let mut kept_seen = kept.is_none_or(|kept| kept == Head::EMPTY.hash);
+        loop {
+            let links = self.stored(list, at.seq, 1000)?;
+            if links.is_empty() {
+                break;
+            }
+            for stored in links {
+                let seq = at.seq + 1;
+                let hash = link_hash(&at.hash, &stored.payload);
+                match link(&stored) {
+                    Ok(link) if link.seq != seq => return Ok(Err(Broken::Missing(seq))),
+                    Ok(link) if link.hash == hash => {}
+                    _ => return Ok(Err(Broken::Changed(seq))),
+                }
+                kept_seen |= kept == Some(hash);
+                at = Head { seq, hash };
+            }
+        }
+        if at.seq != end.seq {
+            return Ok(Err(Broken::Cut { found: at.seq, head: end.seq }));
+        }
+        if at.hash != end.hash {
+            return Ok(Err(Broken::Changed(at.seq)));
+        }
+        Ok(if kept_seen { Ok(end) } else { Err(Broken::HeadUnknown) })
+    }
+
+    fn stored(&self, list: Option<&ListName>, after: u64, limit: usize) -> Result<Vec<Stored>, StoreError> {
+        let after = link_key(list, after);
+        let entries = self.store.scan(Space::Journal, &chain_key(list), Some(&after), limit)?;
+        entries.iter().map(|entry| decode(&entry.value)).collect()
+    }
+}
+
+fn link(stored: &Stored) -> Result<Link, StoreError> {
+    let payload: Payload = decode(&stored.payload)?;
+    let hash = <[u8; 32]>::try_from(stored.hash.as_slice())
+        .map_err(|_| StoreError::Damaged("a journal hash has the wrong length".to_owned()))?;
+    Ok(Link { seq: payload.seq, at: payload.at, actor: payload.actor, event: payload.event, hash })
+}
+
+fn link_hash(before: &[u8; 32], payload: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(before).chain_update(payload).finalize().into()
+}
+
+fn chain_key(list: Option<&ListName>) -> Vec<u8> {
+    // A list name is never empty, so the relay's own chain cannot meet a list's.
+    let mut key = list.map_or(Vec::new(), |l| l.as_str().as_bytes().to_vec());
+    key.push(0);
+    key
+}
+
+fn link_key(list: Option<&ListName>, seq: u64) -> Vec<u8> {
+    let mut key = chain_key(list);
+    key.extend_from_slice(&seq.to_be_bytes());
+    key
+}
+
+fn head_key(list: Option<&ListName>) -> Vec<u8> {
+    let mut key = b"journal/".to_vec();
+    key.extend_from_slice(&chain_key(list));
+    key
+}

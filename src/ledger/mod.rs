@@ -1,0 +1,11 @@
+//! What the relay must remember: arrivals, held mail, queued copies, roster, journal and replays, as records of a store.
+//! Nothing here can name plaintext.
+
+pub mod certs;
+pub mod hold;
+pub mod journal;
+pub mod queue;
+pub mod record;
+pub mod registry;
+pub mod seen;
+pub mod spool;

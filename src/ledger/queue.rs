@@ -1,0 +1,469 @@
+//! Copies that wait for the courier: Due → Claimed → Delivered | Deferred | Failed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ListName, MemberId, ParcelId};
+use crate::ledger::journal::{Actor, Event, Journal, Note};
+use crate::ledger::record::{decode, encode};
+use crate::mail::parcel::Parcel;
+use crate::store::contract::{self, Batch, Entry, Expect, Lease, Space, Store, StoreError, Version};
+use crate::time::Timestamp;
+
+/// How long a failed copy stays to be looked at and retried before it is forgotten.
+pub const KEEP_FAILED: Duration = Duration::from_secs(5 * 24 * 3600);
+
+/// The longest reply of a next hop that is kept, in bytes.
+const MAX_REPLY: usize = 500;
+
+/// A queued copy and what became of it so far.
+#[derive(Clone, Serialize, Deserialize)]
+struct Record {
+    parcel: Parcel,
+    queued_at: Timestamp,
+    attempts: u32,
+    failed: bool,
+    last: Option<String>,
+}
+
+/// A claimed copy.
+pub struct Job {
+    /// The copy.
+    pub parcel: Parcel,
+    /// Delivery attempts before this one.
+    pub attempts: u32,
+    /// Since when it is queued.
+    pub queued_at: Timestamp,
+    lease: Lease,
+    last: Option<String>,
+}
+
+/// What became of a delivery attempt. `reply` is what `queue ls` shows: the next hop's reply or what went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The next hop took it over.
+    Delivered {
+        /// Its reply.
+        reply: String,
+    },
+    /// Not now.
+    Deferred {
+        /// Why.
+        reply: String,
+        /// When to try again.
+        until: Timestamp,
+    },
+    /// Never.
+    Failed {
+        /// Why.
+        reply: String,
+    },
+}
+
+/// A queued copy as people see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its id.
+    pub id: ParcelId,
+    /// The list it comes from.
+    pub list: ListName,
+    /// Whom it is for.
+    pub member: MemberId,
+    /// Where it goes.
+    pub recipient: String,
+    /// Where it stands.
+    pub state: State,
+    /// Finished delivery attempts.
+    pub attempts: u32,
+    /// What the last attempt ended with.
+    pub last: Option<String>,
+    /// When it is tried next, or forgotten if it failed.
+    pub next: Option<Timestamp>,
+    /// Since when it is queued.
+    pub queued_at: Timestamp,
+    /// The length of the copy on the wire, in bytes.
+    pub size: u64,
+}
+
+/// Where a copy stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Waits for its first attempt.
+    Due,
+    /// Is being delivered.
+    Claimed,
+    /// Waits for another attempt.
+    Deferred,
+    /// Was refused for good.
+    Failed,
+}
+
+impl State {
+    /// The state's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::Claimed => "claimed",
+            Self::Deferred => "deferred",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// The queue of a store.
+#[derive(Clone)]
+pub struct Queue {
+    store: Arc<dyn Store>,
+    journal: Journal,
+}
+
+impl Queue {
+    /// The queue in this store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, journal: Journal) -> Self {
+        Self { store, journal }
+    }
+
+    /// Adds to the batch that this copy waits from now on. Its body must have been put.
+    ///
+    /// # Errors
+    /// When the record cannot be encoded.
+    pub fn enqueue(batch: &mut Batch, parcel: Parcel, now: Timestamp) -> Result<(), StoreError> {
+        let (key, body) = (*parcel.id.as_bytes(), contract::BodyId(*parcel.body.as_bytes()));
+        let record = Record { parcel, queued_at: now, attempts: 0, failed: false, last: None };
+        batch.expect(Expect::Absent(Space::Queue, key.to_vec()));
+        batch.put_due(Space::Queue, key, encode(&record)?, now.millis());
+        batch.name(body);
+        Ok(())
+    }
+
+    /// Claims up to `limit` copies that are due.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn claim(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Job>, StoreError> {
+        let lease_ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+        let mut jobs = Vec::new();
+        for claim in self.store.claim(Space::Queue, now.millis(), lease_ms, limit)? {
+            let record: Record = decode(&claim.entry.value)?;
+            if record.failed {
+                self.forget(&record.parcel, claim.lease)?;
+                continue;
+            }
+            jobs.push(Job {
+                parcel: record.parcel,
+                attempts: record.attempts,
+                queued_at: record.queued_at,
+                lease: claim.lease,
+                last: record.last,
+            });
+        }
+        Ok(jobs)
+    }
+
+    /// When the next copy is due.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.store.next_due(Space::Queue)?.map(Timestamp::from_millis))
+    }
+
+    /// Up to `max` bytes of a copy's sealed body.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn read_body(&self, parcel: &Parcel, offset: u64, max: usize) -> Result<Vec<u8>, StoreError> {
+        self.store.read_body(contract::BodyId(*parcel.body.as_bytes()), offset, max)
+    }
+
+    /// Records what became of these attempts, in one durable commit where nobody interfered.
+    ///
+    /// # Errors
+    /// When the store fails; then the leases run out and the copies are tried again.
+    pub fn record(&self, done: Vec<(Job, Done)>, now: Timestamp) -> Result<(), StoreError> {
+        match self.record_together(&done, now) {
+            // Somebody withdrew one of them meanwhile: each for itself.
+            Err(StoreError::Conflict(_)) => done.iter().try_for_each(|one| self.record_alone(one, now)),
+            other => other,
+        }
+    }
+
+    /// Gives claims back untried, to be claimed again from `due` on.
+    ///
+    /// # Errors
+    /// When the store fails; then the leases run out by themselves.
+    pub fn put_back(&self, jobs: Vec<Job>, due: Timestamp) -> Result<(), StoreError> {
+        for job in jobs {
+            let mut batch = Batch::new();
+            expect_lease(&mut batch, &job);
+            batch.put_due(Space::Queue, *job.parcel.id.as_bytes(), encode(&unchanged(&job))?, due.millis());
+            match self.store.commit(batch) {
+                Ok(()) | Err(StoreError::Conflict(_)) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes every claim of a former process void: on one node nobody else can hold one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn recover(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let mut recovered = 0;
+        self.each(|entry, record| {
+            if entry.attempts == 0 || record.failed {
+                return Ok(());
+            }
+            let mut batch = Batch::new();
+            expect_version(&mut batch, &entry);
+            batch.put_due(Space::Queue, entry.key, encode(&record)?, now.millis());
+            recovered += 1;
+            self.store.commit(batch)
+        })?;
+        Ok(recovered)
+    }
+
+    /// Up to `limit` copies after the id `after`, oldest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn ls(&self, after: Option<ParcelId>, limit: usize) -> Result<Vec<Row>, StoreError> {
+        let after = after.map(|id| id.as_bytes().to_vec());
+        let page = self.store.scan(Space::Queue, b"", after.as_deref(), limit)?;
+        page.iter().map(|entry| Ok(row(entry, decode(&entry.value)?))).collect()
+    }
+
+    /// One copy.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn get(&self, id: ParcelId) -> Result<Option<Row>, StoreError> {
+        match self.store.get(Space::Queue, id.as_bytes())? {
+            Some(entry) => Ok(Some(row(&entry, decode(&entry.value)?))),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes a copy that waits or failed due at once. False when it is not there or is being delivered.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn retry(&self, id: ParcelId, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(entry) = self.store.get(Space::Queue, id.as_bytes())? else { return Ok(false) };
+        let mut record: Record = decode(&entry.value)?;
+        if entry.attempts > 0 && !record.failed {
+            return Ok(false);
+        }
+        if record.failed {
+            // The admin starts it anew, the days of trying included.
+            (record.failed, record.queued_at) = (false, now);
+        }
+        let mut batch = Batch::new();
+        expect_version(&mut batch, &entry);
+        batch.put_due(Space::Queue, entry.key, encode(&record)?, now.millis());
+        self.store.commit(batch).map(|()| true)
+    }
+
+    /// Drops a copy for good. False when it is not there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn drop_parcel(&self, id: ParcelId, actor: Actor, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(entry) = self.store.get(Space::Queue, id.as_bytes())? else { return Ok(false) };
+        let record: Record = decode(&entry.value)?;
+        let mut batch = Batch::new();
+        expect_version(&mut batch, &entry);
+        remove(&mut batch, &record.parcel);
+        let event = Event::ParcelDropped { parcel: id, member: record.parcel.member.clone() };
+        self.journal.commit(&batch, &[note(&record.parcel, actor, event)], now).map(|()| true)
+    }
+
+    /// Adds to the batch that every copy for this member of this list is withdrawn, and returns what to journal. A copy
+    /// in flight loses its entry too; the courier then finds its lease gone and journals that it left before. The
+    /// commit conflicts when the courier was quicker: then withdraw again.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn withdraw(
+        &self,
+        batch: &mut Batch,
+        list: &ListName,
+        member: &MemberId,
+    ) -> Result<Vec<Note>, StoreError> {
+        let mut notes = Vec::new();
+        self.each(|entry, record| {
+            let parcel = &record.parcel;
+            if parcel.list == *list && parcel.member == *member {
+                expect_version(batch, &entry);
+                remove(batch, parcel);
+                let event = Event::Withdrawn { parcel: parcel.id, member: member.clone() };
+                notes.push(note(parcel, Actor::Relay, event));
+            }
+            Ok(())
+        })?;
+        Ok(notes)
+    }
+
+    /// How many copies stand in each state: due, claimed, deferred, failed.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn counts(&self) -> Result<(usize, usize, usize, usize), StoreError> {
+        let (mut due, mut claimed, mut deferred, mut failed) = (0, 0, 0, 0);
+        self.each(|entry, record| {
+            match state(&entry, &record) {
+                State::Due => due += 1,
+                State::Claimed => claimed += 1,
+                State::Deferred => deferred += 1,
+                State::Failed => failed += 1,
+            }
+            Ok(())
+        })?;
+        Ok((due, claimed, deferred, failed))
+    }
+
+    fn record_together(&self, done: &[(Job, Done)], now: Timestamp) -> Result<(), StoreError> {
+        let (mut batch, mut notes) = (Batch::new(), Vec::new());
+        for one in done {
+            notes.extend(outcome(&mut batch, one, now)?);
+        }
+        self.journal.commit(&batch, &notes, now)
+    }
+
+    fn record_alone(&self, one: &(Job, Done), now: Timestamp) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        let notes: Vec<Note> = outcome(&mut batch, one, now)?.into_iter().collect();
+        match self.journal.commit(&batch, &notes, now) {
+            Err(StoreError::Conflict(Space::Queue)) => {
+                // The entry is gone or changed: its reader was removed while the copy was on its way.
+                let parcel = &one.0.parcel;
+                let left = matches!(one.1, Done::Delivered { .. });
+                let event = Event::LeftBeforeRemoval { parcel: parcel.id, member: parcel.member.clone() };
+                let notes = [note(parcel, Actor::Relay, event)];
+                if left { self.journal.commit(&Batch::new(), &notes, now) } else { Ok(()) }
+            }
+            other => other,
+        }
+    }
+
+    fn forget(&self, parcel: &Parcel, lease: Lease) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        batch.expect(Expect::Lease(Space::Queue, parcel.id.as_bytes().to_vec(), lease));
+        remove(&mut batch, parcel);
+        self.store.commit(batch)
+    }
+
+    fn each(&self, mut visit: impl FnMut(Entry, Record) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = self.store.scan(Space::Queue, b"", after.as_deref(), 500)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.key.clone());
+            for entry in page {
+                let record = decode(&entry.value)?;
+                visit(entry, record)?;
+            }
+        }
+    }
+}
+
+/// What one finished attempt does to the store, and what the journal says of it.
+fn outcome(batch: &mut Batch, (job, done): &(Job, Done), now: Timestamp) -> Result<Option<Note>, StoreError> {
+    let parcel = &job.parcel;
+    expect_lease(batch, job);
+    let attempts = job.attempts.saturating_add(1);
+    let record = |failed: bool, reply: &str| Record {
+        failed,
+        attempts,
+        last: Some(printable(reply)),
+        ..unchanged(job)
+    };
+    let key = *parcel.id.as_bytes();
+    match done {
+        Done::Delivered { .. } => {
+            remove(batch, parcel);
+            let event = Event::Delivered { parcel: parcel.id, member: parcel.member.clone() };
+            Ok(Some(note(parcel, Actor::Relay, event)))
+        }
+        Done::Deferred { reply, until } => {
+            batch.put_due(Space::Queue, key, encode(&record(false, reply))?, until.millis());
+            Ok(None)
+        }
+        Done::Failed { reply } => {
+            let until = now.after(KEEP_FAILED).millis();
+            batch.put_due(Space::Queue, key, encode(&record(true, reply))?, until);
+            let code = reply.chars().take_while(|c| c.is_ascii_digit() || *c == '.').take(12).collect();
+            let event = Event::Failed { parcel: parcel.id, member: parcel.member.clone(), code };
+            Ok(Some(note(parcel, Actor::Relay, event)))
+        }
+    }
+}
+
+fn unchanged(job: &Job) -> Record {
+    Record {
+        parcel: job.parcel.clone(),
+        queued_at: job.queued_at,
+        attempts: job.attempts,
+        failed: false,
+        last: job.last.clone(),
+    }
+}
+
+fn note(parcel: &Parcel, actor: Actor, event: Event) -> Note {
+    Note { list: Some(parcel.list.clone()), actor, event }
+}
+
+fn remove(batch: &mut Batch, parcel: &Parcel) {
+    batch.delete(Space::Queue, *parcel.id.as_bytes());
+    batch.unname(contract::BodyId(*parcel.body.as_bytes()));
+}
+
+fn expect_lease(batch: &mut Batch, job: &Job) {
+    batch.expect(Expect::Lease(Space::Queue, job.parcel.id.as_bytes().to_vec(), job.lease));
+}
+
+fn expect_version(batch: &mut Batch, entry: &Entry) {
+    let version: Version = entry.version;
+    batch.expect(Expect::Version(Space::Queue, entry.key.clone(), version));
+}
+
+fn state(entry: &Entry, record: &Record) -> State {
+    match (record.failed, entry.attempts, record.attempts) {
+        (true, ..) => State::Failed,
+        (false, 1.., _) => State::Claimed,
+        (false, 0, 0) => State::Due,
+        (false, 0, _) => State::Deferred,
+    }
+}
+
+fn row(entry: &Entry, record: Record) -> Row {
+    Row {
+        state: state(entry, &record),
+        size: record.parcel.wire_len(),
+        id: record.parcel.id,
+        list: record.parcel.list,
+        member: record.parcel.member,
+        recipient: record.parcel.recipient.to_string(),
+        attempts: record.attempts,
+        last: record.last,
+        next: entry.due.map(Timestamp::from_millis),
+        queued_at: record.queued_at,
+    }
+}
+
+/// A reply without control characters and not longer than [`MAX_REPLY`].
+fn printable(reply: &str) -> String {
+    let mut out = String::new();
+    for c in reply.chars().map(|c| if c.is_control() { ' ' } else { c }) {
+        if out.len() + c.len_utf8() > MAX_REPLY {
+            break;
+        }
+        out.push(c);
+    }
+    out
+}

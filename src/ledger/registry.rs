@@ -1,0 +1,115 @@
+//! Roster, certificates and the state of lists as records.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Fingerprint, ListName};
+use crate::ledger::record::{decode, encode};
+use crate::roster::Roster;
+use crate::store::contract::{Batch, Expect, Space, Store, StoreError, Version};
+
+const ROSTER: &[u8] = b"roster";
+
+/// The roster as read, with what a commit expects of it.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// The roster.
+    pub roster: Roster,
+    version: Option<Version>,
+}
+
+impl Read {
+    /// What a batch expects so that nobody changed the roster since it was read.
+    #[must_use]
+    pub fn unchanged(&self) -> Expect {
+        match self.version {
+            Some(version) => Expect::Version(Space::Registry, ROSTER.to_vec(), version),
+            None => Expect::Absent(Space::Registry, ROSTER.to_vec()),
+        }
+    }
+}
+
+/// Switches of one list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListState {
+    /// Whether it takes mail but relays none.
+    pub paused: bool,
+}
+
+/// Roster, certificates and list states in a store.
+#[derive(Clone)]
+pub struct Registry {
+    store: Arc<dyn Store>,
+}
+
+impl Registry {
+    /// The registry in this store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The roster as it stands.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn roster(&self) -> Result<Read, StoreError> {
+        match self.store.get(Space::Registry, ROSTER)? {
+            Some(entry) => Ok(Read { roster: decode(&entry.value)?, version: Some(entry.version) }),
+            None => Ok(Read { roster: Roster::default(), version: None }),
+        }
+    }
+
+    /// Adds to the batch that the roster becomes `new`, if nobody changed it since `read`.
+    ///
+    /// # Errors
+    /// When the record cannot be encoded.
+    pub fn set_roster(batch: &mut Batch, read: &Read, new: &Roster) -> Result<(), StoreError> {
+        batch.expect(read.unchanged());
+        batch.put(Space::Registry, ROSTER, encode(new)?);
+        Ok(())
+    }
+
+    /// The bytes of a pinned certificate.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn cert(&self, fingerprint: Fingerprint) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
+        let entry = self.store.get(Space::Registry, &cert_key(fingerprint))?;
+        Ok(entry.map(|e| (e.value, e.version)))
+    }
+
+    /// Adds to the batch that these are the bytes of a certificate.
+    pub fn set_cert(batch: &mut Batch, fingerprint: Fingerprint, bytes: Vec<u8>) {
+        batch.put(Space::Registry, cert_key(fingerprint), bytes);
+    }
+
+    /// The switches of a list.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn list_state(&self, list: &ListName) -> Result<ListState, StoreError> {
+        match self.store.get(Space::Registry, &list_key(list))? {
+            Some(entry) => decode(&entry.value),
+            None => Ok(ListState::default()),
+        }
+    }
+
+    /// Adds to the batch that a list's switches stand so.
+    ///
+    /// # Errors
+    /// When the record cannot be encoded.
+    pub fn set_list_state(batch: &mut Batch, list: &ListName, state: ListState) -> Result<(), StoreError> {
+        batch.put(Space::Registry, list_key(list), encode(&state)?);
+        Ok(())
+    }
+}
+
+fn cert_key(fingerprint: Fingerprint) -> Vec<u8> {
+    format!("cert/{fingerprint}").into_bytes()
+}
+
+fn list_key(list: &ListName) -> Vec<u8> {
+    format!("list/{list}").into_bytes()
+}

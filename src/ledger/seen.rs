@@ -1,0 +1,51 @@
+//! What was seen before: a replayed signature is known again, also after a restart.
+
+use std::time::Duration;
+
+use crate::id::ListName;
+use crate::ledger::record::encode;
+use crate::store::contract::{Batch, Expect, Space, Store, StoreError};
+use crate::time::Timestamp;
+
+/// How long a digest is kept: longer than the seven days for which a signature is fresh.
+pub const KEEP: Duration = Duration::from_secs(15 * 24 * 3600);
+
+/// Adds to the batch that this digest (a keyed hash, nothing can be read from it) was not seen before and is now.
+///
+/// # Errors
+/// When the record cannot be encoded.
+pub fn mark(batch: &mut Batch, list: &ListName, digest: &[u8; 32], now: Timestamp) -> Result<(), StoreError> {
+    let key = key(list, digest);
+    batch.expect(Expect::Absent(Space::Seen, key.clone()));
+    batch.put_due(Space::Seen, key, encode(&now)?, now.after(KEEP).millis());
+    Ok(())
+}
+
+/// Whether this digest was seen.
+///
+/// # Errors
+/// When the store fails.
+pub fn is_known(store: &dyn Store, list: &ListName, digest: &[u8; 32]) -> Result<bool, StoreError> {
+    Ok(store.get(Space::Seen, &key(list, digest))?.is_some())
+}
+
+/// Forgets what is older than [`KEEP`]; returns how many.
+///
+/// # Errors
+/// When the store fails.
+pub fn forget_old(store: &dyn Store, now: Timestamp) -> Result<usize, StoreError> {
+    let old = store.claim(Space::Seen, now.millis(), 60_000, 1000)?;
+    let mut batch = Batch::new();
+    for claim in &old {
+        batch.delete(Space::Seen, claim.entry.key.clone());
+    }
+    store.commit(batch)?;
+    Ok(old.len())
+}
+
+fn key(list: &ListName, digest: &[u8; 32]) -> Vec<u8> {
+    let mut key = list.as_str().as_bytes().to_vec();
+    key.push(0);
+    key.extend_from_slice(digest);
+    key
+}

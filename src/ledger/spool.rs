@@ -1,0 +1,263 @@
+//! Durable arrivals, sealed: put, claim, finish. One record for each recipient list, one shared body.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{BodyId, Entropy, Fingerprint, ListName, SpoolId};
+use crate::ledger::hold;
+use crate::ledger::record::{decode, encode};
+use crate::pgp::sealed::{AtRest, Sealed};
+use crate::store::contract::{self, Batch, Expect, Lease, Space, Store, StoreError};
+use crate::time::Timestamp;
+
+/// After so many unfinished claims a mail is quarantined instead of being tried again.
+pub const MAX_CLAIMS: u32 = 3;
+
+/// What is stored in the clear about a sealed arrival.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) list: ListName,
+    pub(super) body: BodyId,
+    pub(super) size: u64,
+    pub(super) spool_key: Fingerprint,
+    /// Unfinished claims that an earlier record of this mail counted.
+    pub(super) claims: u32,
+    /// Whether the admin let it through.
+    pub(super) released: bool,
+}
+
+/// A claimed arrival.
+#[derive(Debug)]
+pub struct Spooled {
+    /// Its id.
+    pub id: SpoolId,
+    /// The list it is for.
+    pub list: ListName,
+    /// The size of the sealed mail in bytes.
+    pub size: u64,
+    /// The spool certificate it is sealed to.
+    pub spool_key: Fingerprint,
+    /// How often it was claimed, this time included.
+    pub claims: u32,
+    /// Whether the admin let it through although the gate had held it.
+    pub released: bool,
+    pub(super) body: BodyId,
+    lease: Lease,
+}
+
+/// The spool in a store.
+#[derive(Clone)]
+pub struct Spool {
+    store: Arc<dyn Store>,
+}
+
+impl Spool {
+    /// The spool in this store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// Puts one sealed mail for these lists. When it returns the mail is durable, and only then may 250 be said.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing was taken.
+    pub fn put(
+        &self,
+        sealed: &Sealed<AtRest>,
+        lists: &[ListName],
+        spool_key: Fingerprint,
+        now: Timestamp,
+        entropy: &Entropy,
+    ) -> Result<SpoolId, StoreError> {
+        let body = BodyId::new(now, entropy);
+        // RFC 5321 §4.2.5: with 250 we take the responsibility, so the body first, then its records, then the answer.
+        self.store.put_body(contract::BodyId(*body.as_bytes()), sealed.as_bytes())?;
+        let size = u64::try_from(sealed.len()).unwrap_or(u64::MAX);
+        let mut batch = Batch::new();
+        let mut first = None;
+        for list in lists {
+            let id = SpoolId::new(now, entropy);
+            let list = list.clone();
+            let record = Record { list, body, size, spool_key, claims: 0, released: false };
+            batch.expect(Expect::Absent(Space::Spool, id.as_bytes().to_vec()));
+            batch.put_due(Space::Spool, *id.as_bytes(), encode(&record)?, now.millis());
+            batch.name(contract::BodyId(*body.as_bytes()));
+            first.get_or_insert(id);
+        }
+        self.store.commit(batch)?;
+        Ok(first.unwrap_or_else(|| SpoolId::new(now, entropy)))
+    }
+
+    /// Claims up to `limit` arrivals.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn claim(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Spooled>, StoreError> {
+        let lease_ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+        let claims = self.store.claim(Space::Spool, now.millis(), lease_ms, limit)?;
+        claims
+            .into_iter()
+            .map(|claim| {
+                let record: Record = decode(&claim.entry.value)?;
+                Ok(Spooled {
+                    id: spool_id(&claim.entry.key)?,
+                    list: record.list,
+                    size: record.size,
+                    spool_key: record.spool_key,
+                    claims: record.claims.saturating_add(claim.entry.attempts),
+                    released: record.released,
+                    body: record.body,
+                    lease: claim.lease,
+                })
+            })
+            .collect()
+    }
+
+    /// The sealed mail of a claim.
+    ///
+    /// # Errors
+    /// When the store fails, or the bytes are no longer ciphertext of ours.
+    pub fn read(&self, spooled: &Spooled) -> Result<Sealed<AtRest>, StoreError> {
+        let body = contract::BodyId(*spooled.body.as_bytes());
+        let size = usize::try_from(spooled.size).unwrap_or(usize::MAX);
+        let mut bytes = Vec::with_capacity(size);
+        loop {
+            let offset = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            let chunk = self.store.read_body(body, offset, size.saturating_sub(bytes.len()).max(1))?;
+            if chunk.is_empty() {
+                break;
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Sealed::<AtRest>::from_store(bytes)
+            .map_err(|_| StoreError::Damaged("a spooled mail is not sealed".to_owned()))
+    }
+
+    /// Adds to the batch that this arrival is done with.
+    pub fn finish(batch: &mut Batch, spooled: &Spooled) {
+        let key = spooled.id.as_bytes().to_vec();
+        batch.expect(Expect::Lease(Space::Spool, key.clone(), spooled.lease));
+        batch.delete(Space::Spool, key);
+        batch.unname(contract::BodyId(*spooled.body.as_bytes()));
+    }
+
+    /// Adds to the batch that this arrival moves, still sealed, to the held mail.
+    ///
+    /// # Errors
+    /// When the record cannot be encoded.
+    pub fn hold(
+        batch: &mut Batch,
+        spooled: &Spooled,
+        reason: &str,
+        signer: Option<Fingerprint>,
+        releasable: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let key = spooled.id.as_bytes().to_vec();
+        batch.expect(Expect::Lease(Space::Spool, key.clone(), spooled.lease));
+        batch.delete(Space::Spool, key);
+        let held = hold::Held {
+            id: spooled.id,
+            list: spooled.list.clone(),
+            reason: reason.to_owned(),
+            signer,
+            since: now,
+            size: spooled.size,
+            releasable,
+            spool_key: spooled.spool_key,
+            body: spooled.body,
+        };
+        batch.put(Space::Hold, *spooled.id.as_bytes(), encode(&held)?);
+        Ok(())
+    }
+
+    /// Gives a claim back, to be claimed again from `due` on; the unfinished claims stay counted.
+    ///
+    /// # Errors
+    /// When the store fails; then the lease runs out by itself.
+    pub fn give_back(&self, spooled: &Spooled, due: Timestamp, counted: bool) -> Result<(), StoreError> {
+        let key = spooled.id.as_bytes().to_vec();
+        let record = Record {
+            list: spooled.list.clone(),
+            body: spooled.body,
+            size: spooled.size,
+            spool_key: spooled.spool_key,
+            claims: if counted { spooled.claims } else { spooled.claims.saturating_sub(1) },
+            released: spooled.released,
+        };
+        let mut batch = Batch::new();
+        batch.expect(Expect::Lease(Space::Spool, key.clone(), spooled.lease));
+        batch.put_due(Space::Spool, key, encode(&record)?, due.millis());
+        self.store.commit(batch)
+    }
+
+    /// Makes every claim of a former process void: on one node nobody else can hold one. Counted claims stay counted.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn recover(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let mut recovered = 0;
+        self.each(|entry, mut record| {
+            if entry.attempts == 0 {
+                return Ok(());
+            }
+            record.claims = record.claims.saturating_add(entry.attempts);
+            let mut batch = Batch::new();
+            batch.expect(Expect::Version(Space::Spool, entry.key.clone(), entry.version));
+            batch.put_due(Space::Spool, entry.key, encode(&record)?, now.millis());
+            recovered += 1;
+            self.store.commit(batch)
+        })?;
+        Ok(recovered)
+    }
+
+    /// How many arrivals wait, and the spool certificates they need.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn waiting(&self) -> Result<(usize, Vec<Fingerprint>), StoreError> {
+        let mut keys = Vec::new();
+        let mut count = 0;
+        self.each(|_, record| {
+            count += 1;
+            if !keys.contains(&record.spool_key) {
+                keys.push(record.spool_key);
+            }
+            Ok(())
+        })?;
+        Ok((count, keys))
+    }
+
+    /// When the next arrival can be claimed.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.store.next_due(Space::Spool)?.map(Timestamp::from_millis))
+    }
+
+    fn each(
+        &self,
+        mut visit: impl FnMut(contract::Entry, Record) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = self.store.scan(Space::Spool, b"", after.as_deref(), 500)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.key.clone());
+            for entry in page {
+                let record = decode(&entry.value)?;
+                visit(entry, record)?;
+            }
+        }
+    }
+}
+
+pub(super) fn spool_id(key: &[u8]) -> Result<SpoolId, StoreError> {
+    <[u8; 16]>::try_from(key)
+        .map(SpoolId::from_bytes)
+        .map_err(|_| StoreError::Damaged("a spool key has the wrong length".to_owned()))
+}
