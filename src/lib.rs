@@ -6,6 +6,7 @@ pub mod ledger;
 pub mod mail;
 pub mod mime;
 pub mod pgp;
+pub mod relay;
 pub mod roster;
 pub mod secret;
 pub mod store;

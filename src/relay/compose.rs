@@ -1,0 +1,233 @@
+//! Admitted → Composed: the list post, written once for all readers.
+
+use crate::id::Entropy;
+use crate::mail::headers::Identity;
+use crate::mail::parcel::Head;
+use crate::mail::tags::Tags;
+use crate::mime::read::{Headers, Mailbox, Message, holds_encrypted, payload_headers};
+use crate::mime::scan::{Limits, Scanned, scan};
+use crate::mime::write::{
+    Field, boundary, mailbox, multipart, opaque_part, raw_field, rfc822_part, text_field, text_part,
+};
+use crate::pgp::open::{How, Opened, Verdict};
+use crate::relay::note::Note;
+use crate::relay::world::World;
+use crate::secret::Plaintext;
+use crate::time::Timestamp;
+
+/// How many ids a References line keeps: the first and the latest (RFC 5322 §3.6.4 sets no bound; header limits do).
+const MAX_REFERENCES: usize = 20;
+
+/// A post before it is signed.
+pub struct Composed {
+    /// The whole protected entity.
+    pub entity: Plaintext,
+    /// What stands outside.
+    pub head: Head,
+}
+
+/// What is known of the mail besides what was opened.
+pub struct Source<'a> {
+    /// The arrived message; `None` when its structure was beyond the limits.
+    pub message: Option<&'a Message<'a>>,
+    /// Its bytes.
+    pub raw: &'a [u8],
+    /// What was opened; `None` likewise.
+    pub opened: Option<&'a Opened>,
+    /// The note for the readers.
+    pub note: Note<'a>,
+}
+
+/// Writes the post: the note, then the payload byte for byte, under protected headers.
+#[must_use]
+pub fn post(
+    source: &Source<'_>,
+    world: &World<'_>,
+    tags: &Tags<'_>,
+    entropy: &Entropy,
+    now: Timestamp,
+) -> Composed {
+    let limits = &world.limits.mime;
+    let headers = Inner::of(source, limits);
+    let identity = identity(&headers, source, world, tags, now);
+    let fields = protected_fields(&headers, source, world, &identity);
+    let note = text_part(&source.note.text(world));
+    let payload = payload_part(source, limits);
+    let entity = multipart(
+        &fields,
+        "mixed; hp=\"cipher\"; protected-headers=\"v1\"",
+        &boundary(entropy.bytes()),
+        &[&note, payload.bytes()],
+    );
+    let outside = identity.outer();
+    let fields = outside
+        .iter()
+        .map(|(name, value)| String::from_utf8_lossy(raw_field(name, value).expose()).into_owned());
+    Composed { entity, head: Head { fields: fields.collect(), boundary: boundary(entropy.bytes()) } }
+}
+
+/// The headers that speak for the author: those inside the encryption where there are any.
+struct Inner {
+    headers: Option<Headers>,
+    /// Whether the subject stood outside the encryption.
+    outer_subject: Option<Plaintext>,
+}
+
+impl Inner {
+    fn of(source: &Source<'_>, limits: &Limits) -> Self {
+        let opened_inside = source.opened.filter(|o| matches!(o.how(), How::PgpMime));
+        let inside =
+            opened_inside.and_then(|o| scan(o.payload().expose(), limits).ok()).and_then(payload_headers);
+        let outside = source.message.map(Message::headers);
+        match (inside, outside) {
+            (Some(inside), _) => Self { headers: Some(inside), outer_subject: None },
+            (None, Some(mut outside)) => {
+                let subject = outside.subject.take();
+                Self { headers: Some(outside), outer_subject: subject }
+            }
+            (None, None) => Self { headers: None, outer_subject: None },
+        }
+    }
+
+    fn subject(&self) -> Option<String> {
+        let subject =
+            self.headers.as_ref().and_then(|h| h.subject.as_ref()).or(self.outer_subject.as_ref())?;
+        let text = String::from_utf8_lossy(subject.expose()).trim().to_owned();
+        // What mail programs write outside when the real subject is inside tells nothing.
+        let dummy = text.is_empty() || text == "..." || text == "[...]" || text == "Encrypted Message";
+        (!dummy).then_some(text)
+    }
+
+    fn author(&self) -> Option<&Mailbox> {
+        self.headers.as_ref().and_then(|h| h.from.first())
+    }
+}
+
+fn identity<'a>(
+    inner: &Inner,
+    source: &Source<'_>,
+    world: &'a World<'_>,
+    tags: &Tags<'_>,
+    now: Timestamp,
+) -> Identity<'a> {
+    let domain = world.list.address.domain();
+    let map = |ids: &[String]| -> Vec<String> {
+        let skip = ids.len().saturating_sub(MAX_REFERENCES);
+        let kept = ids.iter().enumerate().filter(|(n, _)| *n == 0 || *n > skip);
+        kept.map(|(_, id)| tags.message_id(id, domain)).collect()
+    };
+    let headers = inner.headers.as_ref();
+    // The protected copy may leave the id out; then the outer one names the mail for whoever answers it.
+    let outer = source.message.map(Message::headers);
+    let original = headers
+        .and_then(|h| h.message_id.clone())
+        .or_else(|| outer.as_ref().and_then(|h| h.message_id.clone()));
+    let threads =
+        headers.filter(|h| !h.references.is_empty() || !h.in_reply_to.is_empty()).or(outer.as_ref());
+    Identity {
+        list: &world.list.address,
+        title: &world.list.title,
+        date: now,
+        message_id: match original {
+            Some(id) => tags.message_id(&id, domain),
+            None => tags.fresh_message_id(source.raw, domain),
+        },
+        in_reply_to: threads.map(|h| map(&h.in_reply_to)).unwrap_or_default(),
+        references: threads.map(|h| map(&h.references)).unwrap_or_default(),
+    }
+}
+
+fn protected_fields(
+    inner: &Inner,
+    source: &Source<'_>,
+    world: &World<'_>,
+    identity: &Identity<'_>,
+) -> Vec<Field> {
+    let list = world.list.address.to_string();
+    let subject = inner.subject().unwrap_or_else(|| "(no subject)".to_owned());
+    let prefix = format!("[{}]", world.list.title);
+    let subject = if subject.contains(&prefix) { subject } else { format!("{prefix} {subject}") };
+    let mut fields = vec![
+        raw_field("From", &mailbox(Some(&sender_name(inner, source, world)), &list)),
+        raw_field("To", &list),
+        text_field("Subject", &subject),
+        raw_field("Date", &identity.date.rfc5322()),
+    ];
+    fields.extend(identity.threading().iter().map(|(name, value)| raw_field(name, value)));
+    // RFC 9788 §2.2: what stands outside, so that a reader's program knows what was hidden or changed.
+    let outside = identity.outer();
+    fields.extend(outside.iter().map(|(name, value)| raw_field("HP-Outer", &format!("{name}: {value}"))));
+    fields
+}
+
+/// Who wrote, as the copy's From says it: a name without "unverified" stands on the roster and signed.
+fn sender_name(inner: &Inner, source: &Source<'_>, world: &World<'_>) -> String {
+    let title = &world.list.title;
+    if let (Verdict::Good { .. }, Some(name)) = (source.note.verdict, source.note.signer) {
+        return format!("{name} via {title}");
+    }
+    let name = inner
+        .author()
+        .and_then(|m| m.name.as_ref())
+        .map(|n| String::from_utf8_lossy(n.expose()).into_owned());
+    let name = name.filter(|n| !n.trim().is_empty());
+    let address = || inner.author().and_then(|m| m.address.clone());
+    match name.or_else(address) {
+        Some(name) => format!("{} (unverified) via {title}", name.trim()),
+        None => format!("Unknown sender via {title}"),
+    }
+}
+
+enum Part<'a> {
+    AsIs(&'a [u8]),
+    Wrapped(Vec<u8>),
+}
+
+impl Part<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::AsIs(bytes) => bytes,
+            Self::Wrapped(bytes) => bytes,
+        }
+    }
+}
+
+fn payload_part<'a>(source: &Source<'a>, limits: &Limits) -> Part<'a> {
+    let Some(opened) = source.opened else {
+        return Part::Wrapped(opaque_part(source.raw, "original.eml"));
+    };
+    let payload = opened.payload().expose();
+    match opened.how() {
+        How::PgpMime => match scan(payload, limits) {
+            Ok(entity) if holds_encrypted(entity) => Part::Wrapped(rfc822_part(payload, "attachment")),
+            Ok(entity) if is_entity(&entity) => Part::AsIs(payload),
+            Ok(_) => Part::Wrapped(plain_part(payload)),
+            Err(_) => Part::Wrapped(opaque_part(payload, "payload")),
+        },
+        How::Inline => Part::Wrapped(plain_part(payload)),
+        How::Clear => Part::Wrapped(rfc822_part(source.raw, "inline")),
+        How::Closed(_) => Part::Wrapped(rfc822_part(source.raw, "attachment")),
+    }
+}
+
+/// Whether the decrypted bytes start with a header block, as PGP/MIME says they do (RFC 3156 §4).
+fn is_entity(entity: &Scanned<'_>) -> bool {
+    let first = entity.bytes().split(|b| *b == b'\n').next().unwrap_or_default();
+    let name = first.split(|b| *b == b':').next().unwrap_or_default();
+    let is_field = !name.is_empty() && name.len() < first.len() && name.iter().all(|b| b.is_ascii_graphic());
+    is_field || first.trim_ascii().is_empty()
+}
+
+/// Bare text as a part; inside the encryption eight bits and any line length travel unharmed.
+fn plain_part(text: &[u8]) -> Vec<u8> {
+    let mut part =
+        b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n".to_vec();
+    part.extend_from_slice(text);
+    part
+}
+
+/// Whether a payload holds further encrypted parts, for the note.
+#[must_use]
+pub fn payload_holds_encrypted(opened: &Opened, limits: &Limits) -> bool {
+    matches!(opened.how(), How::PgpMime) && scan(opened.payload().expose(), limits).is_ok_and(holds_encrypted)
+}

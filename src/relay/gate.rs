@@ -1,0 +1,229 @@
+//! The gate: what was opened, who signed it, what the list's rules say. Only here is an [`Admitted`] made.
+//!
+//! ```compile_fail
+//! # fn f(opened: vouchsafe::pgp::open::Opened) {
+//! let admitted = vouchsafe::relay::gate::Admitted { opened }; // private fields: nobody admits without a judgement
+//! # }
+//! ```
+
+use std::fmt;
+
+use crate::id::{Fingerprint, MemberId};
+use crate::mail::directory::{Kind, Purpose};
+use crate::mail::headers::{LOOP_MARK, list_id};
+use crate::mime::scan;
+use crate::pgp::open::{Closed, How, Opened, Verdict, Why};
+use crate::relay::world::World;
+
+/// A mail that may go to the list's readers.
+pub struct Admitted {
+    opened: Opened,
+    purpose: Purpose,
+    signer: Option<MemberId>,
+}
+
+impl Admitted {
+    /// The opened mail.
+    #[must_use]
+    pub fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
+    /// Which of the list's addresses it came to.
+    #[must_use]
+    pub fn purpose(&self) -> &Purpose {
+        &self.purpose
+    }
+
+    /// The member who signed it, if one did.
+    #[must_use]
+    pub fn signer(&self) -> Option<&MemberId> {
+        self.signer.as_ref()
+    }
+}
+
+/// What becomes of a mail.
+#[must_use]
+pub enum Ruling {
+    /// It goes to the readers.
+    Admit(Box<Admitted>),
+    /// It waits for a person.
+    Hold(Reason, Option<Fingerprint>),
+    /// It goes nowhere; the journal says so.
+    Drop(DropReason),
+}
+
+/// Why a mail waits for a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Not encrypted, where only encrypted mail is taken.
+    NotEncrypted,
+    /// It could not be opened.
+    Closed(Closed),
+    /// Its structure is beyond the limits.
+    Structure,
+    /// Nobody signed it.
+    Unsigned,
+    /// A key that is not on the roster signed it.
+    UnknownSigner,
+    /// Its signature does not count.
+    BadSignature(Why),
+    /// Its signer is on the roster, but may not post here.
+    NotAPoster,
+    /// It came to the address for commands; nothing there is understood yet.
+    NoCommand,
+    /// It came to a return path.
+    Bounce,
+    /// It did not survive being worked on.
+    Quarantined,
+}
+
+impl Reason {
+    /// Whether an admin may let it through: only where opening it succeeded and the doubt is about who may post.
+    #[must_use]
+    pub const fn releasable(self) -> bool {
+        match self {
+            Self::Unsigned | Self::UnknownSigner | Self::BadSignature(_) | Self::NotAPoster => true,
+            // Released, these are tried again, with a new key or a new release perhaps.
+            Self::Closed(_) | Self::Structure | Self::Quarantined => true,
+            Self::NotEncrypted | Self::NoCommand | Self::Bounce => false,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotEncrypted => f.write_str("not-encrypted"),
+            Self::Closed(why) => write!(f, "cannot-open:{}", closed_name(*why)),
+            Self::Structure => f.write_str("structure-beyond-limits"),
+            Self::Unsigned => f.write_str("unsigned"),
+            Self::UnknownSigner => f.write_str("unknown-signer"),
+            Self::BadSignature(why) => write!(f, "bad-signature:{}", why_name(*why)),
+            Self::NotAPoster => f.write_str("not-a-poster"),
+            Self::NoCommand => f.write_str("no-command"),
+            Self::Bounce => f.write_str("bounce"),
+            Self::Quarantined => f.write_str("quarantined"),
+        }
+    }
+}
+
+/// Why a mail goes nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropReason {
+    /// This very signature was relayed to this list before.
+    Replay,
+    /// It is a copy of our own.
+    Loop,
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Replay => "replay",
+            Self::Loop => "loop",
+        })
+    }
+}
+
+/// What can be ruled before anything is opened: our own copies, bounces and commands. `None`: open it.
+pub fn before_opening(raw: &[u8], purpose: &Purpose, world: &World<'_>) -> Option<Ruling> {
+    let ours = list_id(&world.list.address);
+    if scan::header(raw, LOOP_MARK).is_some_and(|mark| mark.trim_ascii() == ours.as_bytes()) {
+        return Some(Ruling::Drop(DropReason::Loop));
+    }
+    match purpose {
+        Purpose::Bounces(_) => Some(Ruling::Hold(Reason::Bounce, None)),
+        Purpose::Request => Some(Ruling::Hold(Reason::NoCommand, None)),
+        Purpose::Post | Purpose::Reporter | Purpose::Owner | Purpose::Postmaster => None,
+    }
+}
+
+/// What becomes of an opened mail.
+pub fn judge(opened: Opened, purpose: &Purpose, world: &World<'_>) -> Ruling {
+    let signer = match opened.verdict() {
+        Verdict::Good { signer, .. } => Some(*signer),
+        _ => None,
+    };
+    let to_team = matches!(purpose, Purpose::Owner | Purpose::Postmaster);
+    match world.list.kind {
+        // Anyone may report, in whatever form: it goes to the team, and the note says what it is worth. So does mail
+        // for the admins of any list.
+        Kind::Intake => admit(opened, purpose, world, signer),
+        _ if to_team => admit(opened, purpose, world, signer),
+        Kind::Announce | Kind::Discuss => match reason_against(&opened, signer, world) {
+            None => admit(opened, purpose, world, signer),
+            Some(reason) => Ruling::Hold(reason, signer),
+        },
+        Kind::Public => Ruling::Hold(Reason::NotAPoster, signer),
+    }
+}
+
+/// The first rule against a post to a list where only known signers post.
+fn reason_against(opened: &Opened, signer: Option<Fingerprint>, world: &World<'_>) -> Option<Reason> {
+    match opened.how() {
+        How::Closed(why) => return Some(Reason::Closed(why)),
+        How::Clear => return Some(Reason::NotEncrypted),
+        How::PgpMime | How::Inline => {}
+    }
+    if world.released {
+        return None;
+    }
+    match opened.verdict() {
+        Verdict::Unsigned => Some(Reason::Unsigned),
+        Verdict::UnknownKey(_) => Some(Reason::UnknownSigner),
+        Verdict::Bad(why) => Some(Reason::BadSignature(*why)),
+        Verdict::Good { .. } if signer.and_then(|s| world.poster(s)).is_none() => Some(Reason::NotAPoster),
+        Verdict::Good { .. } => None,
+    }
+}
+
+fn admit(opened: Opened, purpose: &Purpose, world: &World<'_>, signer: Option<Fingerprint>) -> Ruling {
+    let signer = signer.and_then(|s| world.known(s)).map(|m| m.id.clone());
+    Ruling::Admit(Box::new(Admitted { opened, purpose: purpose.clone(), signer }))
+}
+
+/// The name of a verdict, for journal and note.
+#[must_use]
+pub fn verdict_name(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Good { .. } => "good".to_owned(),
+        Verdict::Unsigned => "unsigned".to_owned(),
+        Verdict::UnknownKey(_) => "unknown-key".to_owned(),
+        Verdict::Bad(why) => format!("bad:{}", why_name(*why)),
+    }
+}
+
+/// The name of a reason why a mail could not be opened.
+#[must_use]
+pub const fn closed_name(why: Closed) -> &'static str {
+    match why {
+        Closed::NoKey => "no-key",
+        Closed::Damaged => "damaged",
+        Closed::TooLarge => "too-large",
+        Closed::TooManyKeys => "too-many-keys",
+        Closed::Nested => "nested-encryption",
+        Closed::Mixed => "mixed",
+        Closed::NotOpenPgp => "not-openpgp",
+        Closed::TooComplex => "too-complex",
+        Closed::Weak => "weak-encryption",
+    }
+}
+
+/// The name of what is wrong with a signature.
+#[must_use]
+pub const fn why_name(why: Why) -> &'static str {
+    match why {
+        Why::Invalid => "invalid",
+        Why::Expired => "expired",
+        Why::Revoked => "revoked",
+        Why::Weak => "weak",
+        Why::PartialCover => "partial-cover",
+        Why::SeveralSigners => "several-signers",
+        Why::Nested => "nested",
+        Why::ForSomeoneElse => "for-someone-else",
+        Why::Stale => "stale",
+        Why::Future => "future",
+        Why::NotASigner => "not-a-signer",
+    }
+}

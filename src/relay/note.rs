@@ -1,0 +1,122 @@
+//! The relay's own note: the first part of every copy. It says who signed and what that is worth, and quotes nothing.
+
+use std::fmt::Write as _;
+
+use crate::mail::directory::Purpose;
+use crate::pgp::open::{Closed, How, Verdict, Why};
+use crate::relay::world::World;
+use crate::time::Timestamp;
+
+/// What the note says; lines without a value are left out.
+pub struct Note<'a> {
+    /// How the mail was protected; `None` when its structure was beyond the limits and it was not looked into.
+    pub how: Option<How>,
+    /// What its signature is worth.
+    pub verdict: &'a Verdict,
+    /// The signer's name on the roster, if it is there.
+    pub signer: Option<&'a str>,
+    /// Which address it came to.
+    pub purpose: &'a Purpose,
+    /// When it arrived.
+    pub arrived: Timestamp,
+    /// Whether its payload holds further encrypted parts.
+    pub holds_encrypted: bool,
+}
+
+impl Note<'_> {
+    /// The note as text, lines ending in LF.
+    #[must_use]
+    pub fn text(&self, world: &World<'_>) -> String {
+        let mut text = format!("[This note is from the list {}, not from the author.]\n", world.list.title);
+        let mut line = |name: &str, value: &str| {
+            let _ = writeln!(text, "{:<12}{value}", format!("{name}:"));
+        };
+        line("Signature", &self.signature());
+        line("Arrived", &self.arrived.to_string());
+        if let Some(warning) = self.protection() {
+            line("Attention", warning);
+        }
+        if self.holds_encrypted {
+            line(
+                "Attention",
+                "the mail holds further encrypted parts; it is attached, so that they are opened knowingly",
+            );
+        }
+        if world.released {
+            line("Released", "the list had held this mail; an admin let it through");
+        }
+        if let Some(address) = self.addressed() {
+            line("Addressed", address);
+        }
+        line("Answer to", &world.list.address.to_string());
+        text
+    }
+
+    fn signature(&self) -> String {
+        match self.verdict {
+            Verdict::Good { signer, made_at } => {
+                let who = self.signer.unwrap_or("somebody on the roster who is not active");
+                format!("good, by {who}, made {made_at}\n            key {signer}")
+            }
+            Verdict::Unsigned => "none: nobody vouches for who wrote this".to_owned(),
+            Verdict::UnknownKey(keys) => {
+                format!("by a key that is not on the roster: {}", keys.join(", "))
+            }
+            Verdict::Bad(why) => format!("does not count: {}", why_text(*why)),
+        }
+    }
+
+    const fn protection(&self) -> Option<&'static str> {
+        match self.how {
+            Some(How::PgpMime | How::Inline) => None,
+            Some(How::Clear) => Some("this mail came in the clear; others may have read it on its way"),
+            Some(How::Closed(why)) => Some(closed_text(why)),
+            None => {
+                Some("the mail's structure is beyond the list's limits; it is attached as it came, unopened")
+            }
+        }
+    }
+
+    const fn addressed(&self) -> Option<&'static str> {
+        match self.purpose {
+            Purpose::Owner => Some("to the list's owner"),
+            Purpose::Postmaster => Some("to the postmaster"),
+            Purpose::Reporter => Some("to team and reporter; it went to the team alone"),
+            Purpose::Post | Purpose::Request | Purpose::Bounces(_) => None,
+        }
+    }
+}
+
+const fn why_text(why: Why) -> &'static str {
+    match why {
+        Why::Invalid => "it does not match the mail",
+        Why::Expired => "the certificate or the signature had expired",
+        Why::Revoked => "the certificate is revoked",
+        Why::Weak => "its algorithms are no longer safe",
+        Why::PartialCover => "it covers only a part of the mail",
+        Why::SeveralSigners => "several certificates signed",
+        Why::Nested => "the mail is signed in several layers",
+        Why::ForSomeoneElse => "it was made for other recipients than this list",
+        Why::Stale => "it was made more than 7 days before the mail arrived",
+        Why::Future => "it was made after the mail arrived, by the signer's clock",
+        Why::NotASigner => "the list's own key made it, which signs no mail of members",
+    }
+}
+
+const fn closed_text(why: Closed) -> &'static str {
+    match why {
+        Closed::NoKey => "the mail is encrypted, but not to this list; it is attached as it came",
+        Closed::Damaged => "the mail is encrypted, but damaged; it is attached as it came",
+        Closed::TooLarge => "the mail unpacks to more than the limit; it is attached as it came",
+        Closed::TooManyKeys => "the mail has more recipients' keys than the limit; it is attached as it came",
+        Closed::Nested => "the mail is encrypted in several layers; it is attached as it came",
+        Closed::Mixed => {
+            "the mail mixes clear and encrypted parts; it is attached as it came, nothing was decrypted"
+        }
+        Closed::NotOpenPgp => {
+            "the mail claims to be encrypted, but holds no OpenPGP message; it is attached as it came"
+        }
+        Closed::TooComplex => "the mail's inside is more complex than the limit; it is attached as it came",
+        Closed::Weak => "the mail is encrypted without integrity protection; it is attached as it came",
+    }
+}

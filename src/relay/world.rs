@@ -1,0 +1,91 @@
+//! What the relay knows when it judges a mail: the list, the roster and the certificates as they were read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::id::{Fingerprint, ListName};
+use crate::mail::address::Address;
+use crate::mail::directory::Kind;
+use crate::pgp::cert::Cert;
+use crate::pgp::open::Limits;
+use crate::roster::Roster;
+use crate::roster::membership::Member;
+
+/// A list and its rules.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// Its short name.
+    pub name: ListName,
+    /// What people call it.
+    pub title: String,
+    /// Its posting address.
+    pub address: Address,
+    /// What it is for.
+    pub kind: Kind,
+    /// The intake list whose team posts here and reads along (announce lists).
+    pub team: Option<ListName>,
+    /// Whether every reader gets a body of its own, with Intended Recipient.
+    pub individual: bool,
+}
+
+/// Certificates by fingerprint.
+pub type Certs = BTreeMap<Fingerprint, Arc<Cert>>;
+
+/// All that a judgement rests on.
+pub struct World<'a> {
+    /// The list that the mail is for.
+    pub list: &'a List,
+    /// Who belongs where.
+    pub roster: &'a Roster,
+    /// The certificates of everyone on the roster.
+    pub certs: &'a Certs,
+    /// Whether the admin let this mail through after it was held.
+    pub released: bool,
+    /// Limits for opening.
+    pub limits: &'a Limits,
+}
+
+impl World<'_> {
+    /// Who receives posts of the list: its active members and, for an announce list, the team it names. An address
+    /// that is in both gets one copy.
+    #[must_use]
+    pub fn readers(&self) -> Vec<&Member> {
+        Self::readers_of(self.list, self.roster)
+    }
+
+    /// The same for any list and roster.
+    #[must_use]
+    pub fn readers_of<'r>(list: &List, roster: &'r Roster) -> Vec<&'r Member> {
+        let mut readers: Vec<&Member> = roster.active(&list.name).collect();
+        if let Some(team) = &list.team {
+            for member in roster.active(team) {
+                if !readers.iter().any(|r| r.address.same_mailbox(&member.address)) {
+                    readers.push(member);
+                }
+            }
+        }
+        readers
+    }
+
+    /// The active member whose signature lets a mail in here, by the list's kind.
+    #[must_use]
+    pub fn poster(&self, signer: Fingerprint) -> Option<&Member> {
+        match self.list.kind {
+            Kind::Announce => self.team_member(signer),
+            Kind::Intake | Kind::Discuss => self.roster.active_signer(&self.list.name, signer),
+            Kind::Public => None,
+        }
+    }
+
+    /// Anyone on the roster with this certificate who is active somewhere, those of this list first.
+    #[must_use]
+    pub fn known(&self, signer: Fingerprint) -> Option<&Member> {
+        self.poster(signer).or_else(|| {
+            self.roster.everyone().map(|(_, m)| m).find(|m| m.is_active() && m.fingerprint == signer)
+        })
+    }
+
+    fn team_member(&self, signer: Fingerprint) -> Option<&Member> {
+        self.list.team.as_ref().and_then(|team| self.roster.active_signer(team, signer))
+    }
+}
