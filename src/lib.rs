@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod id;
+pub mod ingress;
 pub mod ledger;
 pub mod mail;
 pub mod mime;

@@ -1,0 +1,132 @@
+//! How many connections there are, in all and from each client.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::settings::Limits;
+
+/// Counts connections. Cheap to clone; all clones count together.
+#[derive(Clone, Debug)]
+pub(super) struct Admission(Arc<Counts>);
+
+#[derive(Debug)]
+struct Counts {
+    max: usize,
+    max_per_client: usize,
+    now: Mutex<Now>,
+}
+
+#[derive(Debug, Default)]
+struct Now {
+    all: usize,
+    clients: HashMap<IpAddr, usize>,
+}
+
+/// One connection's place; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    counts: Arc<Counts>,
+    client: Option<IpAddr>,
+}
+
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    /// For anybody.
+    All,
+    /// For this client.
+    Client,
+}
+
+impl Admission {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let (max, max_per_client) = (limits.max_connections, limits.max_connections_per_client);
+        Self(Arc::new(Counts { max, max_per_client, now: Mutex::default() }))
+    }
+
+    /// A place for a connection from `client`; clients without an address (Unix sockets) count only in all.
+    pub(super) fn enter(&self, client: Option<IpAddr>) -> Result<Place, Full> {
+        let client = client.map(network);
+        let mut now = self.0.now();
+        if now.all >= self.0.max {
+            return Err(Full::All);
+        }
+        if let Some(ip) = client {
+            let count = now.clients.entry(ip).or_default();
+            if *count >= self.0.max_per_client {
+                return Err(Full::Client);
+            }
+            *count += 1;
+        }
+        now.all += 1;
+        Ok(Place { counts: Arc::clone(&self.0), client })
+    }
+}
+
+impl Counts {
+    /// The counts are right after every statement, so a panic elsewhere spoils nothing.
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut now = self.counts.now();
+        now.all = now.all.saturating_sub(1);
+        let Some(ip) = self.client else { return };
+        let left = now.clients.get_mut(&ip).map(|count| {
+            *count = count.saturating_sub(1);
+            *count
+        });
+        if left == Some(0) {
+            now.clients.remove(&ip);
+        }
+    }
+}
+
+/// What counts as one client: an IPv4 address, or the /64 that every IPv6 customer has for itself (RFC 6177).
+fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn each_client_and_all_together_have_their_limit_and_places_come_back() {
+        let limits = Limits { max_connections: 3, max_connections_per_client: 2, ..Limits::default() };
+        let admission = Admission::new(&limits);
+        let one = admission.enter(ip("192.0.2.1")).unwrap();
+        let _two = admission.enter(ip("::ffff:192.0.2.1")).unwrap();
+        assert_eq!(admission.enter(ip("192.0.2.1")).unwrap_err(), Full::Client);
+        let _three = admission.enter(None).unwrap();
+        assert_eq!(admission.enter(ip("192.0.2.2")).unwrap_err(), Full::All);
+        drop(one);
+        assert!(admission.enter(ip("192.0.2.1")).is_ok());
+    }
+
+    #[test]
+    fn a_v6_client_is_its_network() {
+        assert_eq!(
+            network("2001:db8:1:2:3::4".parse().unwrap()),
+            "2001:db8:1:2::".parse::<IpAddr>().unwrap()
+        );
+    }
+
+    #[test]
+    fn nothing_is_kept_about_clients_that_left() {
+        let admission = Admission::new(&Limits::default());
+        drop(admission.enter(ip("192.0.2.1")));
+        assert!(admission.0.now().clients.is_empty());
+    }
+}

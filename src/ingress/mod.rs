@@ -1,0 +1,25 @@
+//! The front door: mail comes in by SMTP and LMTP. It can hand mail on to be sealed, but it cannot open any.
+//!
+//! A connection is read top down: [`listener`] owns the sockets, `connection` moves bytes between one socket and one
+//! [`session::Session`], which knows the protocol and has neither socket nor clock. [`data`] and `line` are the
+//! only code that looks at line ends.
+
+mod admission;
+mod budget;
+mod command;
+mod connection;
+pub mod data;
+mod events;
+pub mod intake;
+mod line;
+pub mod listener;
+mod reply;
+pub mod session;
+pub mod settings;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod transaction;
+
+pub use budget::{Budget, Share};
+pub use tls::tls_config;
