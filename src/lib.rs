@@ -1,6 +1,8 @@
 //! Vouchsafe: an encrypted mailing-list relay for embargoed vulnerability reports.
 #![forbid(unsafe_code)]
 
+pub mod cli;
+pub mod control;
 pub mod id;
 pub mod ingress;
 pub mod ledger;

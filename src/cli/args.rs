@@ -1,0 +1,149 @@
+//! What can be typed. Operators script these commands: verbs, flags and their meaning stay as they are.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::nouns::{Hold, Journal, Key, List, Member, Org, Queue, Team};
+
+/// An encrypted mailing-list relay for embargoed vulnerability reports.
+#[derive(Debug, Parser)]
+#[command(name = "vouchsafe", version, disable_help_subcommand = true)]
+pub struct Args {
+    /// The configuration [env: VOUCHSAFE_CONFIG] [default: /etc/vouchsafe/relay.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+impl Args {
+    /// The configuration: what `--config` names, else `$VOUCHSAFE_CONFIG` unless it is empty, else the usual place.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        let by_env =
+            || std::env::var_os("VOUCHSAFE_CONFIG").filter(|name| !name.is_empty()).map(PathBuf::from);
+        self.config.clone().or_else(by_env).unwrap_or_else(|| PathBuf::from("/etc/vouchsafe/relay.toml"))
+    }
+}
+
+/// All commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show a relay at work on this machine, in a folder that is removed afterwards.
+    Demo,
+    /// Make a new installation: configuration and keys.
+    Init(Init),
+    /// Run the daemon.
+    Serve,
+    /// Name every problem of the configuration with its remedy, without starting.
+    Check {
+        /// As JSON, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What the running daemon is asked.
+    #[command(flatten)]
+    Admin(Admin),
+}
+
+/// Where and what to install.
+#[derive(Debug, clap::Args)]
+pub struct Init {
+    /// The folder for configuration, keys and store.
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// The domain of the lists' addresses.
+    #[arg(long)]
+    pub domain: String,
+    /// The policy to start from.
+    #[arg(long)]
+    pub preset: Preset,
+    /// A file with the passphrase for the lists' secret keys.
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// A published policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Preset {
+    /// KubeEdge: an intake list, and distributors who are vouched for.
+    Kubeedge,
+    /// EdgeX Foundry: a review team with yearly terms.
+    Edgex,
+}
+
+impl Preset {
+    /// Its name, as it is typed and as its policy file is called.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kubeedge => "kubeedge",
+            Self::Edgex => "edgex",
+        }
+    }
+}
+
+/// Reads this process's arguments. Help and mistakes are printed, and end the process: with 64 for a mistake.
+#[must_use]
+pub fn parse() -> Args {
+    parse_from(std::env::args_os()).unwrap_or_else(|error| {
+        let _ = error.print();
+        std::process::exit(exit_code(&error));
+    })
+}
+
+/// Reads arguments, the program's name first.
+///
+/// # Errors
+/// When they make no command, or ask for help.
+pub fn parse_from<I: IntoIterator<Item = OsString>>(arguments: I) -> Result<Args, clap::Error> {
+    Args::try_parse_from(arguments)
+}
+
+/// The exit code for arguments that made no command: 64, `EX_USAGE` of sysexits.h; 0 when help was asked for.
+#[must_use]
+pub fn exit_code(error: &clap::Error) -> i32 {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
+        _ => 64,
+    }
+}
+
+/// What the running daemon is asked.
+#[derive(Debug, Subcommand)]
+pub enum Admin {
+    /// Show how the daemon is.
+    Status {
+        /// As JSON, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Mailing lists.
+    #[command(subcommand)]
+    List(List),
+    /// The lists' own keys.
+    #[command(subcommand)]
+    Key(Key),
+    /// Organisations on the roster.
+    #[command(subcommand)]
+    Org(Org),
+    /// Members: organisations' contacts.
+    #[command(subcommand)]
+    Member(Member),
+    /// The persons of a list's team.
+    #[command(subcommand)]
+    Team(Team),
+    /// Mail that is held for the admin's decision.
+    #[command(subcommand)]
+    Hold(Hold),
+    /// Copies that wait to be delivered.
+    #[command(subcommand)]
+    Queue(Queue),
+    /// Who did what, and when.
+    #[command(subcommand)]
+    Journal(Journal),
+}

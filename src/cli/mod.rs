@@ -1,0 +1,21 @@
+//! The command line: what can be typed, and what comes of it.
+//!
+//! [`parse`] reads the arguments. `demo`, `init`, `serve` and `check` are the program's own; every other command is an
+//! [`Admin`] command, which [`run`] turns into requests on the admin socket: there is no second way into the store.
+//! Nothing here prints mail content, subjects or case titles, because nothing that it is told contains any.
+
+mod args;
+mod failure;
+mod input;
+mod names;
+mod nouns;
+mod run;
+mod show;
+mod text;
+
+pub use args::{Admin, Args, Command, Init, Preset, exit_code, parse, parse_from};
+pub use failure::Failure;
+pub use input::Terminal;
+pub use names::{ListAndFile, OneList, SomeList, Who};
+pub use nouns::{Hold, Journal, Key, List, Member, Org, Queue, Team};
+pub use run::{run, run_with};

@@ -1,0 +1,335 @@
+//! The nouns and their verbs. `ls` is also `list`, `remove` and `drop` are also `rm` and `delete`; what names a thing may
+//! be given by flag or by position.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::names::{ListAndFile, OneList, SomeList, Who};
+use crate::control::wire::{Format, ListName, OrgName, ParcelId, SpoolId};
+
+/// Verbs of `list`.
+#[derive(Debug, Subcommand)]
+pub enum List {
+    /// Show all lists.
+    #[command(visible_alias = "list")]
+    Ls {
+        /// As a JSON array, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one list.
+    Show {
+        /// Which.
+        #[command(flatten)]
+        list: OneList,
+        /// As a JSON object, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Go on taking mail in, but work none of it off.
+    Pause {
+        /// Which.
+        #[command(flatten)]
+        list: OneList,
+    },
+    /// Work its mail off again.
+    Resume {
+        /// Which.
+        #[command(flatten)]
+        list: OneList,
+    },
+}
+
+/// Verbs of `key`.
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Show the keys of all lists.
+    #[command(visible_alias = "list")]
+    Ls {
+        /// As a JSON array, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a list's public certificate, armored, to standard output.
+    Export {
+        /// Which.
+        #[command(flatten)]
+        list: OneList,
+    },
+    /// Give a list a secret key that exists already.
+    Import {
+        /// For which list, and from where.
+        #[command(flatten)]
+        what: ListAndFile,
+        /// A file with the key's passphrase; without it, an encrypted key's passphrase is asked for.
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+    },
+}
+
+/// Verbs of `org`.
+#[derive(Debug, Subcommand)]
+pub enum Org {
+    /// Add an organisation.
+    Add {
+        /// Its short name.
+        name: OrgName,
+        /// Its name in full.
+        #[arg(long)]
+        title: Option<String>,
+    },
+    /// Show all organisations.
+    #[command(visible_alias = "list")]
+    Ls {
+        /// As a JSON array, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one organisation and its contacts.
+    Show {
+        /// Which.
+        name: OrgName,
+        /// As a JSON object, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Verbs of `member`.
+#[derive(Debug, Subcommand)]
+pub enum Member {
+    /// Add an organisation's contact as an active member, by the admin's decision.
+    Add {
+        /// Of which list, and who.
+        #[command(flatten)]
+        who: Who,
+        /// Its organisation.
+        #[arg(long)]
+        org: OrgName,
+        /// Its OpenPGP certificate; `-` reads standard input.
+        #[arg(long, value_name = "FILE")]
+        cert: PathBuf,
+        /// The message format for it, where the rule is not right (v1: SEIPDv1, v2: SEIPDv2).
+        #[arg(long, value_parser = format)]
+        format: Option<Format>,
+    },
+    /// Show the members of one list or of all.
+    #[command(visible_alias = "list")]
+    Ls {
+        /// Of which list.
+        #[command(flatten)]
+        list: SomeList,
+        /// As a JSON array, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one member.
+    Show {
+        /// Of which list, and who.
+        #[command(flatten)]
+        who: Who,
+        /// As a JSON object, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a member another certificate, or a newer copy of the same.
+    SetCert {
+        /// Of which list, and who.
+        #[command(flatten)]
+        who: Who,
+        /// Its OpenPGP certificate; `-` reads standard input.
+        #[arg(long, value_name = "FILE")]
+        cert: PathBuf,
+        /// Do not ask before another fingerprint takes the place of the pinned one.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Let a member neither post nor read for a while.
+    Suspend {
+        /// Of which list, and who.
+        #[command(flatten)]
+        who: Who,
+        /// Why, for the journal.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// End a suspension.
+    Resume {
+        /// Of which list, and who.
+        #[command(flatten)]
+        who: Who,
+        /// Why, for the journal.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Remove a member, and withdraw its queued copies.
+    #[command(visible_aliases = ["rm", "delete"])]
+    Remove {
+        /// Of which list, and who.
+        #[command(flatten)]
+        who: Who,
+        /// Why, for the journal.
+        #[arg(long)]
+        reason: Option<String>,
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+/// Verbs of `team`.
+#[derive(Debug, Subcommand)]
+pub enum Team {
+    /// Add a person to a list's team.
+    Add {
+        /// Of which list, and who.
+        #[command(flatten)]
+        who: Who,
+        /// The person's name.
+        #[arg(long)]
+        name: String,
+        /// The person's OpenPGP certificate; `-` reads standard input.
+        #[arg(long, value_name = "FILE")]
+        cert: PathBuf,
+        /// What the person does.
+        #[arg(long)]
+        role: Option<String>,
+    },
+    /// Show the team of one list or of all.
+    #[command(visible_alias = "list")]
+    Ls {
+        /// Of which list.
+        #[command(flatten)]
+        list: SomeList,
+        /// As a JSON array, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a person from the team.
+    #[command(visible_aliases = ["rm", "delete"])]
+    Remove {
+        /// Of which list, and who.
+        #[command(flatten)]
+        who: Who,
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+/// Verbs of `hold`.
+#[derive(Debug, Subcommand)]
+pub enum Hold {
+    /// Show the held mails.
+    #[command(visible_alias = "list")]
+    Ls {
+        /// As a JSON array, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one held mail: never its content.
+    Show {
+        /// Which, as `ls` shows it.
+        id: SpoolId,
+        /// As a JSON object, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have a held mail judged again, by the admin's leave.
+    Release {
+        /// Which, as `ls` shows it.
+        id: SpoolId,
+    },
+    /// Destroy a held mail.
+    #[command(visible_aliases = ["delete", "rm"])]
+    Drop {
+        /// Which, as `ls` shows it.
+        id: SpoolId,
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+/// Verbs of `queue`.
+#[derive(Debug, Subcommand)]
+pub enum Queue {
+    /// Show the queued copies.
+    #[command(visible_alias = "list")]
+    Ls {
+        /// Of which list.
+        #[command(flatten)]
+        list: SomeList,
+        /// As a JSON array, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one queued copy.
+    Show {
+        /// Which, as `ls` shows it.
+        id: ParcelId,
+        /// As a JSON object, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try one deferred or failed copy again now, or all.
+    Retry {
+        /// Which, as `ls` shows it.
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<ParcelId>,
+        /// All of them.
+        #[arg(long)]
+        all: bool,
+        /// With --all: only those of this list.
+        #[arg(long, requires = "all")]
+        list: Option<ListName>,
+    },
+    /// Destroy one queued copy: its reader will not get it.
+    #[command(visible_aliases = ["delete", "rm"])]
+    Drop {
+        /// Which, as `ls` shows it.
+        id: ParcelId,
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+/// Verbs of `journal`.
+#[derive(Debug, Subcommand)]
+pub enum Journal {
+    /// Show the entries, oldest first.
+    #[command(visible_alias = "list")]
+    Ls {
+        /// Of which list.
+        #[command(flatten)]
+        list: SomeList,
+        /// Only so many of the newest.
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+        /// As a JSON array, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compute the hash chains anew; exit code 65 when one is broken.
+    Verify {
+        /// Of which list.
+        #[command(flatten)]
+        list: SomeList,
+        /// The hash of an entry that was kept elsewhere: is it in the chain still?
+        #[arg(long, value_name = "HASH")]
+        head: Option<String>,
+        /// As a JSON array, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn format(text: &str) -> Result<Format, &'static str> {
+    match text {
+        "v1" => Ok(Format::V1),
+        "v2" => Ok(Format::V2),
+        _ => Err("it is v1 or v2"),
+    }
+}

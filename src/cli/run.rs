@@ -1,0 +1,353 @@
+//! What each admin command asks, and what it does with the answer.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::args::Admin;
+use super::failure::{Failure, refused};
+use super::input::{self, Terminal};
+use super::nouns::{Hold, Journal, Key, List, Member, Org, Queue, Team};
+use super::show;
+use super::text::{lines, one_line};
+use crate::control::client;
+use crate::control::wire::{Answer, ErrorKind, JournalRow, Page, Request};
+
+/// How many rows are asked for at once.
+const PAGE: u64 = 500;
+
+/// Carries a command out against the daemon behind `socket`, and writes what it shows to `out`.
+///
+/// # Errors
+/// With what to tell the person, and the exit code.
+pub fn run(command: Admin, socket: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    run_with(command, socket, out, &Terminal::of_this_process())
+}
+
+/// The same, with somebody else to ask.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(
+    command: Admin,
+    socket: &Path,
+    out: &mut dyn Write,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    let shown = Desk { socket, terminal }.carry_out(command)?;
+    match out.write_all(shown.text.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever read it has seen enough (`| head`).
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        written => written?,
+    }
+    shown.verdict.map_or(Ok(()), Err)
+}
+
+/// What a command shows; and, where showing it is not all, why it fails nevertheless.
+struct Shown {
+    text: String,
+    verdict: Option<Failure>,
+}
+
+impl From<String> for Shown {
+    fn from(text: String) -> Self {
+        Self { text, verdict: None }
+    }
+}
+
+/// The value of one variant of an answer.
+macro_rules! expect {
+    ($answer:expr, $pattern:pat => $value:expr) => {
+        match $answer? {
+            $pattern => $value,
+            _ => return Err(Failure::unexpected()),
+        }
+    };
+}
+
+struct Desk<'a> {
+    socket: &'a Path,
+    terminal: &'a Terminal,
+}
+
+impl Desk<'_> {
+    fn ask(&self, request: &Request) -> Result<Answer, Failure> {
+        refused(client::ask(self.socket, request)?)
+    }
+
+    /// Asks for what is simply done.
+    fn order(&self, request: &Request) -> Result<Shown, Failure> {
+        done(self.ask(request)?)
+    }
+
+    /// The same, after a person agreed.
+    fn destroy(&self, request: &Request, yes: bool, what: &str) -> Result<Shown, Failure> {
+        self.terminal.agree(yes, what)?;
+        self.order(request)
+    }
+
+    fn carry_out(&self, command: Admin) -> Result<Shown, Failure> {
+        match command {
+            Admin::Status { json } => {
+                let row = expect!(self.ask(&Request::Status), Answer::Status(row) => row);
+                Ok(show::one(&*row, show::status, json).into())
+            }
+            Admin::List(verb) => self.list(verb),
+            Admin::Key(verb) => self.key(verb),
+            Admin::Org(verb) => self.org(verb),
+            Admin::Member(verb) => self.member(verb),
+            Admin::Team(verb) => self.team(verb),
+            Admin::Hold(verb) => self.hold(verb),
+            Admin::Queue(verb) => self.queue(verb),
+            Admin::Journal(verb) => self.journal(verb),
+        }
+    }
+
+    fn list(&self, verb: List) -> Result<Shown, Failure> {
+        match verb {
+            List::Ls { json } => {
+                let rows = expect!(self.ask(&Request::ListLs), Answer::Lists(rows) => rows);
+                Ok(show::rows(&rows, &show::LISTS, json).into())
+            }
+            List::Show { list, json } => {
+                let row = expect!(self.ask(&Request::ListShow { list: list.0 }), Answer::List(row) => row);
+                Ok(show::one(&*row, show::list, json).into())
+            }
+            List::Pause { list } => self.order(&Request::ListPause { list: list.0 }),
+            List::Resume { list } => self.order(&Request::ListResume { list: list.0 }),
+        }
+    }
+
+    fn key(&self, verb: Key) -> Result<Shown, Failure> {
+        match verb {
+            Key::Ls { json } => {
+                let rows = expect!(self.ask(&Request::KeyLs), Answer::Keys(rows) => rows);
+                Ok(show::rows(&rows, &show::KEYS, json).into())
+            }
+            Key::Export { list } => {
+                let request = Request::KeyExport { list: list.0 };
+                let armored = expect!(self.ask(&request), Answer::Certificate { armored } => armored);
+                Ok(lines(&armored).into())
+            }
+            Key::Import { what, passphrase_file } => {
+                let given = passphrase_file.is_some();
+                let passphrase = passphrase_file.map(|file| input::passphrase(&file)).transpose()?;
+                let mut request =
+                    Request::KeyImport { list: what.list, key: input::secret(&what.file)?, passphrase };
+                let answer = self.ask(&request)?;
+                if given || !matches!(answer, Answer::PassphraseNeeded) {
+                    return done(answer);
+                }
+                let typed = self.terminal.passphrase("Passphrase of the key")?;
+                if let Request::KeyImport { passphrase, .. } = &mut request {
+                    *passphrase = Some(typed);
+                }
+                self.order(&request)
+            }
+        }
+    }
+
+    fn org(&self, verb: Org) -> Result<Shown, Failure> {
+        match verb {
+            Org::Add { name, title } => self.order(&Request::OrgAdd { org: name, title }),
+            Org::Ls { json } => {
+                let rows = expect!(self.ask(&Request::OrgLs), Answer::Orgs(rows) => rows);
+                Ok(show::rows(&rows, &show::ORGS, json).into())
+            }
+            Org::Show { name, json } => {
+                let row = expect!(self.ask(&Request::OrgShow { org: name }), Answer::Org(row) => row);
+                Ok(show::one(&*row, show::org, json).into())
+            }
+        }
+    }
+
+    fn member(&self, verb: Member) -> Result<Shown, Failure> {
+        match verb {
+            Member::Add { who, org, cert, format } => {
+                let cert = input::certificate(&cert)?;
+                self.order(&Request::MemberAdd { list: who.list, org, address: who.address, cert, format })
+            }
+            Member::Ls { list, json } => {
+                let request = Request::MemberLs { list: list.0 };
+                let rows = expect!(self.ask(&request), Answer::Members(rows) => rows);
+                Ok(show::rows(&rows, &show::MEMBERS, json).into())
+            }
+            Member::Show { who, json } => {
+                let request = Request::MemberShow { list: who.list, address: who.address };
+                let row = expect!(self.ask(&request), Answer::Member(row) => row);
+                Ok(show::one(&*row, show::member, json).into())
+            }
+            Member::SetCert { who, cert, yes } => {
+                let cert = input::certificate(&cert)?;
+                let (list, address) = (who.list, who.address);
+                self.set_cert(Request::MemberSetCert { list, address, cert, confirm_other: yes })
+            }
+            Member::Suspend { who, reason } => {
+                self.order(&Request::MemberSuspend { list: who.list, address: who.address, reason })
+            }
+            Member::Resume { who, reason } => {
+                self.order(&Request::MemberResume { list: who.list, address: who.address, reason })
+            }
+            Member::Remove { who, reason, yes } => {
+                let what = format!("{} leaves {}; its queued copies are withdrawn.", who.address, who.list);
+                let request = Request::MemberRemove { list: who.list, address: who.address, reason };
+                self.destroy(&request, yes, &one_line(&what))
+            }
+        }
+    }
+
+    /// The daemon knows the pinned fingerprint, and so it says whether there is anything to agree to.
+    fn set_cert(&self, mut request: Request) -> Result<Shown, Failure> {
+        let answer = self.ask(&request)?;
+        let Answer::Confirm { what } = answer else { return done(answer) };
+        self.terminal.agree(false, &one_line(&what))?;
+        if let Request::MemberSetCert { confirm_other, .. } = &mut request {
+            *confirm_other = true;
+        }
+        self.order(&request)
+    }
+
+    fn team(&self, verb: Team) -> Result<Shown, Failure> {
+        match verb {
+            Team::Add { who, name, cert, role } => {
+                let cert = input::certificate(&cert)?;
+                self.order(&Request::TeamAdd { list: who.list, address: who.address, name, cert, role })
+            }
+            Team::Ls { list, json } => {
+                let request = Request::TeamLs { list: list.0 };
+                let rows = expect!(self.ask(&request), Answer::Members(rows) => rows);
+                Ok(show::rows(&rows, &show::TEAM, json).into())
+            }
+            Team::Remove { who, yes } => {
+                let what = format!("{} leaves the team of {}.", who.address, who.list);
+                let request = Request::TeamRemove { list: who.list, address: who.address };
+                self.destroy(&request, yes, &one_line(&what))
+            }
+        }
+    }
+
+    fn hold(&self, verb: Hold) -> Result<Shown, Failure> {
+        match verb {
+            Hold::Ls { json } => {
+                let rows = self.pages(
+                    |after| Request::HoldLs { after, limit: PAGE },
+                    |answer| if let Answer::Holds(page) = answer { Some(page) } else { None },
+                )?;
+                Ok(show::rows(&rows, &show::HOLDS, json).into())
+            }
+            Hold::Show { id, json } => {
+                let row = expect!(self.ask(&Request::HoldShow { id }), Answer::Hold(row) => row);
+                Ok(show::one(&*row, show::hold, json).into())
+            }
+            Hold::Release { id } => self.order(&Request::HoldRelease { id }),
+            Hold::Drop { id, yes } => {
+                let what = format!("The held mail {id} is destroyed; nobody will read it.");
+                self.destroy(&Request::HoldDrop { id }, yes, &what)
+            }
+        }
+    }
+
+    fn queue(&self, verb: Queue) -> Result<Shown, Failure> {
+        match verb {
+            Queue::Ls { list, json } => {
+                let rows = self.pages(
+                    |after| Request::QueueLs { list: list.0.clone(), after, limit: PAGE },
+                    |answer| if let Answer::Parcels(page) = answer { Some(page) } else { None },
+                )?;
+                Ok(show::rows(&rows, &show::PARCELS, json).into())
+            }
+            Queue::Show { id, json } => {
+                let row = expect!(self.ask(&Request::QueueShow { id }), Answer::Parcel(row) => row);
+                Ok(show::one(&*row, show::parcel, json).into())
+            }
+            Queue::Retry { id: Some(id), .. } => self.order(&Request::QueueRetry { id }),
+            Queue::Retry { id: None, list, .. } => self.order(&Request::QueueRetryAll { list }),
+            Queue::Drop { id, yes } => {
+                let what = format!("The copy {id} is destroyed; its reader will not get it.");
+                self.destroy(&Request::QueueDrop { id }, yes, &what)
+            }
+        }
+    }
+
+    fn journal(&self, verb: Journal) -> Result<Shown, Failure> {
+        match verb {
+            Journal::Ls { list, limit, json } => {
+                let mut rows: Vec<JournalRow> = self.pages(
+                    |after| Request::JournalLs { list: list.0.clone(), newest: limit, after, limit: PAGE },
+                    |answer| if let Answer::Journal(page) = answer { Some(page) } else { None },
+                )?;
+                if list.0.is_none() {
+                    // Times are RFC 3339 in UTC and all of one length; a stable sort keeps each chain's own order.
+                    rows.sort_by(|a, b| a.at.cmp(&b.at));
+                }
+                let most = limit.and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+                let rows = rows.split_off(rows.len().saturating_sub(most));
+                Ok(show::rows(&rows, &show::JOURNAL, json).into())
+            }
+            Journal::Verify { list, head, json } => {
+                let request = Request::JournalVerify { list: list.0, head };
+                let (chains, head_found) = expect!(
+                    self.ask(&request),
+                    Answer::Verified { chains, head_found } => (chains, head_found)
+                );
+                let broken: Vec<&str> = chains.iter().filter(|c| !c.sound).map(|c| c.list.as_str()).collect();
+                let verdict = match (broken.as_slice(), head_found) {
+                    ([], Some(false)) => Some(head_missing()),
+                    ([], _) => None,
+                    (lists, _) => Some(chain_broken(&lists.join(", "))),
+                };
+                Ok(Shown { text: show::rows(&chains, &show::CHAINS, json), verdict })
+            }
+        }
+    }
+
+    /// All pages, one after the other.
+    fn pages<T>(
+        &self,
+        request: impl Fn(Option<String>) -> Request,
+        page: impl Fn(Answer) -> Option<Page<T>>,
+    ) -> Result<Vec<T>, Failure> {
+        let mut all = Vec::new();
+        let mut after = None;
+        loop {
+            let Page { rows, more } =
+                page(self.ask(&request(after.clone()))?).ok_or_else(Failure::unexpected)?;
+            all.extend(rows);
+            if more.is_none() {
+                return Ok(all);
+            }
+            // A cursor that stands still would go on for ever.
+            if more == after {
+                return Err(Failure::unexpected());
+            }
+            after = more;
+        }
+    }
+}
+
+fn done(answer: Answer) -> Result<Shown, Failure> {
+    match answer {
+        Answer::Done { what, remarks } => {
+            let remarks = remarks.iter().map(|remark| format!("note: {}\n", one_line(remark)));
+            Ok(remarks.fold(one_line(&what) + "\n", |text, remark| text + &remark).into())
+        }
+        _ => Err(Failure::unexpected()),
+    }
+}
+
+fn head_missing() -> Failure {
+    Failure::new(
+        ErrorKind::Data,
+        "the journal does not hold that head",
+        "its chain has been cut or replaced since the head was kept, or the hash belongs to another relay",
+        "compare with the head that the team got by mail, and with a backup",
+    )
+}
+
+fn chain_broken(lists: &str) -> Failure {
+    Failure::new(
+        ErrorKind::Data,
+        &format!("the journal is broken: {lists}"),
+        "an entry does not fit the hash of the one before: somebody or something has changed it",
+        "keep the store as it is, and compare with a backup",
+    )
+}

@@ -1,0 +1,377 @@
+//! Tables for people, JSON for programs. People's tables hold no borders, so that a line is a row for `grep` and `awk`.
+
+use comfy_table::{Table, presets};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::text::{json as harmless, one_line};
+use crate::control::wire::{
+    ChainRow, HoldRow, JournalRow, KeyRow, ListRow, MemberRow, OrgRow, ParcelRow, StatusRow,
+};
+
+/// How rows of one sort become a table.
+pub(super) struct Columns<T: 'static> {
+    /// Said in place of an empty table.
+    none: &'static str,
+    heads: &'static [&'static str],
+    cells: fn(&T) -> Vec<String>,
+}
+
+/// All rows, as an array or a table.
+pub(super) fn rows<T: Serialize>(rows: &[T], columns: &Columns<T>, as_json: bool) -> String {
+    if as_json {
+        return json(&rows);
+    }
+    if rows.is_empty() {
+        return format!("{}\n", columns.none);
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(columns.heads);
+    for row in rows {
+        table.add_row((columns.cells)(row).iter().map(|cell| one_line(cell)));
+    }
+    plain(&table)
+}
+
+/// One row, as an object or line by line.
+pub(super) fn one<T: Serialize>(
+    row: &T,
+    pairs: fn(&T) -> Vec<(&'static str, String)>,
+    as_json: bool,
+) -> String {
+    if as_json {
+        return json(row);
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    for (name, value) in pairs(row) {
+        table.add_row([name, one_line(&value).as_str()]);
+    }
+    plain(&table)
+}
+
+fn json<T: Serialize>(value: &T) -> String {
+    // Rows hold texts, numbers and truths only: writing them to memory cannot fail.
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    harmless(&text) + "\n"
+}
+
+fn plain(table: &Table) -> String {
+    table.lines().map(|line| line.trim().to_owned() + "\n").collect()
+}
+
+fn or_dash(text: Option<&str>) -> String {
+    text.filter(|t| !t.is_empty()).unwrap_or("-").to_owned()
+}
+
+fn yes_no(truth: bool) -> String {
+    if truth { "yes" } else { "no" }.to_owned()
+}
+
+pub(super) const LISTS: Columns<ListRow> = Columns {
+    none: "no lists",
+    heads: &["NAME", "ADDRESS", "KIND", "READERS", "HELD", "QUEUED", "STATE", "FINGERPRINT"],
+    cells: |l| {
+        vec![
+            l.name.clone(),
+            l.address.clone(),
+            l.kind.clone(),
+            l.readers.to_string(),
+            l.held.to_string(),
+            l.queued.to_string(),
+            if l.paused { "paused" } else { "open" }.to_owned(),
+            or_dash(l.fingerprint.as_deref()),
+        ]
+    },
+};
+
+pub(super) fn list(l: &ListRow) -> Vec<(&'static str, String)> {
+    vec![
+        ("name", l.name.clone()),
+        ("address", l.address.clone()),
+        ("kind", l.kind.clone()),
+        ("fingerprint", or_dash(l.fingerprint.as_deref())),
+        ("team", or_dash(l.team.as_deref())),
+        ("paused", yes_no(l.paused)),
+        ("readers", l.readers.to_string()),
+        ("unreachable", l.unreachable.to_string()),
+        ("held", l.held.to_string()),
+        ("queued", l.queued.to_string()),
+    ]
+}
+
+pub(super) const KEYS: Columns<KeyRow> = Columns {
+    none: "no keys",
+    heads: &["LIST", "FINGERPRINT", "CREATED", "EXPIRES", "ADDRESSES", "PROBLEM"],
+    cells: |k| {
+        vec![
+            k.list.clone(),
+            k.fingerprint.clone(),
+            k.created.clone(),
+            k.expires.clone().unwrap_or_else(|| "never".to_owned()),
+            k.addresses.join(","),
+            or_dash(k.problem.as_deref()),
+        ]
+    },
+};
+
+pub(super) const ORGS: Columns<OrgRow> = Columns {
+    none: "no organisations",
+    heads: &["NAME", "TITLE", "CONTACTS", "SINCE"],
+    cells: |o| {
+        vec![o.name.clone(), or_dash(o.title.as_deref()), o.members.len().to_string(), o.since.clone()]
+    },
+};
+
+pub(super) fn org(o: &OrgRow) -> Vec<(&'static str, String)> {
+    let mut pairs =
+        vec![("name", o.name.clone()), ("title", or_dash(o.title.as_deref())), ("since", o.since.clone())];
+    pairs.extend(
+        o.members.iter().map(|m| ("contact", format!("{} on {} ({})", m.address, m.list, m.standing))),
+    );
+    pairs
+}
+
+pub(super) const MEMBERS: Columns<MemberRow> = Columns {
+    none: "no members",
+    heads: &["LIST", "ORG", "ADDRESS", "STANDING", "RECEIVES", "FINGERPRINT", "PROBLEM"],
+    cells: |m| {
+        vec![
+            m.list.clone(),
+            or_dash(m.org.as_deref()),
+            m.address.clone(),
+            m.standing.clone(),
+            yes_no(m.can_receive),
+            m.fingerprint.clone(),
+            or_dash(m.problem.as_deref()),
+        ]
+    },
+};
+
+pub(super) const TEAM: Columns<MemberRow> = Columns {
+    none: "nobody is on the team",
+    heads: &["LIST", "NAME", "ROLE", "ADDRESS", "STANDING", "RECEIVES", "FINGERPRINT", "PROBLEM"],
+    cells: |m| {
+        vec![
+            m.list.clone(),
+            or_dash(m.name.as_deref()),
+            or_dash(m.role.as_deref()),
+            m.address.clone(),
+            m.standing.clone(),
+            yes_no(m.can_receive),
+            m.fingerprint.clone(),
+            or_dash(m.problem.as_deref()),
+        ]
+    },
+};
+
+pub(super) fn member(m: &MemberRow) -> Vec<(&'static str, String)> {
+    let optional = [("org", &m.org), ("name", &m.name), ("role", &m.role)];
+    let mut pairs = vec![("list", m.list.clone()), ("id", m.id.clone())];
+    pairs.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
+    pairs.extend([
+        ("address", m.address.clone()),
+        ("fingerprint", m.fingerprint.clone()),
+        ("standing", m.standing.clone()),
+        ("since", m.since.clone()),
+        ("format", m.format.clone().unwrap_or_else(|| "by the rule".to_owned())),
+        ("expires", m.expires.clone().unwrap_or_else(|| "never".to_owned())),
+        ("receives", yes_no(m.can_receive)),
+        ("problem", or_dash(m.problem.as_deref())),
+    ]);
+    pairs
+}
+
+pub(super) const HOLDS: Columns<HoldRow> = Columns {
+    none: "nothing is held",
+    heads: &["ID", "LIST", "SINCE", "SIZE", "REASON", "SIGNER"],
+    cells: |h| {
+        vec![
+            h.id.clone(),
+            h.list.clone(),
+            h.since.clone(),
+            h.size.to_string(),
+            h.reason.clone(),
+            or_dash(h.signer.as_deref()),
+        ]
+    },
+};
+
+pub(super) fn hold(h: &HoldRow) -> Vec<(&'static str, String)> {
+    vec![
+        ("id", h.id.clone()),
+        ("list", h.list.clone()),
+        ("reason", h.reason.clone()),
+        ("since", h.since.clone()),
+        ("signer", or_dash(h.signer.as_deref())),
+        ("size", format!("{} bytes", h.size)),
+    ]
+}
+
+pub(super) const PARCELS: Columns<ParcelRow> = Columns {
+    none: "the queue is empty",
+    heads: &["ID", "LIST", "RECIPIENT", "STATE", "ATTEMPTS", "NEXT", "LAST"],
+    cells: |p| {
+        vec![
+            p.id.clone(),
+            p.list.clone(),
+            p.recipient.clone(),
+            p.state.clone(),
+            p.attempts.to_string(),
+            or_dash(p.next.as_deref()),
+            or_dash(p.last.as_deref()),
+        ]
+    },
+};
+
+pub(super) fn parcel(p: &ParcelRow) -> Vec<(&'static str, String)> {
+    vec![
+        ("id", p.id.clone()),
+        ("list", p.list.clone()),
+        ("member", p.member.clone()),
+        ("recipient", p.recipient.clone()),
+        ("state", p.state.clone()),
+        ("attempts", p.attempts.to_string()),
+        ("last", or_dash(p.last.as_deref())),
+        ("next", or_dash(p.next.as_deref())),
+        ("since", p.since.clone()),
+        ("size", format!("{} bytes", p.size)),
+    ]
+}
+
+pub(super) const JOURNAL: Columns<JournalRow> = Columns {
+    none: "the journal is empty",
+    heads: &["LIST", "SEQ", "AT", "ACTOR", "EVENT", "HASH"],
+    cells: |j| {
+        vec![
+            j.list.clone(),
+            j.seq.to_string(),
+            j.at.clone(),
+            j.actor.clone(),
+            event(&j.event),
+            j.hash.chars().take(16).collect(),
+        ]
+    },
+};
+
+/// `kind`, then the rest as `name=value`.
+fn event(event: &Value) -> String {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let kind = event.get("kind").map_or_else(|| "?".to_owned(), text);
+    let fields =
+        event.as_object().into_iter().flatten().filter(|(name, value)| *name != "kind" && !value.is_null());
+    fields.fold(kind, |line, (name, value)| format!("{line} {name}={}", text(value)))
+}
+
+pub(super) const CHAINS: Columns<ChainRow> = Columns {
+    none: "the journal is empty",
+    heads: &["LIST", "ENTRIES", "SOUND", "HEAD", "PROBLEM"],
+    cells: |c| {
+        vec![
+            c.list.clone(),
+            c.entries.to_string(),
+            yes_no(c.sound),
+            or_dash(c.head.as_deref()),
+            or_dash(c.problem.as_deref()),
+        ]
+    },
+};
+
+pub(super) fn status(s: &StatusRow) -> Vec<(&'static str, String)> {
+    let mut pairs = vec![
+        ("version", s.version.clone()),
+        ("running since", format!("{} (process {})", s.since, s.pid)),
+        ("store", s.store.clone()),
+        ("lists", s.lists.to_string()),
+        ("paused", if s.paused.is_empty() { "-".to_owned() } else { s.paused.join(", ") }),
+        ("arrivals waiting", s.arrivals.to_string()),
+        ("held", s.held.to_string()),
+        ("quarantined", s.quarantined.to_string()),
+        (
+            "queue",
+            format!("{} due, {} claimed, {} deferred, {} failed", s.due, s.claimed, s.deferred, s.failed),
+        ),
+    ];
+    pairs.extend(s.problems.iter().map(|problem| ("problem", problem.clone())));
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parcels() -> Vec<ParcelRow> {
+        let row = |id: &str, recipient: &str, last: Option<&str>| ParcelRow {
+            id: id.to_owned(),
+            list: "distrib".to_owned(),
+            recipient: recipient.to_owned(),
+            state: "deferred".to_owned(),
+            attempts: 3,
+            last: last.map(str::to_owned),
+            next: Some("2026-11-18T11:06:40Z".to_owned()),
+            ..ParcelRow::default()
+        };
+        vec![
+            row("aaaa", "security@short.example", None),
+            row("bbbb", "psirt@a-much-longer-name.example", Some("451 4.7.1 later")),
+        ]
+    }
+
+    #[test]
+    fn a_table_is_one_line_a_row_and_aligned() {
+        let expected = "\
+ID    LIST     RECIPIENT                         STATE     ATTEMPTS  NEXT                  LAST
+aaaa  distrib  security@short.example            deferred  3         2026-11-18T11:06:40Z  -
+bbbb  distrib  psirt@a-much-longer-name.example  deferred  3         2026-11-18T11:06:40Z  451 4.7.1 later
+";
+        assert_eq!(rows(&parcels(), &PARCELS, false), expected);
+        assert_eq!(rows(&[], &PARCELS, false), "the queue is empty\n");
+        assert_eq!(rows(&[], &PARCELS, true), "[]\n");
+    }
+
+    #[test]
+    fn a_name_with_escapes_neither_moves_the_cursor_nor_starts_a_row() {
+        let mut bad = parcels();
+        bad[0].recipient = "a\x1b[2J\nroot@x".to_owned();
+        let table = rows(&bad, &PARCELS, false);
+        assert_eq!(table.lines().count(), 3);
+        assert!(table.contains("a\\u{1b}[2J\\u{a}root@x"), "{table}");
+        let json: Value = serde_json::from_str(&rows(&bad, &PARCELS, true)).unwrap();
+        assert_eq!(json[0]["recipient"], "a\x1b[2J\nroot@x", "programs get what there is");
+    }
+
+    #[test]
+    fn an_event_is_its_kind_and_what_belongs_to_it() {
+        let value = serde_json::json!({"kind": "delivered", "parcel": "abc", "attempts": 2, "why": null});
+        assert_eq!(event(&value), "delivered attempts=2 parcel=abc");
+        assert_eq!(event(&Value::Null), "?");
+    }
+
+    #[test]
+    fn the_persons_columns_are_as_many_as_their_heads() {
+        fn check<T: Default>(columns: &Columns<T>) {
+            assert_eq!((columns.cells)(&T::default()).len(), columns.heads.len(), "{:?}", columns.heads);
+        }
+        check(&LISTS);
+        check(&KEYS);
+        check(&ORGS);
+        check(&MEMBERS);
+        check(&TEAM);
+        check(&HOLDS);
+        check(&PARCELS);
+        check(&JOURNAL);
+        check(&CHAINS);
+    }
+
+    #[test]
+    fn a_team_members_row_has_no_org_and_a_members_no_name() {
+        let member = MemberRow { org: Some("debian".to_owned()), ..MemberRow::default() };
+        let json: Value = serde_json::from_str(&one(&member, super::member, true)).unwrap();
+        assert_eq!(json["org"], "debian");
+        assert!(json.get("name").is_none() && json["can_receive"] == false && json["problem"].is_null());
+        let text = one(&member, super::member, false);
+        assert!(text.contains("org          debian\n"), "{text}");
+        assert!(text.contains("receives     no\n"), "{text}");
+    }
+}

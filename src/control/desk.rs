@@ -1,0 +1,229 @@
+//! The desk: each request is load, decide, commit. What it decides it asks the roster; what it commits it journals.
+
+mod lists;
+mod mail;
+mod members;
+mod refusal;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use self::refusal::{Refused, not_found};
+use crate::control::wire::{Answer, Peer, Request, StatusRow};
+use crate::id::{Entropy, ListName};
+use crate::ledger::certs::CertBook;
+use crate::ledger::hold::Holds;
+use crate::ledger::journal::{Actor, Event, Journal, Note};
+use crate::ledger::queue::Queue;
+use crate::ledger::registry::Registry;
+use crate::ledger::spool::Spool;
+use crate::pgp::keychain::Keychain;
+use crate::relay::gate::Reason;
+use crate::relay::world::List;
+use crate::store::contract::{Batch, Store, StoreError};
+use crate::time::{Clock, Timestamp};
+
+/// How often a change is decided anew when somebody else was quicker.
+const TRIES: usize = 10;
+
+/// What a request gets: an answer, or a refusal that becomes one.
+type Reply = Result<Answer, Refused>;
+
+/// Everything a desk works with.
+pub struct Desk {
+    /// The lists of the configuration.
+    pub lists: Vec<List>,
+    /// What `status` calls the store.
+    pub store_name: String,
+    /// The unlocked keys.
+    pub keys: Arc<Keychain>,
+    /// Roster and certificates.
+    pub registry: Registry,
+    /// The certificates, parsed.
+    pub certs: CertBook,
+    /// Arrived mail.
+    pub spool: Spool,
+    /// Held mail.
+    pub holds: Holds,
+    /// Queued copies.
+    pub queue: Queue,
+    /// Who did what.
+    pub journal: Journal,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for ids.
+    pub entropy: Arc<Entropy>,
+    /// Wakes the worker.
+    pub arrived: Arc<Notify>,
+    /// Wakes the courier.
+    pub queued: Arc<Notify>,
+    /// When the daemon started.
+    pub since: Timestamp,
+}
+
+impl Desk {
+    /// A desk over this store.
+    #[must_use]
+    #[allow(clippy::too_many_arguments, reason = "the daemon hands over what it has built, once")]
+    pub fn new(
+        store: &Arc<dyn Store>,
+        store_name: String,
+        lists: Vec<List>,
+        keys: Arc<Keychain>,
+        journal: Journal,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<Entropy>,
+        (arrived, queued): (Arc<Notify>, Arc<Notify>),
+    ) -> Self {
+        let registry = Registry::new(Arc::clone(store));
+        Self {
+            lists,
+            store_name,
+            keys,
+            certs: CertBook::new(registry.clone()),
+            registry,
+            spool: Spool::new(Arc::clone(store)),
+            holds: Holds::new(Arc::clone(store)),
+            queue: Queue::new(Arc::clone(store), journal.clone()),
+            journal,
+            since: clock.now(),
+            clock,
+            entropy,
+            arrived,
+            queued,
+        }
+    }
+
+    /// Answers one request. Blocks.
+    #[must_use]
+    pub fn answer(&self, request: Request, peer: &Peer) -> Answer {
+        let actor = Actor::Admin(peer.uid);
+        self.route(request, &actor).unwrap_or_else(Refused::into_answer)
+    }
+
+    fn route(&self, request: Request, actor: &Actor) -> Reply {
+        use Request as R;
+        match request {
+            R::Status => self.status(),
+            R::ListLs => self.list_ls(),
+            R::ListShow { list } => self.list_show(&list),
+            R::ListPause { list } => self.list_pause(&list, true, actor),
+            R::ListResume { list } => self.list_pause(&list, false, actor),
+            R::KeyLs => self.key_ls(),
+            R::KeyExport { list } => self.key_export(&list),
+            R::KeyImport { list, key, passphrase } => {
+                self.key_import(&list, &key, passphrase.as_ref(), actor)
+            }
+            R::OrgAdd { org, title } => self.org_add(&org, title, actor),
+            R::OrgLs => self.org_ls(),
+            R::OrgShow { org } => self.org_show(&org),
+            R::MemberAdd { list, org, address, cert, format } => {
+                self.member_add(&list, org, address, &cert, format, actor)
+            }
+            R::MemberLs { list } => self.member_ls(list.as_ref(), false),
+            R::TeamLs { list } => self.member_ls(list.as_ref(), true),
+            R::MemberShow { list, address } => self.member_show(&list, &address),
+            R::MemberSetCert { list, address, cert, confirm_other } => {
+                self.member_set_cert(&list, &address, &cert, confirm_other, actor)
+            }
+            R::MemberSuspend { list, address, reason } => {
+                self.suspend(&list, &address, reason.as_deref(), actor)
+            }
+            R::MemberResume { list, address, reason } => {
+                self.resume(&list, &address, reason.as_deref(), actor)
+            }
+            R::MemberRemove { list, address, reason } => {
+                self.remove(&list, &address, reason.as_deref(), actor)
+            }
+            R::TeamAdd { list, address, name, cert, role } => {
+                self.team_add(&list, address, name, &cert, role, actor)
+            }
+            R::TeamRemove { list, address } => self.remove(&list, &address, None, actor),
+            other => self.route_mail(other, actor),
+        }
+    }
+
+    fn status(&self) -> Reply {
+        let (arrivals, _) = self.spool.waiting()?;
+        let holds = self.all_holds()?;
+        let quarantined = Reason::Quarantined.to_string();
+        let (due, claimed, deferred, failed) = self.queue.counts()?;
+        let mut paused = Vec::new();
+        for list in &self.lists {
+            if self.registry.list_state(&list.name)?.paused {
+                paused.push(list.name.to_string());
+            }
+        }
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        Ok(Answer::Status(Box::new(StatusRow {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            since: self.since.to_string(),
+            pid: u64::from(std::process::id()),
+            store: self.store_name.clone(),
+            lists: count(self.lists.len()),
+            paused,
+            arrivals: count(arrivals),
+            held: count(holds.len()),
+            quarantined: count(holds.iter().filter(|h| h.reason == quarantined).count()),
+            due: count(due),
+            claimed: count(claimed),
+            deferred: count(deferred),
+            failed: count(failed),
+            problems: self.problems()?,
+        })))
+    }
+
+    /// What keeps somebody from getting mail, one sentence each.
+    fn problems(&self) -> Result<Vec<String>, Refused> {
+        let mut problems = Vec::new();
+        for row in self.rows(None)? {
+            if let (false, Some(problem)) = (row.can_receive, &row.problem) {
+                problems.push(format!("{} on {} cannot receive mail: {problem}", row.address, row.list));
+            }
+        }
+        for list in self.lists.iter().filter(|l| l.kind.takes_mail()) {
+            if self.readers(list)?.is_empty() {
+                problems.push(format!("{} has no active reader: its mail waits in the spool", list.name));
+            }
+        }
+        Ok(problems)
+    }
+
+    fn list(&self, name: &ListName) -> Result<&List, Refused> {
+        self.lists.iter().find(|l| l.name == *name).ok_or_else(|| {
+            let known: Vec<&str> = self.lists.iter().map(|l| l.name.as_str()).collect();
+            not_found(
+                format!("there is no list {name}"),
+                format!("the configuration has: {}", known.join(", ")),
+                "use one of these, or add the list to relay.toml and restart",
+            )
+        })
+    }
+
+    /// Decides and commits, again when somebody else changed the store between.
+    fn change<T>(
+        &self,
+        mut decide: impl FnMut(&mut Batch, Timestamp) -> Result<(T, Vec<Note>), Refused>,
+    ) -> Result<T, Refused> {
+        let mut tries = 0;
+        loop {
+            let now = self.clock.now();
+            let mut batch = Batch::new();
+            let (result, notes) = decide(&mut batch, now)?;
+            match self.journal.commit(&batch, &notes, now) {
+                Ok(()) => return Ok(result),
+                Err(StoreError::Conflict(_)) if tries < TRIES => tries += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+fn journalled(list: Option<&ListName>, actor: &Actor, event: Event) -> Note {
+    Note { list: list.cloned(), actor: actor.clone(), event }
+}
+
+fn done(what: String) -> Answer {
+    Answer::Done { what, remarks: Vec::new() }
+}

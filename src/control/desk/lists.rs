@@ -1,0 +1,137 @@
+//! Lists and their keys.
+
+use super::refusal::{Refused, not_found};
+use super::{Desk, Reply, done, journalled};
+use crate::control::wire::{Answer, ErrorKind, KeyRow, ListRow, Secret};
+use crate::id::ListName;
+use crate::ledger::journal::{Actor, Event};
+use crate::ledger::registry::{ListState, Registry};
+use crate::mail::directory::fixed_addresses;
+use crate::pgp::keyring::{KeyError, Passphrase};
+use crate::relay::world::{List, World};
+use crate::roster::membership::Member;
+use crate::secret::Plaintext;
+
+impl Desk {
+    pub(super) fn list_ls(&self) -> Reply {
+        let rows: Result<Vec<ListRow>, Refused> = self.lists.iter().map(|list| self.list_row(list)).collect();
+        Ok(Answer::Lists(rows?))
+    }
+
+    pub(super) fn list_show(&self, name: &ListName) -> Reply {
+        Ok(Answer::List(Box::new(self.list_row(self.list(name)?)?)))
+    }
+
+    fn list_row(&self, list: &List) -> Result<ListRow, Refused> {
+        let readers = self.readers(list)?;
+        let now = self.clock.now();
+        let mut unreachable = 0;
+        for reader in &readers {
+            let cert = self.certs.get(reader.fingerprint)?;
+            unreachable += u64::from(cert.is_none_or(|c| c.sealable(now).is_err()));
+        }
+        let held = self.all_holds()?.iter().filter(|h| h.list == list.name).count();
+        let queued = self.all_parcels()?.iter().filter(|p| p.list == list.name).count();
+        Ok(ListRow {
+            name: list.name.to_string(),
+            address: list.address.to_string(),
+            kind: list.kind.to_string(),
+            fingerprint: self.keys.list(&list.name).map(|k| k.cert().fingerprint().to_string()),
+            team: list.team.as_ref().map(ToString::to_string),
+            paused: self.registry.list_state(&list.name)?.paused,
+            readers: u64::try_from(readers.len()).unwrap_or(u64::MAX),
+            unreachable,
+            held: u64::try_from(held).unwrap_or(u64::MAX),
+            queued: u64::try_from(queued).unwrap_or(u64::MAX),
+        })
+    }
+
+    pub(super) fn readers(&self, list: &List) -> Result<Vec<Member>, Refused> {
+        let roster = self.registry.roster()?.roster;
+        Ok(World::readers_of(list, &roster).into_iter().cloned().collect())
+    }
+
+    pub(super) fn list_pause(&self, name: &ListName, paused: bool, actor: &Actor) -> Reply {
+        self.list(name)?;
+        self.change(|batch, _| {
+            Registry::set_list_state(batch, name, ListState { paused })?;
+            Ok(((), vec![journalled(Some(name), actor, Event::Paused { paused })]))
+        })?;
+        self.arrived.notify_one();
+        let how = if paused { "paused: it takes mail in and relays none" } else { "relaying again" };
+        Ok(done(format!("{name} is {how}")))
+    }
+
+    pub(super) fn key_ls(&self) -> Reply {
+        let mut rows = Vec::new();
+        for list in &self.lists {
+            let Some(key) = self.keys.list(&list.name) else { continue };
+            let cert = key.cert();
+            let emails = cert.emails();
+            let fixed = fixed_addresses(&list.address, list.kind).unwrap_or_default();
+            let missing: Vec<String> = fixed
+                .iter()
+                .map(ToString::to_string)
+                .filter(|a| !emails.iter().any(|e| e.eq_ignore_ascii_case(a)))
+                .collect();
+            let unusable = cert.sealable(self.clock.now()).err().map(|p| p.to_string());
+            let unnamed = (!missing.is_empty()).then(|| format!("no User ID for {}", missing.join(", ")));
+            rows.push(KeyRow {
+                list: list.name.to_string(),
+                fingerprint: cert.fingerprint().to_string(),
+                addresses: emails,
+                created: cert.created().to_string(),
+                expires: cert.expires().map(|t| t.to_string()),
+                problem: unusable.or(unnamed),
+            });
+        }
+        Ok(Answer::Keys(rows))
+    }
+
+    pub(super) fn key_export(&self, name: &ListName) -> Reply {
+        self.list(name)?;
+        let key = self.keys.list(name).ok_or_else(|| {
+            not_found(format!("{name} has no key"), "a public list takes no mail", "export another list's")
+        })?;
+        Ok(Answer::Certificate { armored: key.cert().armored() })
+    }
+
+    pub(super) fn key_import(
+        &self,
+        name: &ListName,
+        key: &Secret,
+        passphrase: Option<&Secret>,
+        actor: &Actor,
+    ) -> Reply {
+        let list = self.list(name)?;
+        if !list.kind.takes_mail() {
+            let next = "import it for a list that takes mail";
+            return Err(Refused::new(
+                ErrorKind::Usage,
+                "the key was not taken",
+                "a public list has no key",
+                next,
+            ));
+        }
+        let theirs = passphrase.map(|p| Passphrase::new(Plaintext::new(p.bytes().to_vec())));
+        let key = Plaintext::new(key.bytes().to_vec());
+        let cert = match self.keys.import(name, &key, theirs.as_ref(), self.clock.now()) {
+            Err(KeyError::ImportLocked) if passphrase.is_none() => return Ok(Answer::PassphraseNeeded),
+            other => other?,
+        };
+        let fingerprint = cert.fingerprint();
+        self.change(|_, _| {
+            Ok(((), vec![journalled(Some(name), actor, Event::KeyImported { fingerprint })]))
+        })?;
+        let emails = cert.emails();
+        let missing = fixed_addresses(&list.address, list.kind).unwrap_or_default();
+        let missing = missing.iter().map(ToString::to_string);
+        let remarks = missing.filter(|a| !emails.iter().any(|e| e.eq_ignore_ascii_case(a))).map(|a| {
+            format!("the key has no User ID for {a}: mail programs will not find it for that address")
+        });
+        Ok(Answer::Done {
+            what: format!("{name} uses key {fingerprint} from now on; the former one still opens old mail"),
+            remarks: remarks.collect(),
+        })
+    }
+}

@@ -1,0 +1,311 @@
+//! Held mail, queued copies and the journal.
+
+use data_encoding::HEXLOWER_PERMISSIVE;
+
+use super::refusal::{Refused, not_found};
+use super::{Desk, Reply, done, journalled};
+use crate::control::wire::{
+    Answer, ChainRow, ErrorKind, HoldRow, JournalRow, MAX_PAGE, Page, ParcelRow, Request,
+};
+use crate::id::{ListName, ParcelId, SpoolId};
+use crate::ledger::hold::Held;
+use crate::ledger::journal::{Actor, Broken, Event, Link};
+use crate::ledger::queue::{Row, State};
+
+/// What the relay's own chain is called in rows: no list can have this name.
+const OWN_CHAIN: &str = "(relay)";
+
+impl Desk {
+    pub(super) fn route_mail(&self, request: Request, actor: &Actor) -> Reply {
+        use Request as R;
+        match request {
+            R::HoldLs { after, limit } => self.hold_ls(after.as_deref(), limit),
+            R::HoldShow { id } => Ok(Answer::Hold(Box::new(hold_row(self.held(id)?)))),
+            R::HoldRelease { id } => self.hold_release(id, actor),
+            R::HoldDrop { id } => self.hold_drop(id, actor),
+            R::QueueLs { list, after, limit } => self.queue_ls(list.as_ref(), after.as_deref(), limit),
+            R::QueueShow { id } => self.queue_show(id),
+            R::QueueRetry { id } => self.queue_retry(id),
+            R::QueueRetryAll { list } => self.queue_retry_all(list.as_ref()),
+            R::QueueDrop { id } => self.queue_drop(id, actor),
+            R::JournalLs { list, newest, after, limit } => {
+                self.journal_ls(list.as_ref(), newest, after.as_deref(), limit)
+            }
+            R::JournalVerify { list, head } => self.journal_verify(list.as_ref(), head.as_deref()),
+            _ => Err(Refused::new(
+                ErrorKind::Internal,
+                "nothing was done",
+                "the request has no desk",
+                "report this",
+            )),
+        }
+    }
+
+    fn hold_ls(&self, after: Option<&str>, limit: u64) -> Reply {
+        let after = cursor::<SpoolId>(after)?;
+        let limit = page_size(limit);
+        let held = self.holds.ls(after, limit)?;
+        let more = (held.len() == limit).then(|| held.last().map(|h| h.id.to_string())).flatten();
+        Ok(Answer::Holds(Page { rows: held.into_iter().map(hold_row).collect(), more }))
+    }
+
+    fn held(&self, id: SpoolId) -> Result<Held, Refused> {
+        self.holds.get(id)?.ok_or_else(|| no_hold(id))
+    }
+
+    fn hold_release(&self, id: SpoolId, actor: &Actor) -> Reply {
+        let held = self.held(id)?;
+        if !held.releasable {
+            let why = format!("it is held as {}, and released it could go nowhere", held.reason);
+            let next = "drop it with `hold drop`, or ask its sender to write again as the list demands";
+            return Err(Refused::new(ErrorKind::Data, "the mail was not released", why, next));
+        }
+        self.change(|batch, now| {
+            *batch = self.holds.release(id, now)?.ok_or_else(|| no_hold(id))?;
+            Ok(((), vec![journalled(Some(&held.list), actor, Event::HoldReleased { mail: id })]))
+        })?;
+        self.arrived.notify_one();
+        Ok(done(format!("{id} goes to {} now; what still stands against it will hold it again", held.list)))
+    }
+
+    fn hold_drop(&self, id: SpoolId, actor: &Actor) -> Reply {
+        let held = self.held(id)?;
+        self.change(|batch, _| {
+            *batch = self.holds.drop_mail(id)?.ok_or_else(|| no_hold(id))?;
+            Ok(((), vec![journalled(Some(&held.list), actor, Event::HoldDropped { mail: id })]))
+        })?;
+        Ok(done(format!("{id} is gone")))
+    }
+
+    pub(super) fn all_holds(&self) -> Result<Vec<Held>, Refused> {
+        all(|after| self.holds.ls(after, 1000), |held| held.id)
+    }
+
+    fn queue_ls(&self, list: Option<&ListName>, after: Option<&str>, limit: u64) -> Reply {
+        let after = cursor::<ParcelId>(after)?;
+        let limit = page_size(limit);
+        let rows = self.queue.ls(after, limit)?;
+        let more = (rows.len() == limit).then(|| rows.last().map(|r| r.id.to_string())).flatten();
+        let rows = rows.into_iter().filter(|r| list.is_none_or(|l| r.list == *l));
+        Ok(Answer::Parcels(Page { rows: rows.map(parcel_row).collect(), more }))
+    }
+
+    pub(super) fn all_parcels(&self) -> Result<Vec<Row>, Refused> {
+        all(|after| self.queue.ls(after, 1000), |row| row.id)
+    }
+
+    fn queue_show(&self, id: ParcelId) -> Reply {
+        let row = self.queue.get(id)?.ok_or_else(|| no_parcel(id))?;
+        Ok(Answer::Parcel(Box::new(parcel_row(row))))
+    }
+
+    fn queue_retry(&self, id: ParcelId) -> Reply {
+        if !self.queue.retry(id, self.clock.now())? {
+            let row = self.queue.get(id)?.ok_or_else(|| no_parcel(id))?;
+            let why = format!("it is {}", row.state.as_str());
+            return Err(Refused::new(
+                ErrorKind::Busy,
+                "the copy was left as it is",
+                why,
+                "wait for its outcome",
+            ));
+        }
+        self.queued.notify_one();
+        Ok(done(format!("{id} is tried now")))
+    }
+
+    fn queue_retry_all(&self, list: Option<&ListName>) -> Reply {
+        let mut tried = 0;
+        for row in self.all_parcels()? {
+            let waits = matches!(row.state, State::Deferred | State::Failed);
+            if waits && list.is_none_or(|l| row.list == *l) && self.queue.retry(row.id, self.clock.now())? {
+                tried += 1;
+            }
+        }
+        self.queued.notify_one();
+        Ok(done(format!("{tried} copies are tried now")))
+    }
+
+    fn queue_drop(&self, id: ParcelId, actor: &Actor) -> Reply {
+        if !self.queue.drop_parcel(id, actor.clone(), self.clock.now())? {
+            return Err(no_parcel(id));
+        }
+        Ok(done(format!("{id} is gone; its reader will not get it")))
+    }
+
+    /// A page of entries, chain by chain. The cursor is `CHAIN/SEQ`: what comes behind that entry.
+    fn journal_ls(
+        &self,
+        list: Option<&ListName>,
+        newest: Option<u64>,
+        after: Option<&str>,
+        limit: u64,
+    ) -> Reply {
+        let limit = page_size(limit);
+        let (mut skip_to, mut behind) = match after {
+            None => (None, None),
+            Some(cursor) => {
+                let (chain, seq) = cursor.rsplit_once('/').ok_or_else(bad_cursor)?;
+                (Some(chain.to_owned()), Some(seq.parse::<u64>().map_err(|_| bad_cursor())?))
+            }
+        };
+        let mut rows: Vec<JournalRow> = Vec::new();
+        for chain in self.chains(list)? {
+            let name = chain_name(chain.as_ref());
+            if skip_to.as_ref().is_some_and(|s| *s != name) {
+                continue;
+            }
+            skip_to = None;
+            let head = self.journal.head(chain.as_ref())?.seq;
+            let from = behind.take().unwrap_or_else(|| newest.map_or(0, |n| head.saturating_sub(n)));
+            let links = self.journal.links(chain.as_ref(), from, limit - rows.len())?;
+            rows.extend(links.into_iter().map(|link| journal_row(&name, link)));
+            if rows.len() >= limit {
+                let more = rows.last().map(|r| format!("{}/{}", r.list, r.seq));
+                return Ok(Answer::Journal(Page { rows, more }));
+            }
+        }
+        Ok(Answer::Journal(Page { rows, more: None }))
+    }
+
+    fn journal_verify(&self, list: Option<&ListName>, head: Option<&str>) -> Reply {
+        let kept = match head {
+            None => None,
+            Some(text) => Some(hash(text)?),
+        };
+        let mut head_found = kept.map(|_| false);
+        let mut chains = Vec::new();
+        for chain in self.chains(list)? {
+            let mut found = self.journal.verify(chain.as_ref(), kept)?;
+            if let Some(seen) = &mut head_found {
+                // The head belongs to one chain; the others are judged without it.
+                *seen |= found.is_ok();
+                if found == Err(Broken::HeadUnknown) {
+                    found = self.journal.verify(chain.as_ref(), None)?;
+                }
+            }
+            let end = self.journal.head(chain.as_ref())?;
+            chains.push(ChainRow {
+                list: chain_name(chain.as_ref()),
+                entries: end.seq,
+                head: (end.seq > 0).then(|| end.hex()),
+                sound: found.is_ok(),
+                problem: found.err().map(|broken| broken.to_string()),
+            });
+        }
+        Ok(Answer::Verified { chains, head_found })
+    }
+
+    /// The chains that were asked for: one list's, or the relay's own and those of all lists.
+    fn chains(&self, list: Option<&ListName>) -> Result<Vec<Option<ListName>>, Refused> {
+        if let Some(list) = list {
+            self.list(list)?;
+            return Ok(vec![Some(list.clone())]);
+        }
+        Ok(std::iter::once(None).chain(self.lists.iter().map(|l| Some(l.name.clone()))).collect())
+    }
+}
+
+/// Everything, page by page.
+fn all<T, I: Copy>(
+    page: impl Fn(Option<I>) -> Result<Vec<T>, crate::store::contract::StoreError>,
+    id: impl Fn(&T) -> I,
+) -> Result<Vec<T>, Refused> {
+    let mut rows: Vec<T> = Vec::new();
+    loop {
+        let next = page(rows.last().map(&id))?;
+        if next.is_empty() {
+            return Ok(rows);
+        }
+        rows.extend(next);
+    }
+}
+
+fn page_size(limit: u64) -> usize {
+    usize::try_from(limit.clamp(1, MAX_PAGE)).unwrap_or(1)
+}
+
+fn cursor<I: std::str::FromStr>(text: Option<&str>) -> Result<Option<I>, Refused> {
+    text.map(str::parse).transpose().map_err(|_| bad_cursor())
+}
+
+fn bad_cursor() -> Refused {
+    Refused::new(
+        ErrorKind::Usage,
+        "there is no such page",
+        "the cursor is none of ours",
+        "start from the first page",
+    )
+}
+
+fn hash(text: &str) -> Result<[u8; 32], Refused> {
+    let bytes = HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).ok();
+    bytes.and_then(|b| <[u8; 32]>::try_from(b).ok()).ok_or_else(|| {
+        Refused::new(
+            ErrorKind::Usage,
+            "nothing was verified",
+            "a head is 64 hexadecimal digits",
+            "copy the whole head",
+        )
+    })
+}
+
+fn no_hold(id: SpoolId) -> Refused {
+    not_found(
+        format!("no held mail has the id {id}"),
+        "it was released, dropped, or never held",
+        "see `hold ls`",
+    )
+}
+
+fn no_parcel(id: ParcelId) -> Refused {
+    not_found(
+        format!("no queued copy has the id {id}"),
+        "it was delivered, withdrawn or dropped",
+        "see `queue ls`",
+    )
+}
+
+fn chain_name(chain: Option<&ListName>) -> String {
+    chain.map_or_else(|| OWN_CHAIN.to_owned(), ToString::to_string)
+}
+
+fn hold_row(held: Held) -> HoldRow {
+    HoldRow {
+        id: held.id.to_string(),
+        list: held.list.to_string(),
+        reason: held.reason,
+        since: held.since.to_string(),
+        signer: held.signer.map(|s| s.to_string()),
+        size: held.size,
+    }
+}
+
+fn parcel_row(row: Row) -> ParcelRow {
+    ParcelRow {
+        id: row.id.to_string(),
+        list: row.list.to_string(),
+        member: row.member.to_string(),
+        recipient: row.recipient,
+        state: row.state.as_str().to_owned(),
+        attempts: u64::from(row.attempts),
+        last: row.last,
+        next: row.next.map(|t| t.to_string()),
+        since: row.queued_at.to_string(),
+        size: row.size,
+    }
+}
+
+fn journal_row(chain: &str, link: Link) -> JournalRow {
+    JournalRow {
+        list: chain.to_owned(),
+        seq: link.seq,
+        at: link.at.to_string(),
+        actor: match link.actor {
+            Actor::Relay => "relay".to_owned(),
+            Actor::Admin(uid) => format!("admin:{uid}"),
+        },
+        event: serde_json::to_value(&link.event).unwrap_or_default(),
+        hash: data_encoding::HEXLOWER.encode(&link.hash),
+    }
+}

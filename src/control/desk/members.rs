@@ -1,0 +1,329 @@
+//! Organisations, members and teams.
+
+use super::refusal::{Refused, not_found};
+use super::{Desk, Reply, done, journalled};
+use crate::control::wire::{Answer, Certificate, ErrorKind, Format as WireFormat, MemberRow, OrgRow};
+use crate::id::{Fingerprint, ListName, MemberId, OrgName};
+use crate::ledger::journal::{Actor, Event};
+use crate::ledger::registry::Registry;
+use crate::mail::address::Address;
+use crate::mail::directory::Kind;
+use crate::pgp::cert::{Cert, Format};
+use crate::roster::membership::{Member, Role, Standing};
+use crate::roster::{Change, Roster};
+use crate::time::Timestamp;
+
+impl Desk {
+    pub(super) fn org_add(&self, org: &OrgName, title: Option<String>, actor: &Actor) -> Reply {
+        let title = title.unwrap_or_else(|| org.to_string());
+        self.change_roster(None, actor, |roster, now| roster.add_org(org, title.clone(), now))?;
+        Ok(done(format!("organisation {org} is on the roster")))
+    }
+
+    pub(super) fn org_ls(&self) -> Reply {
+        let roster = self.registry.roster()?.roster;
+        let rows: Result<Vec<OrgRow>, Refused> =
+            roster.orgs().map(|(name, _)| self.org_row(&roster, name)).collect();
+        Ok(Answer::Orgs(rows?))
+    }
+
+    pub(super) fn org_show(&self, org: &OrgName) -> Reply {
+        let roster = self.registry.roster()?.roster;
+        Ok(Answer::Org(Box::new(self.org_row(&roster, org)?)))
+    }
+
+    fn org_row(&self, roster: &Roster, name: &OrgName) -> Result<OrgRow, Refused> {
+        let (_, org) = roster.orgs().find(|(n, _)| *n == name).ok_or_else(|| {
+            not_found(
+                format!("there is no organisation {name}"),
+                "the roster does not have it",
+                "see `org ls`",
+            )
+        })?;
+        let contact = |m: &Member| matches!(&m.role, Role::Contact { org } if org == name);
+        let mut members = Vec::new();
+        for (list, member) in roster.everyone().filter(|(_, m)| contact(m) && m.standing != Standing::Removed)
+        {
+            members.push(self.row(list, member)?);
+        }
+        Ok(OrgRow {
+            name: name.to_string(),
+            title: Some(org.title.clone()),
+            since: org.since.to_string(),
+            members,
+        })
+    }
+
+    pub(super) fn member_add(
+        &self,
+        list: &ListName,
+        org: OrgName,
+        address: Address,
+        cert: &Certificate,
+        format: Option<WireFormat>,
+        actor: &Actor,
+    ) -> Reply {
+        if !matches!(self.list(list)?.kind, Kind::Announce | Kind::Discuss) {
+            let next = "persons of a team are added with `team add`";
+            return Err(Refused::new(
+                ErrorKind::Usage,
+                "nobody was added",
+                format!("{list} has a team"),
+                next,
+            ));
+        }
+        let format = format.map(|f| match f {
+            WireFormat::V1 => Format::V1,
+            WireFormat::V2 => Format::V2,
+        });
+        self.add(list, address, Role::Contact { org }, cert, format, actor)
+    }
+
+    pub(super) fn team_add(
+        &self,
+        list: &ListName,
+        address: Address,
+        name: String,
+        cert: &Certificate,
+        role: Option<String>,
+        actor: &Actor,
+    ) -> Reply {
+        let rules = self.list(list)?;
+        if rules.kind != Kind::Intake {
+            let next = match &rules.team {
+                Some(team) => format!("its team is that of {team}: `team add --list {team} …`"),
+                None => "members of this list are added with `member add`".to_owned(),
+            };
+            let why = format!("{list} is no intake list");
+            return Err(Refused::new(ErrorKind::Usage, "nobody was added", why, &next));
+        }
+        if name.trim().is_empty() || name.chars().any(char::is_control) {
+            let why = "the name is empty or has control characters";
+            return Err(Refused::new(ErrorKind::Usage, "nobody was added", why, "give a plain name"));
+        }
+        self.add(list, address, Role::Team { name, role }, cert, None, actor)
+    }
+
+    fn add(
+        &self,
+        list: &ListName,
+        address: Address,
+        role: Role,
+        cert: &Certificate,
+        format: Option<Format>,
+        actor: &Actor,
+    ) -> Reply {
+        let cert = self.usable(&cert.0)?;
+        let fingerprint = cert.fingerprint();
+        let id = MemberId::random(&self.entropy);
+        self.change(|batch, now| {
+            let read = self.registry.roster()?;
+            let member = Member {
+                id: id.clone(),
+                address: address.clone(),
+                fingerprint,
+                role: role.clone(),
+                standing: Standing::Active,
+                since: now,
+                format,
+            };
+            let (roster, change) = read.roster.add_member(list, member)?;
+            Registry::set_roster(batch, &read, &roster)?;
+            Registry::set_cert(batch, fingerprint, self.merged(&cert)?.to_bytes());
+            Ok(((), vec![journalled(Some(list), actor, Event::Roster { change })]))
+        })?;
+        // A mail that waited for a first reader can go on.
+        self.arrived.notify_one();
+        let named = cert.emails().iter().any(|e| e.eq_ignore_ascii_case(&address.to_string()));
+        let mut remarks = Vec::new();
+        if !named {
+            remarks.push(format!(
+                "the certificate has no User ID for {address}; it is pinned by its fingerprint all the same"
+            ));
+        }
+        if let Some(expires) = cert.expires() {
+            remarks.push(format!("the certificate expires {expires}"));
+        }
+        Ok(Answer::Done {
+            what: format!("{address} is an active member of {list} with key {fingerprint}"),
+            remarks,
+        })
+    }
+
+    pub(super) fn member_ls(&self, list: Option<&ListName>, team: bool) -> Reply {
+        if let Some(list) = list {
+            self.list(list)?;
+        }
+        let rows = self.rows(list)?.into_iter().filter(|row| row.name.is_some() == team);
+        Ok(Answer::Members(rows.collect()))
+    }
+
+    pub(super) fn member_show(&self, list: &ListName, address: &Address) -> Reply {
+        self.list(list)?;
+        let roster = self.registry.roster()?.roster;
+        let member = roster.by_address(list, address).ok_or_else(|| no_member(list))?;
+        Ok(Answer::Member(Box::new(self.row(list, member)?)))
+    }
+
+    pub(super) fn member_set_cert(
+        &self,
+        list: &ListName,
+        address: &Address,
+        cert: &Certificate,
+        confirm_other: bool,
+        actor: &Actor,
+    ) -> Reply {
+        self.list(list)?;
+        let cert = self.usable(&cert.0)?;
+        let new = cert.fingerprint();
+        let roster = self.registry.roster()?.roster;
+        let old = roster.by_address(list, address).ok_or_else(|| no_member(list))?.fingerprint;
+        if old != new && !confirm_other {
+            let what = format!("the certificate pinned for {address} would change from {old} to {new}");
+            return Ok(Answer::Confirm { what });
+        }
+        self.change(|batch, _| {
+            let read = self.registry.roster()?;
+            let (roster, change) = read.roster.set_cert(list, address, new)?;
+            Registry::set_roster(batch, &read, &roster)?;
+            Registry::set_cert(batch, new, self.merged(&cert)?.to_bytes());
+            Ok(((), vec![journalled(Some(list), actor, Event::Roster { change })]))
+        })?;
+        Ok(done(format!("{address} has key {new}")))
+    }
+
+    pub(super) fn suspend(
+        &self,
+        list: &ListName,
+        at: &Address,
+        reason: Option<&str>,
+        actor: &Actor,
+    ) -> Reply {
+        self.move_to(list, at, Standing::Suspended, reason, actor)
+    }
+
+    pub(super) fn resume(&self, list: &ListName, at: &Address, reason: Option<&str>, actor: &Actor) -> Reply {
+        self.move_to(list, at, Standing::Active, reason, actor)
+    }
+
+    pub(super) fn remove(&self, list: &ListName, at: &Address, reason: Option<&str>, actor: &Actor) -> Reply {
+        self.move_to(list, at, Standing::Removed, reason, actor)
+    }
+
+    fn move_to(
+        &self,
+        list: &ListName,
+        address: &Address,
+        to: Standing,
+        reason: Option<&str>,
+        actor: &Actor,
+    ) -> Reply {
+        self.list(list)?;
+        let withdrawn = self.change(|batch, now| {
+            let read = self.registry.roster()?;
+            let member = read.roster.by_address(list, address).ok_or_else(|| no_member(list))?.id.clone();
+            let (roster, change) =
+                read.roster.move_member(list, address, to, reason.map(ToOwned::to_owned), now)?;
+            Registry::set_roster(batch, &read, &roster)?;
+            let mut notes = vec![journalled(Some(list), actor, Event::Roster { change })];
+            // Who does not read any more gets nothing of what waits, from this commit on. The team of an intake list
+            // also reads the announce lists that name it.
+            let mut withdrawn = 0;
+            if to != Standing::Active {
+                let reading = self.lists.iter().filter(|l| l.name == *list || l.team.as_ref() == Some(list));
+                for reads in reading {
+                    let gone = self.queue.withdraw(batch, &reads.name, &member)?;
+                    withdrawn += gone.len();
+                    notes.extend(gone);
+                }
+            }
+            Ok((withdrawn, notes))
+        })?;
+        let queued = match withdrawn {
+            0 => String::new(),
+            1 => "; one queued copy was withdrawn".to_owned(),
+            n => format!("; {n} queued copies were withdrawn"),
+        };
+        Ok(done(format!("{address} is {to} on {list}{queued}")))
+    }
+
+    /// The rows of everyone who has not been removed.
+    pub(super) fn rows(&self, list: Option<&ListName>) -> Result<Vec<MemberRow>, Refused> {
+        let roster = self.registry.roster()?.roster;
+        let here = roster
+            .everyone()
+            .filter(|(l, m)| list.is_none_or(|x| x == *l) && m.standing != Standing::Removed);
+        here.map(|(list, member)| self.row(list, member)).collect()
+    }
+
+    fn row(&self, list: &ListName, member: &Member) -> Result<MemberRow, Refused> {
+        let cert = self.certs.get(member.fingerprint)?;
+        let unusable = match &cert {
+            Some(cert) => cert.sealable(self.clock.now()).err().map(|p| p.to_string()),
+            None => Some("its certificate is missing from the store".to_owned()),
+        };
+        let inactive = (!member.is_active()).then(|| format!("is {}", member.standing));
+        let problem = inactive.or(unusable);
+        let (org, name, role) = match &member.role {
+            Role::Contact { org } => (Some(org.to_string()), None, None),
+            Role::Team { name, role } => (None, Some(name.clone()), role.clone()),
+        };
+        Ok(MemberRow {
+            list: list.to_string(),
+            id: member.id.to_string(),
+            org,
+            name,
+            role,
+            address: member.address.to_string(),
+            fingerprint: member.fingerprint.to_string(),
+            standing: member.standing.to_string(),
+            since: member.since.to_string(),
+            format: member.format.map(|f| if f == Format::V1 { "v1".to_owned() } else { "v2".to_owned() }),
+            expires: cert.and_then(|c| c.expires()).map(|t| t.to_string()),
+            can_receive: problem.is_none(),
+            problem,
+        })
+    }
+
+    /// A certificate that mail can be sealed to today.
+    fn usable(&self, bytes: &[u8]) -> Result<Cert, Refused> {
+        let cert = Cert::parse(bytes)?;
+        cert.sealable(self.clock.now()).map_err(|problem| {
+            let next = "ask its owner for a certificate that is valid today";
+            let why = format!("certificate {} is {problem}", cert.fingerprint());
+            Refused::new(ErrorKind::Data, "the certificate was not taken", why, next)
+        })?;
+        Ok(cert)
+    }
+
+    /// The certificate with what is already known of it: an update never forgets a revocation.
+    fn merged(&self, cert: &Cert) -> Result<Cert, Refused> {
+        let known: Fingerprint = cert.fingerprint();
+        match self.certs.get(known)? {
+            Some(known) => Ok(known.merge(cert)?),
+            None => Ok(cert.clone()),
+        }
+    }
+
+    fn change_roster(
+        &self,
+        list: Option<&ListName>,
+        actor: &Actor,
+        decide: impl Fn(&Roster, Timestamp) -> Result<(Roster, Change), crate::roster::Refusal>,
+    ) -> Result<(), Refused> {
+        self.change(|batch, now| {
+            let read = self.registry.roster()?;
+            let (roster, change) = decide(&read.roster, now)?;
+            Registry::set_roster(batch, &read, &roster)?;
+            Ok(((), vec![journalled(list, actor, Event::Roster { change })]))
+        })
+    }
+}
+
+fn no_member(list: &ListName) -> Refused {
+    not_found(
+        format!("nobody on {list} has that address"),
+        "addresses are compared as a whole",
+        "see `member ls` and `team ls`",
+    )
+}

@@ -1,0 +1,73 @@
+//! Why a request was not done, on its way to becoming an answer: what, why, and what to do next.
+
+use crate::control::wire::{Answer, ErrorKind};
+use crate::pgp::cert::CertError;
+use crate::pgp::keyring::KeyError;
+use crate::roster::Refusal;
+use crate::store::contract::StoreError;
+
+/// A request that was not done.
+pub(super) struct Refused {
+    code: ErrorKind,
+    what: String,
+    why: String,
+    next: String,
+}
+
+impl Refused {
+    pub(super) fn new(code: ErrorKind, what: impl Into<String>, why: impl Into<String>, next: &str) -> Self {
+        Self { code, what: what.into(), why: why.into(), next: next.to_owned() }
+    }
+
+    pub(super) fn into_answer(self) -> Answer {
+        Answer::Error { code: self.code, what: self.what, why: self.why, next: self.next }
+    }
+}
+
+pub(super) fn not_found(what: String, why: impl Into<String>, next: &str) -> Refused {
+    Refused::new(ErrorKind::NotFound, what, why, next)
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        let (code, next) = match &error {
+            StoreError::Conflict(_) => (ErrorKind::Busy, "try again"),
+            StoreError::Io { .. } => (ErrorKind::Io, "look at the disk: is it full or failing?"),
+            StoreError::Poisoned(_) => (ErrorKind::Io, "restart the daemon when the disk is sound"),
+            _ => (ErrorKind::Internal, "run `vouchsafe check`; keep a copy of the data directory"),
+        };
+        Self::new(code, "the change was not made", error.to_string(), next)
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        let (code, next) = match &refusal {
+            Refusal::OrgKnown(_) => (ErrorKind::Exists, "choose another name"),
+            Refusal::OrgUnknown(_) => (ErrorKind::NotFound, "add the organisation first"),
+            Refusal::AddressTaken(_) => {
+                (ErrorKind::Exists, "to change its certificate use `member set-cert`")
+            }
+            Refusal::CertTaken(_) => (ErrorKind::Exists, "give each member a certificate of its own"),
+            Refusal::NoMember(_) => (ErrorKind::NotFound, "look at `member ls` and `team ls`"),
+            Refusal::NoStep { .. } => (ErrorKind::Data, "look at its standing with `member show`"),
+            Refusal::LastOfTeam(_) => (ErrorKind::Data, "add another person with `team add` first"),
+            Refusal::Full(_) => (ErrorKind::Data, "split the list"),
+        };
+        Self::new(code, "the roster was not changed", refusal.to_string(), next)
+    }
+}
+
+impl From<CertError> for Refused {
+    fn from(error: CertError) -> Self {
+        let next = "export the one public certificate with `gpg --armor --export FINGERPRINT` and try again";
+        Self::new(ErrorKind::Data, "the certificate was not taken", error.to_string(), next)
+    }
+}
+
+impl From<KeyError> for Refused {
+    fn from(error: KeyError) -> Self {
+        let next = "nothing was changed; mend what the reason names and try again";
+        Self::new(ErrorKind::Data, "the key was not taken", error.to_string(), next)
+    }
+}

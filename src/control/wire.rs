@@ -1,0 +1,352 @@
+//! What the admin socket speaks: one [`Request`], one [`Answer`], and how they are framed.
+//!
+//! A connection is: hello from the client, hello from the daemon, one request, one answer. A hello is seven fixed bytes
+//! and a version, and will never change, so that a program and a daemon of different ages can say so in clear text. A
+//! frame is a 32-bit big-endian length and that many bytes of JSON.
+
+mod carry;
+mod frame;
+mod rows;
+
+use serde::{Deserialize, Serialize};
+
+// The names that requests are made of: whoever speaks this protocol finds them here.
+pub use crate::id::{ListName, OrgName, ParcelId, SpoolId};
+pub use crate::mail::address::Address;
+
+pub use carry::{Certificate, Secret};
+pub use frame::{FrameError, HELLO_LEN, Hello, MAX_FRAME, PREFIX_LEN, VERSION, decode, encode, length};
+pub use rows::{
+    ChainRow, HoldRow, JournalRow, KeyRow, ListRow, MemberRow, OrgRow, Page, ParcelRow, StatusRow,
+};
+
+/// How many rows the daemon puts on one page at most, whatever a request's `limit` says.
+pub const MAX_PAGE: u64 = 1_000;
+
+/// What an admin asks for. It has no `Debug`: a request may carry a secret key, and is never logged.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// How the daemon is. Answered with [`Answer::Status`].
+    Status,
+    /// All lists. [`Answer::Lists`].
+    ListLs,
+    /// One list. [`Answer::List`].
+    ListShow {
+        /// Which.
+        list: ListName,
+    },
+    /// Stops working off a list's arrivals; mail is still taken in. [`Answer::Done`].
+    ListPause {
+        /// Which.
+        list: ListName,
+    },
+    /// Works a paused list's arrivals off again. [`Answer::Done`].
+    ListResume {
+        /// Which.
+        list: ListName,
+    },
+    /// The keys of all lists. [`Answer::Keys`].
+    KeyLs,
+    /// The public certificate of a list. [`Answer::Certificate`].
+    KeyExport {
+        /// Which.
+        list: ListName,
+    },
+    /// A secret key for a list. [`Answer::Done`], or [`Answer::PassphraseNeeded`] when it is encrypted and no
+    /// passphrase came along.
+    KeyImport {
+        /// For which list.
+        list: ListName,
+        /// The OpenPGP secret key, armored or not.
+        key: Secret,
+        /// What opens it.
+        passphrase: Option<Secret>,
+    },
+    /// A new organisation. [`Answer::Done`].
+    OrgAdd {
+        /// Its short name.
+        org: OrgName,
+        /// Its name in full.
+        title: Option<String>,
+    },
+    /// All organisations. [`Answer::Orgs`].
+    OrgLs,
+    /// One organisation. [`Answer::Org`].
+    OrgShow {
+        /// Which.
+        org: OrgName,
+    },
+    /// A contact of an organisation becomes an active member. [`Answer::Done`].
+    MemberAdd {
+        /// Of which list.
+        list: ListName,
+        /// For which organisation.
+        org: OrgName,
+        /// The role address.
+        address: Address,
+        /// Its certificate.
+        cert: Certificate,
+        /// The message format it wants, if not by the rule.
+        format: Option<Format>,
+    },
+    /// The members of one list or of all. [`Answer::Members`].
+    MemberLs {
+        /// Of which list only.
+        list: Option<ListName>,
+    },
+    /// One member. [`Answer::Member`].
+    MemberShow {
+        /// Of which list.
+        list: ListName,
+        /// Who.
+        address: Address,
+    },
+    /// A new certificate for a member. [`Answer::Done`], or [`Answer::Confirm`] when its fingerprint is not the one on
+    /// the roster and `confirm_other` is false: then nothing has changed.
+    MemberSetCert {
+        /// Of which list.
+        list: ListName,
+        /// Who.
+        address: Address,
+        /// The certificate.
+        cert: Certificate,
+        /// Whether the admin has agreed to another fingerprint.
+        confirm_other: bool,
+    },
+    /// A member neither posts nor reads for a while. [`Answer::Done`].
+    MemberSuspend {
+        /// Of which list.
+        list: ListName,
+        /// Who.
+        address: Address,
+        /// Why, for the journal.
+        reason: Option<String>,
+    },
+    /// A suspended member is active again. [`Answer::Done`].
+    MemberResume {
+        /// Of which list.
+        list: ListName,
+        /// Who.
+        address: Address,
+        /// Why, for the journal.
+        reason: Option<String>,
+    },
+    /// A member leaves; its queued copies are withdrawn. [`Answer::Done`].
+    MemberRemove {
+        /// Of which list.
+        list: ListName,
+        /// Who.
+        address: Address,
+        /// Why, for the journal.
+        reason: Option<String>,
+    },
+    /// A person joins the team of a list. [`Answer::Done`].
+    TeamAdd {
+        /// Of which list.
+        list: ListName,
+        /// The person's address.
+        address: Address,
+        /// The person's name.
+        name: String,
+        /// The person's certificate.
+        cert: Certificate,
+        /// What the person does.
+        role: Option<String>,
+    },
+    /// The team of one list or of all. [`Answer::Members`].
+    TeamLs {
+        /// Of which list only.
+        list: Option<ListName>,
+    },
+    /// A person leaves the team. [`Answer::Done`].
+    TeamRemove {
+        /// Of which list.
+        list: ListName,
+        /// Who.
+        address: Address,
+    },
+    /// The held mails. [`Answer::Holds`].
+    HoldLs {
+        /// Only what comes behind this cursor.
+        after: Option<String>,
+        /// How many rows at most.
+        limit: u64,
+    },
+    /// One held mail. [`Answer::Hold`].
+    HoldShow {
+        /// Which.
+        id: SpoolId,
+    },
+    /// A held mail is judged again, by the admin's leave. [`Answer::Done`].
+    HoldRelease {
+        /// Which.
+        id: SpoolId,
+    },
+    /// A held mail is destroyed. [`Answer::Done`].
+    HoldDrop {
+        /// Which.
+        id: SpoolId,
+    },
+    /// The queued copies. [`Answer::Parcels`].
+    QueueLs {
+        /// Of which list only.
+        list: Option<ListName>,
+        /// Only what comes behind this cursor.
+        after: Option<String>,
+        /// How many rows at most.
+        limit: u64,
+    },
+    /// One queued copy. [`Answer::Parcel`].
+    QueueShow {
+        /// Which.
+        id: ParcelId,
+    },
+    /// A copy is tried again now. [`Answer::Done`].
+    QueueRetry {
+        /// Which.
+        id: ParcelId,
+    },
+    /// Every deferred or failed copy is tried again now. [`Answer::Done`].
+    QueueRetryAll {
+        /// Of which list only.
+        list: Option<ListName>,
+    },
+    /// A copy is destroyed: its reader will not get it. [`Answer::Done`].
+    QueueDrop {
+        /// Which.
+        id: ParcelId,
+    },
+    /// The journal, list by list, each oldest first. [`Answer::Journal`].
+    JournalLs {
+        /// Of which list only.
+        list: Option<ListName>,
+        /// Only so many of the newest entries of each list.
+        newest: Option<u64>,
+        /// Only what comes behind this cursor.
+        after: Option<String>,
+        /// How many rows at most.
+        limit: u64,
+    },
+    /// Computes the hash chains anew. [`Answer::Verified`].
+    JournalVerify {
+        /// Of which list only.
+        list: Option<ListName>,
+        /// A head that somebody kept: is it in the chain still?
+        head: Option<String>,
+    },
+}
+
+/// What the daemon says.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It is done.
+    Done {
+        /// What has been done, one line.
+        what: String,
+        /// What the admin should know besides: a certificate that expires soon, a reader that missed a post.
+        remarks: Vec<String>,
+    },
+    /// Nothing has changed: the admin must agree first.
+    Confirm {
+        /// What would happen.
+        what: String,
+    },
+    /// Nothing has changed: the key is encrypted and its passphrase is needed.
+    PassphraseNeeded,
+    /// It is refused, or failed.
+    Error {
+        /// What sort of failure.
+        code: ErrorKind,
+        /// What happened.
+        what: String,
+        /// Why.
+        why: String,
+        /// What to do next.
+        next: String,
+    },
+    /// How the daemon is.
+    Status(Box<StatusRow>),
+    /// Lists.
+    Lists(Vec<ListRow>),
+    /// A list.
+    List(Box<ListRow>),
+    /// Keys.
+    Keys(Vec<KeyRow>),
+    /// A public certificate.
+    Certificate {
+        /// Armored (RFC 9580 §6).
+        armored: String,
+    },
+    /// Organisations.
+    Orgs(Vec<OrgRow>),
+    /// An organisation.
+    Org(Box<OrgRow>),
+    /// Members or team members.
+    Members(Vec<MemberRow>),
+    /// A member.
+    Member(Box<MemberRow>),
+    /// Held mails.
+    Holds(Page<HoldRow>),
+    /// A held mail.
+    Hold(Box<HoldRow>),
+    /// Queued copies.
+    Parcels(Page<ParcelRow>),
+    /// A queued copy.
+    Parcel(Box<ParcelRow>),
+    /// Journal entries.
+    Journal(Page<JournalRow>),
+    /// What verifying the journal found.
+    Verified {
+        /// One row for each chain.
+        chains: Vec<ChainRow>,
+        /// Whether the head that was asked for is in one of them; nothing when none was asked for.
+        head_found: Option<bool>,
+    },
+}
+
+/// What sort of failure: each has its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// The request makes no sense: 64.
+    Usage,
+    /// What came along is not usable, such as a certificate that has expired, or a rule is against it: 65.
+    Data,
+    /// There is no such list, member, mail or copy: 66.
+    NotFound,
+    /// A part of the daemon that is needed is not there: 69.
+    Unavailable,
+    /// A fault of the program: 70.
+    Internal,
+    /// It exists already: 73.
+    Exists,
+    /// Reading or writing failed: 74.
+    Io,
+    /// Somebody else changed it at the same moment, or too much is going on: try again: 75.
+    Busy,
+    /// The peer may not do this: 77.
+    NoPermission,
+    /// The configuration is against it: 78.
+    Config,
+}
+
+/// Who is at the other end of the socket, by the kernel's word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The user.
+    pub uid: u32,
+    /// The user's name, where `/etc/passwd` has one.
+    pub name: Option<String>,
+}
+
+/// The OpenPGP message format that a member's copies are made in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// SEIPD version 1 (RFC 9580 §5.13.1).
+    V1,
+    /// SEIPD version 2 (RFC 9580 §5.13.2).
+    V2,
+}

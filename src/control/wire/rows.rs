@@ -1,0 +1,208 @@
+//! The rows that answers are made of: plain texts, numbers and truths, as `--json` shows them. Times are RFC 3339 in UTC.
+
+use serde::{Deserialize, Serialize};
+
+/// Some rows, and where the next ones start.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// The cursor to ask for the next page with; nothing when this is the last.
+    pub more: Option<String>,
+}
+
+/// How the daemon is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusRow {
+    /// The daemon's version.
+    pub version: String,
+    /// When it was started.
+    pub since: String,
+    /// Its process id.
+    pub pid: u64,
+    /// The store's engine.
+    pub store: String,
+    /// How many lists there are.
+    pub lists: u64,
+    /// The lists that are paused.
+    pub paused: Vec<String>,
+    /// Arrived mails that wait to be worked off.
+    pub arrivals: u64,
+    /// Held mails.
+    pub held: u64,
+    /// Mails in quarantine.
+    pub quarantined: u64,
+    /// Copies that are due.
+    pub due: u64,
+    /// Copies that are on their way at this moment.
+    pub claimed: u64,
+    /// Copies that wait for the next attempt.
+    pub deferred: u64,
+    /// Copies that failed for good.
+    pub failed: u64,
+    /// What needs the admin's attention, a sentence each.
+    pub problems: Vec<String>,
+}
+
+/// A list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListRow {
+    /// Its short name.
+    pub name: String,
+    /// Its posting address.
+    pub address: String,
+    /// `intake`, `announce`, `discuss` or `public`.
+    pub kind: String,
+    /// The fingerprint of its certificate; a public list has none.
+    pub fingerprint: Option<String>,
+    /// The list whose members are its team, for announce lists.
+    pub team: Option<String>,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// How many readers it has.
+    pub readers: u64,
+    /// How many of them cannot receive now.
+    pub unreachable: u64,
+    /// How many mails are held.
+    pub held: u64,
+    /// How many copies are queued.
+    pub queued: u64,
+}
+
+/// The key of a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRow {
+    /// The list.
+    pub list: String,
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// Its User IDs.
+    pub addresses: Vec<String>,
+    /// When it was made.
+    pub created: String,
+    /// When it expires.
+    pub expires: Option<String>,
+    /// What is wrong with it.
+    pub problem: Option<String>,
+}
+
+/// An organisation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrgRow {
+    /// Its short name.
+    pub name: String,
+    /// Its name in full.
+    pub title: Option<String>,
+    /// When it was added.
+    pub since: String,
+    /// Its contacts.
+    pub members: Vec<MemberRow>,
+}
+
+/// A member, or a person of a team.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRow {
+    /// The list.
+    pub list: String,
+    /// The opaque id that the journal uses.
+    pub id: String,
+    /// The organisation; team members have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub org: Option<String>,
+    /// The person's name; only team members have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What the person does; only team members have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// The address.
+    pub address: String,
+    /// The pinned fingerprint.
+    pub fingerprint: String,
+    /// `applied`, `vouched`, `active`, `suspended` or `removed`.
+    pub standing: String,
+    /// When it came to that standing.
+    pub since: String,
+    /// The message format, when it is set: `v1` or `v2`.
+    pub format: Option<String>,
+    /// When the certificate expires.
+    pub expires: Option<String>,
+    /// Whether a post would reach it now.
+    pub can_receive: bool,
+    /// Why not, or what will soon be wrong.
+    pub problem: Option<String>,
+}
+
+/// A held mail.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldRow {
+    /// Its id.
+    pub id: String,
+    /// The list.
+    pub list: String,
+    /// Why it is held, in words of ours.
+    pub reason: String,
+    /// When it arrived.
+    pub since: String,
+    /// The fingerprint that signed it, where one is known.
+    pub signer: Option<String>,
+    /// Its size in bytes, sealed.
+    pub size: u64,
+}
+
+/// A queued copy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParcelRow {
+    /// Its id.
+    pub id: String,
+    /// The list.
+    pub list: String,
+    /// The reader's opaque id.
+    pub member: String,
+    /// The reader's address.
+    pub recipient: String,
+    /// `due`, `claimed`, `deferred` or `failed`.
+    pub state: String,
+    /// How many attempts were made.
+    pub attempts: u64,
+    /// What the last attempt met: reply code and enhanced status, or what failed on the way.
+    pub last: Option<String>,
+    /// When it is tried next.
+    pub next: Option<String>,
+    /// When it was queued.
+    pub since: String,
+    /// Its size on the wire, in bytes.
+    pub size: u64,
+}
+
+/// A journal entry.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct JournalRow {
+    /// The list.
+    pub list: String,
+    /// Its place in the chain.
+    pub seq: u64,
+    /// When.
+    pub at: String,
+    /// Who.
+    pub actor: String,
+    /// What: an object with a `kind`.
+    pub event: serde_json::Value,
+    /// The hash that closes it.
+    pub hash: String,
+}
+
+/// What verifying one chain found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainRow {
+    /// The list.
+    pub list: String,
+    /// How many entries it has.
+    pub entries: u64,
+    /// The hash of the newest one.
+    pub head: Option<String>,
+    /// Whether every hash is right.
+    pub sound: bool,
+    /// Where it breaks, and how.
+    pub problem: Option<String>,
+}

@@ -1,0 +1,214 @@
+//! Answers: what is shown, what is asked of the person, and which exit code a script sees.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use vouchsafe::cli::{self, Terminal};
+use vouchsafe::control::wire::{
+    Answer, ChainRow, ErrorKind, HoldRow, JournalRow, ListRow, MemberRow, Page, ParcelRow, Request, Secret,
+};
+
+use super::{CERT, Daemon, admin};
+
+#[test]
+fn nothing_is_destroyed_without_consent() {
+    let daemon = Daemon::obliging();
+    let destructive =
+        ["member remove d p@x.example", "team remove d p@x.example", "hold drop ID", "queue drop ID"];
+    for line in destructive {
+        let failure = daemon.run(line).unwrap_err();
+        assert_eq!(failure.exit_code(), 64, "{line}");
+        assert!(failure.to_string().contains("--yes"), "{failure}");
+        let no = Terminal::saying(|_| Some(false), |_| None);
+        assert_eq!(daemon.run_before(line, &no).unwrap_err().exit_code(), 75, "{line}");
+        assert_eq!(daemon.asked(), Vec::<Value>::new(), "{line}: the daemon hears of it only after a yes");
+        let yes = Terminal::saying(|question| Some(question.ends_with("Go on?")), |_| None);
+        assert_eq!(daemon.run_before(line, &yes).unwrap(), "done\n");
+        assert_eq!(daemon.asked().len(), 1, "{line}");
+    }
+}
+
+#[test]
+fn another_fingerprint_needs_consent_and_the_same_one_does_not() {
+    let other = Daemon::saying(|request| match request {
+        Request::MemberSetCert { confirm_other: false, .. } => {
+            Answer::Confirm { what: "AAAA takes the place of BBBB.".to_owned() }
+        }
+        _ => Answer::Done { what: "set".to_owned(), remarks: vec!["it expires soon".to_owned()] },
+    });
+    let line = "member set-cert d p@x.example --cert CERT";
+    let failure = other.run(line).unwrap_err();
+    assert_eq!(failure.exit_code(), 64);
+    assert!(failure.to_string().contains("AAAA takes the place of BBBB."), "{failure}");
+    assert_eq!(other.asked().len(), 1, "asked, and not asked again");
+    let yes = Terminal::saying(|question| Some(question.contains("BBBB")), |_| None);
+    assert_eq!(other.run_before(line, &yes).unwrap(), "set\nnote: it expires soon\n");
+    let confirmed: Vec<Value> =
+        other.asked().iter().map(|r| r["member_set_cert"]["confirm_other"].clone()).collect();
+    assert_eq!(confirmed, [json!(false), json!(true)]);
+    assert_eq!(Daemon::obliging().run(line).unwrap(), "done\n");
+}
+
+#[test]
+fn an_encrypted_key_has_its_passphrase_asked_for() {
+    let daemon = Daemon::saying(|request| match request {
+        Request::KeyImport { passphrase: None, .. } => Answer::PassphraseNeeded,
+        _ => Answer::Done { what: "imported".to_owned(), remarks: Vec::new() },
+    });
+    let failure = daemon.run("key import sec CERT").unwrap_err();
+    assert_eq!(failure.exit_code(), 64);
+    assert!(failure.to_string().contains("--passphrase-file"), "{failure}");
+    daemon.asked();
+    let typing = Terminal::saying(|_| None, |_| Some(Secret::new(b"hunter2".to_vec())));
+    assert_eq!(daemon.run_before("key import sec CERT", &typing).unwrap(), "imported\n");
+    let passphrases: Vec<Value> =
+        daemon.asked().iter().map(|r| r["key_import"]["passphrase"].clone()).collect();
+    assert_eq!(passphrases, [Value::Null, json!("aHVudGVyMg==")]);
+}
+
+#[test]
+fn a_refusal_is_told_with_its_exit_code() {
+    let daemon = Daemon::saying(|_| Answer::Error {
+        code: ErrorKind::NotFound,
+        what: "there is no list \"\u{1b}[31mx\"".to_owned(),
+        why: "lists are in the configuration".to_owned(),
+        next: "see `vouchsafe list ls`".to_owned(),
+    });
+    let failure = daemon.run("list show x").unwrap_err();
+    assert_eq!(failure.exit_code(), 66);
+    let expected = "error: there is no list \"\\u{1b}[31mx\"\n  why: lists are in the configuration\n  next: see `vouchsafe list ls`";
+    assert_eq!(failure.to_string(), expected);
+}
+
+#[test]
+fn without_a_daemon_the_socket_and_the_remedy_are_named() {
+    let socket = Path::new("/nonexistent/control.sock");
+    let failure = cli::run_with(admin("list ls"), socket, &mut Vec::new(), &Terminal::none()).unwrap_err();
+    assert_eq!(failure.exit_code(), 69);
+    let text = failure.to_string();
+    assert!(
+        text.contains("/nonexistent/control.sock") && text.contains("systemctl start vouchsafe"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_answer_that_does_not_belong_is_a_fault() {
+    let daemon = Daemon::saying(|_| Answer::PassphraseNeeded);
+    for line in ["list ls", "status", "member show d p@x.example", "list pause d", "queue ls"] {
+        assert_eq!(daemon.run(line).unwrap_err().exit_code(), 70, "{line}");
+    }
+}
+
+/// The names of an object's fields.
+fn fields(object: &Value) -> BTreeSet<&str> {
+    object.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+fn has(object: &Value, names: &[&str]) {
+    let there = fields(object);
+    assert!(names.iter().all(|name| there.contains(name)), "{there:?}");
+}
+
+#[test]
+fn json_has_the_fields_that_scripts_read() {
+    let daemon = Daemon::saying(|request| match request {
+        Request::ListLs => Answer::Lists(vec![ListRow::default(), ListRow::default()]),
+        Request::ListShow { .. } => Answer::List(Box::default()),
+        Request::MemberLs { .. } => {
+            Answer::Members(vec![MemberRow { org: Some("acme".to_owned()), ..MemberRow::default() }])
+        }
+        Request::TeamLs { .. } => {
+            let (name, role) = (Some("Ada".to_owned()), Some("lead".to_owned()));
+            Answer::Members(vec![MemberRow { name, role, ..MemberRow::default() }])
+        }
+        Request::HoldLs { .. } => Answer::Holds(Page { rows: vec![HoldRow::default()], more: None }),
+        Request::QueueShow { .. } => Answer::Parcel(Box::default()),
+        _ => Answer::Journal(Page {
+            rows: vec![JournalRow { event: json!({ "kind": "arrived" }), ..JournalRow::default() }],
+            more: None,
+        }),
+    });
+    let read = |line: &str| serde_json::from_str::<Value>(&daemon.run(line).unwrap()).unwrap();
+    let lists = read("list ls --json");
+    assert_eq!(lists.as_array().unwrap().len(), 2);
+    has(&lists[0], &["name", "address", "kind", "fingerprint"]);
+    has(&read("list show d --json"), &["name", "address", "kind", "fingerprint"]);
+    let member = ["list", "id", "address", "fingerprint", "standing", "can_receive", "problem"];
+    has(&read("member ls --json")[0], &member);
+    assert_eq!(read("member ls --json")[0]["org"], "acme");
+    has(&read("team ls --json")[0], &member);
+    has(&read("team ls --json")[0], &["name", "role"]);
+    has(&read("hold ls --json")[0], &["id", "list", "reason", "since", "signer", "size"]);
+    let parcel = ["id", "list", "member", "recipient", "state", "attempts", "last", "next"];
+    has(&read("queue show ID --json"), &parcel);
+    has(&read("journal ls d --json")[0], &["list", "seq", "at", "actor", "event", "hash"]);
+    assert_eq!(read("journal ls d --json")[0]["event"]["kind"], "arrived");
+}
+
+#[test]
+fn a_long_queue_comes_page_by_page_as_one_array() {
+    let daemon = Daemon::saying(|request| {
+        let Request::QueueLs { after, .. } = request else { panic!("another request") };
+        let start: u64 = after.as_deref().map_or(0, |a| a.parse().unwrap());
+        let rows = (start..start + 500).map(|n| ParcelRow { id: n.to_string(), ..ParcelRow::default() });
+        let more = (start < 1_000).then(|| (start + 500).to_string());
+        Answer::Parcels(Page { rows: rows.collect(), more })
+    });
+    let rows: Vec<ParcelRow> = serde_json::from_str(&daemon.run("queue ls --json").unwrap()).unwrap();
+    assert_eq!(rows.len(), 1_500);
+    assert!(rows.iter().enumerate().all(|(n, row)| row.id == n.to_string()));
+    let stuck = Daemon::saying(|_| Answer::Parcels(Page { rows: Vec::new(), more: Some("same".to_owned()) }));
+    assert_eq!(stuck.run("queue ls").unwrap_err().exit_code(), 70, "a cursor that stands still ends");
+}
+
+#[test]
+fn the_newest_entries_of_all_lists_are_in_the_order_of_time() {
+    let daemon = Daemon::saying(|_| {
+        let row = |list: &str, seq: u64, at: &str| JournalRow {
+            list: list.to_owned(),
+            seq,
+            at: at.to_owned(),
+            ..JournalRow::default()
+        };
+        let rows = vec![
+            row("a", 1, "2026-01-01T00:00:00Z"),
+            row("a", 2, "2026-01-03T00:00:00Z"),
+            row("b", 7, "2026-01-02T00:00:00Z"),
+            row("b", 8, "2026-01-03T00:00:00Z"),
+        ];
+        Answer::Journal(Page { rows, more: None })
+    });
+    let read = |line: &str| -> Vec<(String, u64)> {
+        let rows: Vec<JournalRow> = serde_json::from_str(&daemon.run(line).unwrap()).unwrap();
+        rows.into_iter().map(|row| (row.list, row.seq)).collect()
+    };
+    let expected = [("b".to_owned(), 7), ("a".to_owned(), 2), ("b".to_owned(), 8)];
+    assert_eq!(read("journal ls --limit 3 --json"), expected);
+}
+
+#[test]
+fn a_broken_chain_or_a_lost_head_is_shown_and_fails() {
+    let verify = |sound: bool, head_found: Option<bool>| {
+        let daemon = Daemon::saying(move |_| Answer::Verified {
+            chains: vec![ChainRow { list: "d".to_owned(), sound, ..ChainRow::default() }],
+            head_found,
+        });
+        let mut out = Vec::new();
+        let socket = daemon.dir.path().join("s");
+        let code = cli::run_with(admin("journal verify"), &socket, &mut out, &Terminal::none())
+            .map_or_else(|failure| failure.exit_code(), |()| 0);
+        assert!(String::from_utf8(out).unwrap().contains('d'), "the table is shown in any case");
+        code
+    };
+    assert_eq!(verify(true, None), 0);
+    assert_eq!(verify(true, Some(true)), 0);
+    assert_eq!(verify(true, Some(false)), 65);
+    assert_eq!(verify(false, Some(true)), 65);
+}
+
+#[test]
+fn an_exported_certificate_is_on_standard_output_and_nothing_else() {
+    assert_eq!(Daemon::obliging().run("key export sec").unwrap(), format!("{CERT}\n"));
+}
