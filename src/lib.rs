@@ -3,6 +3,7 @@
 
 pub mod cli;
 pub mod control;
+pub mod egress;
 pub mod id;
 pub mod ingress;
 pub mod ledger;

@@ -201,6 +201,13 @@ impl Desk {
         })
     }
 
+    /// Mail that waited for this change is worked on at once.
+    fn hurry(&self, list: Option<&ListName>) -> Result<(), Refused> {
+        self.spool.hurry(list, self.clock.now())?;
+        self.arrived.notify_one();
+        Ok(())
+    }
+
     /// Decides and commits, again when somebody else changed the store between.
     fn change<T>(
         &self,

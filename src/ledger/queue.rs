@@ -127,6 +127,15 @@ impl Queue {
         Self { store, journal }
     }
 
+    /// Puts a copy and its body, due at `at`, for tests of those who empty the queue.
+    #[cfg(test)]
+    pub(crate) fn enqueue_for_tests(&self, parcel: &Parcel, body: &[u8], at: Timestamp) {
+        self.store.put_body(contract::BodyId(*parcel.body.as_bytes()), body).unwrap();
+        let mut batch = Batch::new();
+        Self::enqueue(&mut batch, parcel.clone(), at).unwrap();
+        self.store.commit(batch).unwrap();
+    }
+
     /// Adds to the batch that this copy waits from now on. Its body must have been put.
     ///
     /// # Errors
@@ -183,9 +192,9 @@ impl Queue {
     /// Records what became of these attempts, in one durable commit where nobody interfered.
     ///
     /// # Errors
-    /// When the store fails; then the leases run out and the copies are tried again.
-    pub fn record(&self, done: Vec<(Job, Done)>, now: Timestamp) -> Result<(), StoreError> {
-        match self.record_together(&done, now) {
+    /// When the store fails. Nothing was recorded then, or only a part: the same call may be made again.
+    pub fn record(&self, done: &[(Job, Done)], now: Timestamp) -> Result<(), StoreError> {
+        match self.record_together(done, now) {
             // Somebody withdrew one of them meanwhile: each for itself.
             Err(StoreError::Conflict(_)) => done.iter().try_for_each(|one| self.record_alone(one, now)),
             other => other,

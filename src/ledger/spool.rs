@@ -214,6 +214,27 @@ impl Spool {
         Ok(recovered)
     }
 
+    /// Makes the arrivals of a list (or of all) that were given back due at once: what they waited for is there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn hurry(&self, list: Option<&ListName>, now: Timestamp) -> Result<(), StoreError> {
+        self.each(|entry, record| {
+            let waits = entry.attempts == 0 && entry.due.is_some_and(|due| due > now.millis());
+            if !waits || list.is_some_and(|list| record.list != *list) {
+                return Ok(());
+            }
+            let mut batch = Batch::new();
+            batch.expect(Expect::Version(Space::Spool, entry.key.clone(), entry.version));
+            batch.put_due(Space::Spool, entry.key, entry.value, now.millis());
+            match self.store.commit(batch) {
+                // A worker was quicker, which is what was wanted.
+                Err(StoreError::Conflict(_)) => Ok(()),
+                other => other,
+            }
+        })
+    }
+
     /// How many arrivals wait, and the spool certificates they need.
     ///
     /// # Errors

@@ -133,7 +133,7 @@ impl WrappedKey {
     /// packet's length says the same and changes the number of bytes.
     #[must_use]
     pub(super) fn padded_before(self, body_len: usize) -> Self {
-        if (self.0.len() + body_len) % 3 != 0 {
+        if !(self.0.len() + body_len).is_multiple_of(3) {
             return self;
         }
         let Some((&first, rest)) = self.0.split_first() else { return self };

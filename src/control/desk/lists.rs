@@ -57,7 +57,7 @@ impl Desk {
             Registry::set_list_state(batch, name, ListState { paused })?;
             Ok(((), vec![journalled(Some(name), actor, Event::Paused { paused })]))
         })?;
-        self.arrived.notify_one();
+        self.hurry(Some(name))?;
         let how = if paused { "paused: it takes mail in and relays none" } else { "relaying again" };
         Ok(done(format!("{name} is {how}")))
     }

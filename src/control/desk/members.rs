@@ -133,7 +133,7 @@ impl Desk {
             Ok(((), vec![journalled(Some(list), actor, Event::Roster { change })]))
         })?;
         // A mail that waited for a first reader can go on.
-        self.arrived.notify_one();
+        self.hurry(None)?;
         let named = cert.emails().iter().any(|e| e.eq_ignore_ascii_case(&address.to_string()));
         let mut remarks = Vec::new();
         if !named {
@@ -239,6 +239,9 @@ impl Desk {
             }
             Ok((withdrawn, notes))
         })?;
+        if to == Standing::Active {
+            self.hurry(None)?;
+        }
         let queued = match withdrawn {
             0 => String::new(),
             1 => "; one queued copy was withdrawn".to_owned(),

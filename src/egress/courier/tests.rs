@@ -1,0 +1,238 @@
+//! The courier at work: a queue, a next hop that follows a script, and a clock that stands still.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::egress::period::Period;
+use crate::egress::route::{Timeouts, TlsMode};
+use crate::egress::scripted::{self, Act, Heard, Hop, NOW, Script, body, say};
+use crate::ledger::queue::State;
+use crate::time::ManualClock;
+
+/// Long enough for any machine; a test that reaches it has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn settings(hop: &Hop) -> Settings {
+    let timeouts = Timeouts { command: Period::secs(20), ..Timeouts::default() };
+    Settings {
+        smarthost: Some(hop.address.to_string().parse().unwrap()),
+        tls: TlsMode::None,
+        timeouts,
+        ..Settings::default()
+    }
+}
+
+/// A courier at work.
+struct Bench {
+    queue: Queue,
+    clock: ManualClock,
+    wake: Arc<Notify>,
+    stop: watch::Sender<bool>,
+    courier: tokio::task::JoinHandle<()>,
+}
+
+impl Bench {
+    /// Starts with copies number 0 to `copies`, each with its own body.
+    fn start(settings: &Settings, copies: u64) -> Self {
+        let queue = scripted::queue();
+        for n in 0..copies {
+            let parcel = scripted::parcel(n, &format!("reader{n}@example.org"), 1000);
+            scripted::enqueue(&queue, &parcel, &body(1000), NOW);
+        }
+        let clock = ManualClock::at(NOW);
+        let courier =
+            Courier::new(queue.clone(), settings, &DnsSettings::default(), Arc::new(clock.clone())).unwrap();
+        let (wake, stop) = (Arc::new(Notify::new()), watch::Sender::new(false));
+        let courier = tokio::spawn(courier.run(Arc::clone(&wake), stop.subscribe()));
+        Self { queue, clock, wake, stop, courier }
+    }
+
+    /// Waits until this holds.
+    async fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !holds() {
+            assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.queue.next_due().unwrap().is_none()
+    }
+
+    /// Whether copies are there and each has failed for good.
+    fn all_failed(&self) -> bool {
+        let rows = self.queue.ls(None, 1000).unwrap();
+        !rows.is_empty() && rows.iter().all(|row| row.state == State::Failed)
+    }
+
+    fn enqueue(&self, n: u64, recipient: &str) {
+        let parcel = scripted::parcel(n, recipient, 1000);
+        scripted::enqueue(&self.queue, &parcel, &body(1000), self.clock.now());
+        self.wake.notify_one();
+    }
+
+    /// Waits until every copy in the queue rests for longer than any lease here; returns how long the first one does.
+    async fn until_deferred(&self) -> Duration {
+        let pause =
+            || self.queue.next_due().unwrap().map(|due| due.since(self.clock.now())).unwrap_or_default();
+        self.until("all are deferred", || pause() > Duration::from_secs(120)).await;
+        pause()
+    }
+
+    fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        self.wake.notify_one();
+    }
+
+    async fn finish(self) {
+        self.stop.send_replace(true);
+        tokio::time::timeout(PATIENCE, self.courier).await.unwrap().unwrap();
+    }
+}
+
+fn recipients(hop: &Hop) -> BTreeSet<String> {
+    hop.commands().into_iter().filter(|line| line.starts_with("RCPT")).collect()
+}
+
+#[tokio::test]
+async fn every_copy_arrives_once_over_few_connections() {
+    let hop = Hop::start(Script::willing(&["PIPELINING", "SIZE"])).await;
+    let bench = Bench::start(&settings(&hop), 200);
+    bench.until("all are delivered", || bench.is_empty()).await;
+    assert_eq!((hop.messages().len(), recipients(&hop).len()), (200, 200));
+    assert!(hop.connections() <= 10, "{}", hop.connections());
+    let connections = hop.connections();
+    bench.finish().await;
+    assert_eq!(hop.heard("QUIT"), connections, "leave is taken at the end");
+}
+
+#[tokio::test]
+async fn one_hanging_reader_keeps_nobody_else_waiting() {
+    let hop = Hop::start(Script::new(&[], |heard: &Heard| {
+        (heard.line == "RCPT TO:<reader17@example.org>").then_some(Act::Hang)
+    }))
+    .await;
+    let begun = Instant::now();
+    let bench = Bench::start(&settings(&hop), 100);
+    bench.until("99 are delivered", || hop.messages().len() == 99).await;
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(hop.connections() <= 10);
+    bench.courier.abort();
+}
+
+fn greylisting(heard: &Heard) -> Option<Act> {
+    if heard.line.starts_with("RCPT TO:<grey") { say("451 4.7.1 greylisted") } else { None }
+}
+
+#[tokio::test]
+async fn a_deferred_copy_comes_back_after_its_pause_and_not_before() {
+    let hop = Hop::start(Script::new(&[], greylisting)).await;
+    let settings = Settings { lease: Period::mins(1), ..settings(&hop) };
+    let bench = Bench::start(&settings, 0);
+    bench.enqueue(0, "grey@example.org");
+    for (attempt, minutes) in [(1, 5.0), (2, 10.0), (3, 20.0)] {
+        let pause = bench.until_deferred().await;
+        assert_eq!(hop.heard("RCPT TO:<grey@"), attempt);
+        assert!((minutes * 54.0..=minutes * 66.0).contains(&pause.as_secs_f64()), "{attempt}: {pause:?}");
+        bench.clock.advance(pause - Duration::from_secs(1));
+        // A copy that is due now shows that the courier has looked.
+        bench.enqueue(attempt as u64, &format!("due{attempt}@example.org"));
+        bench.until("the other copy is delivered", || hop.messages().len() == attempt).await;
+        assert_eq!(hop.heard("RCPT TO:<grey@"), attempt, "not before its time");
+        bench.advance(Duration::from_secs(2));
+        bench.until("it is tried again", || hop.heard("RCPT TO:<grey@") == attempt + 1).await;
+    }
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn after_five_days_it_is_over() {
+    let hop = Hop::start(Script::new(&[], greylisting)).await;
+    let settings = Settings { lease: Period::mins(1), ..settings(&hop) };
+    let bench = Bench::start(&settings, 0);
+    bench.enqueue(0, "grey@example.org");
+    bench.until_deferred().await;
+    bench.advance(Duration::from_secs(5 * 86_400));
+    bench.until("it is given up", || bench.all_failed()).await;
+    assert_eq!(hop.heard("RCPT"), 2);
+    bench.finish().await;
+}
+
+#[test]
+fn giving_up_says_why() {
+    let queue = scripted::queue();
+    scripted::enqueue(&queue, &scripted::parcel(0, "ada@example.org", 10), &body(10), NOW);
+    let job = queue.claim(NOW, Duration::from_secs(60), 1).unwrap().remove(0);
+    let done = |outcome, days: u64| {
+        let attempt =
+            Attempt { outcome, reply: "451 4.7.1 later".to_owned(), host: "hop".to_owned(), code: Some(451) };
+        let now = NOW.after(Duration::from_secs(days * 86_400));
+        conclude(attempt, &job, &Settings::default(), now, &Entropy::seeded(1))
+    };
+    let Done::Failed { reply } = done(Outcome::Deferred, 5) else { panic!("tried for ever") };
+    assert_eq!(reply, "gave up after 5 days; last: 451 4.7.1 later");
+    assert!(matches!(done(Outcome::Deferred, 4), Done::Deferred { .. }));
+    assert!(matches!(done(Outcome::Delivered, 9), Done::Delivered { .. }));
+    assert!(matches!(done(Outcome::Failed, 0), Done::Failed { reply } if reply == "451 4.7.1 later"));
+}
+
+#[tokio::test]
+async fn a_refused_copy_is_not_tried_again() {
+    let refuse = |heard: &Heard| if heard.verb == "DOT" { say("550 5.7.1 no") } else { None };
+    let hop = Hop::start(Script::new(&["PIPELINING"], refuse)).await;
+    let bench = Bench::start(&settings(&hop), 3);
+    bench.until("all have failed", || bench.all_failed()).await;
+    assert_eq!(hop.heard("MAIL"), 3);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn at_shutdown_running_deliveries_finish_and_are_recorded() {
+    let release = Arc::new(Notify::new());
+    let gate = Arc::clone(&release);
+    let hop = Hop::start(Script::new(&[], move |heard: &Heard| {
+        (heard.verb == "DOT").then(|| Act::After(Arc::clone(&gate)))
+    }))
+    .await;
+    let bench = Bench::start(&settings(&hop), 1);
+    bench.until("the message is out", || hop.messages().len() == 1).await;
+    let queue = bench.queue.clone();
+    bench.stop.send_replace(true);
+    assert!(!bench.courier.is_finished());
+    release.notify_one();
+    bench.finish().await;
+    assert_eq!(queue.next_due().unwrap(), None, "it was delivered, and that was recorded");
+}
+
+#[tokio::test]
+async fn at_shutdown_what_is_not_finished_goes_back() {
+    let hop = Hop::start(Script::new(&[], |heard: &Heard| (heard.verb == "RCPT").then_some(Act::Hang))).await;
+    let settings = Settings { drain: Period::millis(100), ..settings(&hop) };
+    let bench = Bench::start(&settings, 30);
+    bench.until("ten hang", || hop.heard("RCPT") == 10).await;
+    let queue = bench.queue.clone();
+    assert_eq!(queue.claim(NOW, Duration::from_secs(1), 100).unwrap().len(), 0, "all are claimed");
+    bench.finish().await;
+    assert_eq!(queue.claim(NOW, Duration::from_secs(1), 100).unwrap().len(), 30, "all are free again");
+}
+
+#[tokio::test]
+async fn a_claim_never_outlasts_its_lease() {
+    let hop = Hop::start(Script::new(&[], |heard: &Heard| (heard.verb == "RCPT").then_some(Act::Hang))).await;
+    let settings = Settings { lease: Period::millis(600), ..settings(&hop) };
+    let bench = Bench::start(&settings, 20);
+    // The first ten hang until their lease is nearly over; the others go back in time and come again, so that each is
+    // tried, and none by two at once.
+    bench.until_deferred().await;
+    assert_eq!((hop.heard("RCPT"), recipients(&hop).len()), (20, 20));
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn without_anyone_to_stop_it_the_courier_stops() {
+    let hop = Hop::start(Script::willing(&[])).await;
+    let Bench { stop, courier, .. } = Bench::start(&settings(&hop), 0);
+    drop(stop);
+    tokio::time::timeout(PATIENCE, courier).await.unwrap().unwrap();
+}

@@ -1,0 +1,302 @@
+//! One connection to a next hop, and the deliveries over it.
+//!
+//! ```text
+//! connect ─ 220 ─ EHLO ┬─ STARTTLS ─ 220 ─ handshake, verified ─ EHLO ┬─▶ idle ─ MAIL, RCPT, DATA ─ 354 ─ content ─ dot ─ 250 ─▶ idle
+//!                      └─ (only within this machine) ─────────────────┘        └─ refused ─ RSET ─▶ idle
+//! ```
+//!
+//! The connection, TLS and the order of things are ours; commands, parameters and replies are lettre's types.
+
+mod reply;
+mod trouble;
+mod wire;
+
+use std::future::Future;
+
+use lettre::Address as Mailbox;
+use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Quit, Rcpt, Rset, Starttls};
+use lettre::transport::smtp::extension::{ClientId, MailBodyParameter, MailParameter};
+use lettre::transport::smtp::response::{Response, Severity};
+
+use crate::egress::period::Period;
+use crate::egress::route::{Endpoint, Timeouts};
+use crate::egress::smtp::reply::Offers;
+pub(crate) use crate::egress::smtp::reply::{printable, shown};
+use crate::egress::smtp::trouble::is_421;
+pub use crate::egress::smtp::trouble::{Step, Trouble};
+use crate::egress::smtp::wire::Wire;
+use crate::egress::tls::Tls;
+use crate::mail::address::Address;
+use crate::mail::parcel::{Base64Lines, Parcel};
+
+/// How long a leave-taking may take; nothing depends on it.
+const FAREWELL: Period = Period::secs(2);
+
+/// An open session with a next hop.
+pub struct Connection {
+    host: String,
+    wire: Wire,
+    offers: Offers,
+    timeouts: Timeouts,
+    /// Whether the next transaction can begin: both sides agree that none is open.
+    in_step: bool,
+}
+
+impl Connection {
+    /// Connects, greets, and encrypts where that is required.
+    ///
+    /// # Errors
+    /// What stood against it; nothing of any copy was sent.
+    pub async fn open(
+        host: &str,
+        endpoint: &Endpoint,
+        tls: &Tls,
+        helo: &str,
+        timeouts: &Timeouts,
+    ) -> Result<Self, Trouble> {
+        let mut wire = Wire::connect(endpoint, !tls.is_required(), timeouts.connect).await?;
+        let greeting = wire.hear(Step::Greeting, timeouts.greeting).await?;
+        wanted(Step::Greeting, greeting)?;
+        let mut offers = ehlo(&mut wire, helo, timeouts).await?;
+        if tls.is_required() {
+            if !offers.starttls {
+                return Err(Trouble::NoStarttls);
+            }
+            wire.say(Step::Starttls, Starttls.to_string().as_bytes(), timeouts.command).await?;
+            let ready = wire.hear(Step::Starttls, timeouts.command).await?;
+            wanted(Step::Starttls, ready)?;
+            wire = wire.upgrade(tls, host, timeouts.connect).await?;
+            // RFC 3207 §4.2: what was offered in the clear is forgotten.
+            offers = ehlo(&mut wire, helo, timeouts).await?;
+        }
+        Ok(Self { host: host.to_owned(), wire, offers, timeouts: timeouts.clone(), in_step: true })
+    }
+
+    /// Delivers one copy. `body` gives the stored body's bytes from an offset on, as many as it likes; it is asked
+    /// until the parcel's `body_len` is reached, so that no body is ever in memory as a whole.
+    ///
+    /// # Errors
+    /// Why the copy was not taken. Ask [`Connection::is_reusable`] what became of the connection.
+    pub async fn send<F, Fut>(&mut self, parcel: &Parcel, body: F) -> Result<Response, Trouble>
+    where
+        F: FnMut(u64) -> Fut,
+        Fut: Future<Output = Result<Vec<u8>, String>>,
+    {
+        let commands = self.commands(parcel)?;
+        self.in_step = false;
+        let outcome = match self.envelope(&commands).await {
+            Ok(()) => self.content(parcel, body).await,
+            Err(trouble) => Err(trouble),
+        };
+        match &outcome {
+            Ok(_) => self.in_step = true,
+            Err(_) if self.in_step => self.in_step = self.reset().await,
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    /// Whether a further copy can go over this connection.
+    #[must_use]
+    pub fn is_reusable(&self) -> bool {
+        self.in_step && self.wire.is_quiet()
+    }
+
+    /// The host at the other end.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Takes leave (RFC 5321 §4.1.1.10).
+    pub async fn quit(mut self) {
+        if self.wire.say(Step::Reset, Quit.to_string().as_bytes(), FAREWELL).await.is_ok() {
+            // The answer changes nothing, but leaving before it looks like a fault to the peer.
+            let _ = self.wire.hear(Step::Reset, FAREWELL).await;
+        }
+    }
+
+    /// MAIL, RCPT and DATA for this copy, or why it cannot travel over this hop.
+    fn commands(&self, parcel: &Parcel) -> Result<[(Step, String); 3], Trouble> {
+        let eight_bit = !parcel.opening().is_ascii();
+        let utf8 = eight_bit || parcel.reverse_path.needs_utf8() || parcel.recipient.needs_utf8();
+        if utf8 && !self.offers.smtputf8 {
+            // RFC 6531 §3.5 and RFC 3463: X.6.7, non-ASCII addresses not permitted.
+            return Err(Trouble::CannotCarry(format!(
+                "5.6.7 an address needs SMTPUTF8, which {} does not offer",
+                self.host
+            )));
+        }
+        let size = parcel.wire_len();
+        if let Some(most) = self.offers.size.flatten().filter(|most| size > *most) {
+            // RFC 1870 §4: the hop said how much it takes. RFC 3463 §3.4: X.3.4, message too big for system.
+            return Err(Trouble::CannotCarry(format!(
+                "5.3.4 {size} bytes; {} takes at most {most}",
+                self.host
+            )));
+        }
+        let mut parameters = Vec::new();
+        if self.offers.size.is_some() {
+            parameters.push(MailParameter::Size(usize::try_from(size).unwrap_or(usize::MAX)));
+        }
+        if utf8 {
+            parameters.push(MailParameter::SmtpUtfEight);
+        }
+        if eight_bit {
+            // RFC 6531 §3.6: a host with SMTPUTF8 has 8BITMIME.
+            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+        }
+        if self.offers.dsn {
+            // RFC 3461 §4.3, §4.4: a bounce returns the header only, under an id that says nothing.
+            let other = |keyword: &str, value: String| MailParameter::Other {
+                keyword: keyword.to_owned(),
+                value: Some(value),
+            };
+            parameters.push(other("RET", "HDRS".to_owned()));
+            parameters.push(other("ENVID", parcel.id.to_string()));
+        }
+        let mail = Mail::new(Some(mailbox(&parcel.reverse_path)), parameters);
+        let rcpt = Rcpt::new(mailbox(&parcel.recipient), Vec::new());
+        Ok([(Step::Mail, mail.to_string()), (Step::Rcpt, rcpt.to_string()), (Step::Data, Data.to_string())])
+    }
+
+    /// Sends the envelope, at once where the hop takes commands in a pipeline, until it wants the content.
+    async fn envelope(&mut self, commands: &[(Step, String); 3]) -> Result<(), Trouble> {
+        let pipelined = self.offers.pipelining;
+        if pipelined {
+            // RFC 2920 §3.1: DATA may only be the last command of a group.
+            let group: String = commands.iter().map(|(_, command)| command.as_str()).collect();
+            self.wire.say(Step::Mail, group.as_bytes(), self.timeouts.command).await?;
+        }
+        let mut refusal = None;
+        for (at, command) in commands {
+            let limit = if *at == Step::Data { self.timeouts.data } else { self.timeouts.command };
+            if !pipelined {
+                self.wire.say(*at, command.as_bytes(), limit).await?;
+            }
+            match self.wire.hear(*at, limit).await.and_then(|reply| wanted(*at, reply)) {
+                Ok(_) => {}
+                // Every command of a group has its reply, so the others are still to be heard.
+                Err(Trouble::Refused { at, reply }) if !is_421(&reply) => {
+                    self.in_step = !pipelined || at == Step::Data;
+                    refusal.get_or_insert(Trouble::Refused { at, reply });
+                    if !pipelined {
+                        break;
+                    }
+                }
+                Err(trouble) => return Err(refusal.unwrap_or(trouble)),
+            }
+        }
+        // RFC 2920 §3.1: a hop may want content after it refused the recipient. `in_step` is false then, and the
+        // connection is given up: no dot, no mail.
+        refusal.map_or(Ok(()), Err)
+    }
+
+    /// Sends the message and hears what became of it.
+    async fn content<F, Fut>(&mut self, parcel: &Parcel, mut body: F) -> Result<Response, Trouble>
+    where
+        F: FnMut(u64) -> Fut,
+        Fut: Future<Output = Result<Vec<u8>, String>>,
+    {
+        let mut lines = Base64Lines::default();
+        let mut block = on_the_wire(&parcel.opening());
+        block.extend(lines.push(parcel.key.as_bytes()));
+        let mut offset = 0;
+        while offset < parcel.body_len {
+            let piece = body(offset).await.map_err(Trouble::Body)?;
+            offset += u64::try_from(piece.len()).unwrap_or(u64::MAX);
+            // A body that is not whole must not arrive: without the final dot nothing was sent.
+            if piece.is_empty() || offset > parcel.body_len {
+                return Err(Trouble::Body("it does not have the length it should have".to_owned()));
+            }
+            block.extend(lines.push(&piece));
+            self.block(&block).await?;
+            block.clear();
+        }
+        block.extend(lines.finish());
+        block.extend(on_the_wire(&parcel.closing()));
+        block.extend_from_slice(b".\r\n");
+        self.block(&block).await?;
+        let verdict = self.wire.hear(Step::Dot, self.timeouts.dot).await?;
+        self.in_step = !is_421(&verdict);
+        wanted(Step::Dot, verdict)
+    }
+
+    async fn block(&mut self, block: &[u8]) -> Result<(), Trouble> {
+        let Err(trouble) = self.wire.say(Step::Content, block, self.timeouts.block).await else {
+            return Ok(());
+        };
+        // A hop that hangs up in the middle has often said why.
+        match self.wire.hear(Step::Content, FAREWELL).await.and_then(|reply| wanted(Step::Content, reply)) {
+            Err(said @ Trouble::Refused { .. }) => Err(said),
+            _ => Err(trouble),
+        }
+    }
+
+    async fn reset(&mut self) -> bool {
+        let limit = self.timeouts.command;
+        if self.wire.say(Step::Reset, Rset.to_string().as_bytes(), limit).await.is_err() {
+            return false;
+        }
+        self.wire.hear(Step::Reset, limit).await.is_ok_and(|reply| wanted(Step::Reset, reply).is_ok())
+    }
+}
+
+async fn ehlo(wire: &mut Wire, helo: &str, timeouts: &Timeouts) -> Result<Offers, Trouble> {
+    let hello = Ehlo::new(ClientId::Domain(helo.to_owned())).to_string();
+    wire.say(Step::Ehlo, hello.as_bytes(), timeouts.command).await?;
+    let reply = wire.hear(Step::Ehlo, timeouts.command).await?;
+    Ok(Offers::from_reply(&wanted(Step::Ehlo, reply)?))
+}
+
+/// The reply, if it is the one that lets the step succeed: 3yz to DATA, 2yz to everything else.
+fn wanted(at: Step, reply: Response) -> Result<Response, Trouble> {
+    let good = if at == Step::Data { Severity::PositiveIntermediate } else { Severity::PositiveCompletion };
+    match reply.code().severity {
+        severity if severity == good => Ok(reply),
+        Severity::TransientNegativeCompletion | Severity::PermanentNegativeCompletion => {
+            Err(Trouble::Refused { at, reply })
+        }
+        _ => Err(Trouble::Malformed(at, "the code does not belong to this step")),
+    }
+}
+
+/// The address as lettre's type, with the quotes that its local part needs.
+fn mailbox(address: &Address) -> Mailbox {
+    let written = address.to_string();
+    let local = written.rsplit_once('@').map_or(address.local(), |(local, _)| local);
+    // Our own type has checked it, and allows what lettre's parser does not know.
+    Mailbox::new_dangerous(local, address.domain().as_str())
+}
+
+/// Lines as they travel: each ends in CRLF (RFC 5321 §2.3.8: nothing else does), and a dot at its beginning is doubled
+/// (RFC 5321 §4.5.2).
+fn on_the_wire(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 16);
+    let mut bytes = text.iter().copied().peekable();
+    let mut at_start = true;
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\r' | b'\n' => {
+                if byte == b'\r' {
+                    bytes.next_if_eq(&b'\n');
+                }
+                out.extend_from_slice(b"\r\n");
+                at_start = true;
+            }
+            byte => {
+                if at_start && byte == b'.' {
+                    out.push(b'.');
+                }
+                out.push(byte);
+                at_start = false;
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod encryption_tests;
+#[cfg(test)]
+mod tests;

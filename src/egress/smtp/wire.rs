@@ -1,0 +1,117 @@
+//! The connection as bytes: connected, spoken on and listened to, each within a time; upgraded to TLS.
+
+use std::future::Future;
+use std::io;
+
+use lettre::transport::smtp::response::Response;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Join};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::egress::period::Period;
+use crate::egress::route::Endpoint;
+use crate::egress::smtp::reply::take_reply;
+use crate::egress::smtp::trouble::{Step, Trouble};
+use crate::egress::tls::Tls;
+
+/// What lies below, whichever it is: TCP, a Unix socket, or TLS over one of them.
+type Stream = Join<Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>>;
+
+/// One block of content, to which one timeout applies.
+const BLOCK: usize = 64 * 1024;
+
+pub(crate) struct Wire {
+    stream: Stream,
+    /// What came in and was not yet taken as a reply.
+    inbox: Vec<u8>,
+}
+
+impl Wire {
+    /// Connects. With `local_only` nothing outside this machine is touched, whatever the name service said.
+    pub(crate) async fn connect(
+        endpoint: &Endpoint,
+        local_only: bool,
+        limit: Period,
+    ) -> Result<Self, Trouble> {
+        let at = Step::Connect;
+        let stream = match endpoint {
+            Endpoint::Tcp(address) if local_only && !address.ip().to_canonical().is_loopback() => {
+                return Err(Trouble::NotLocal);
+            }
+            Endpoint::Tcp(address) => {
+                let tcp = within(limit, at, TcpStream::connect(address)).await?;
+                // With Nagle's algorithm each message would wait 40 ms for a delayed acknowledgement.
+                tcp.set_nodelay(true).map_err(|why| failed(at, &why))?;
+                let (read, write) = tcp.into_split();
+                joined(read, write)
+            }
+            Endpoint::Unix(path) => {
+                let (read, write) = within(limit, at, UnixStream::connect(path)).await?.into_split();
+                joined(read, write)
+            }
+        };
+        Ok(Self { stream, inbox: Vec::new() })
+    }
+
+    /// Goes on encrypted, with `host` or the configured name verified.
+    pub(crate) async fn upgrade(self, tls: &Tls, host: &str, limit: Period) -> Result<Self, Trouble> {
+        // RFC 3207 §4.2: what came before the handshake is not to be trusted, so it may not wait here for later.
+        if !self.inbox.is_empty() {
+            return Err(Trouble::Injected);
+        }
+        let shaken = tokio::time::timeout(limit.get(), tls.upgrade(host, self.stream)).await;
+        let encrypted = shaken.map_err(|_| Trouble::Timeout(Step::Handshake))?.map_err(Trouble::Untrusted)?;
+        let (read, write) = tokio::io::split(encrypted);
+        Ok(Self { stream: joined(read, write), inbox: Vec::new() })
+    }
+
+    /// Sends all of `bytes`, each block within the limit.
+    pub(crate) async fn say(&mut self, at: Step, bytes: &[u8], limit: Period) -> Result<(), Trouble> {
+        for block in bytes.chunks(BLOCK) {
+            within(limit, at, self.stream.write_all(block)).await?;
+        }
+        within(limit, at, self.stream.flush()).await
+    }
+
+    /// Waits for one whole reply.
+    pub(crate) async fn hear(&mut self, at: Step, limit: Period) -> Result<Response, Trouble> {
+        let listening = async {
+            loop {
+                match take_reply(&mut self.inbox) {
+                    Ok(Some(reply)) => return Ok(reply),
+                    Ok(None) => {}
+                    Err(why) => return Err(Trouble::Malformed(at, why)),
+                }
+                match self.stream.read_buf(&mut self.inbox).await {
+                    Ok(0) => return Err(Trouble::Closed(at)),
+                    Ok(_) => {}
+                    Err(why) => return Err(failed(at, &why)),
+                }
+            }
+        };
+        tokio::time::timeout(limit.get(), listening).await.unwrap_or(Err(Trouble::Timeout(at)))
+    }
+
+    /// Whether everything that came in was asked for.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.inbox.is_empty()
+    }
+}
+
+fn joined<R, W>(read: R, write: W) -> Stream
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    tokio::io::join(Box::new(read), Box::new(write))
+}
+
+async fn within<T>(limit: Period, at: Step, work: impl Future<Output = io::Result<T>>) -> Result<T, Trouble> {
+    match tokio::time::timeout(limit.get(), work).await {
+        Ok(done) => done.map_err(|why| failed(at, &why)),
+        Err(_) => Err(Trouble::Timeout(at)),
+    }
+}
+
+fn failed(at: Step, why: &io::Error) -> Trouble {
+    Trouble::Io(at, why.kind())
+}
