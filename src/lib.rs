@@ -1,17 +1,22 @@
 //! Vouchsafe: an encrypted mailing-list relay for embargoed vulnerability reports.
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod cli;
+pub mod config;
 pub mod control;
 pub mod egress;
 pub mod id;
 pub mod ingress;
+pub mod init;
 pub mod ledger;
 pub mod mail;
 pub mod mime;
 pub mod pgp;
+pub mod policy;
 pub mod relay;
 pub mod roster;
 pub mod secret;
 pub mod store;
+pub mod swap;
 pub mod time;

@@ -1,0 +1,90 @@
+//! Every problem with its remedy, without starting: settings, policies, keys, and what the machine adds.
+
+mod host;
+mod keys;
+mod report;
+
+use std::path::Path;
+
+pub use self::report::{Finding, Report};
+use crate::config::{Config, PolicyFile};
+pub use crate::policy::Severity;
+use crate::time::Clock;
+
+/// A reader whom no mail reaches at present.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CannotReceive {
+    /// The list.
+    pub list: String,
+    /// The reader's address.
+    pub address: String,
+    /// Why not.
+    pub problem: String,
+}
+
+/// Reads settings, policies and keys as `serve` would, and tells what is wrong with them. The store belongs to the
+/// running daemon: `who_cannot_receive` asks it, and gives `None` when no daemon answers. `credentials` is the value
+/// of `$CREDENTIALS_DIRECTORY`.
+pub fn check(
+    config_path: &Path,
+    clock: &dyn Clock,
+    credentials: Option<&Path>,
+    who_cannot_receive: impl FnOnce(&Config) -> Option<Vec<CannotReceive>>,
+) -> Report {
+    let mut report = Report::default();
+    let config = match Config::load(config_path) {
+        Ok(config) => config,
+        Err(error) => {
+            report.error(
+                error.place,
+                error.what,
+                "mend it and run `vouchsafe check` again: the rest was not looked at",
+            );
+            return report;
+        }
+    };
+    for policy in &config.policies {
+        rules(&config, policy, &mut report);
+    }
+    keys::keys(&config, credentials, clock.now(), &mut report);
+    host::host(&config, &mut report);
+    readers(&config, who_cannot_receive(&config), &mut report);
+    report.sorted()
+}
+
+fn rules(config: &Config, policy: &PolicyFile, report: &mut Report) {
+    for finding in &policy.findings {
+        let key: Vec<&str> = finding.key.iter().map(String::as_str).collect();
+        report.add(finding.severity, policy.source.place(&key), &finding.what, &finding.remedy);
+    }
+    for name in policy.policy.list.keys().filter(|name| config.list(name).is_none()) {
+        let what = format!("the policy has a list \"{name}\", relay.toml has none of that name");
+        let remedy = format!("add [list.{name}] with its address to relay.toml");
+        report.warn(policy.source.place(&["list", name.as_str()]), what, remedy);
+    }
+    let idle = policy.policy.without_effect();
+    if !idle.is_empty() {
+        let what =
+            format!("these rules are read, but this release does not act on them: {}", idle.join(", "));
+        report.warn(policy.source.place(&[]), what, "keep them by hand until a release that does");
+    }
+}
+
+fn readers(config: &Config, who: Option<Vec<CannotReceive>>, report: &mut Report) {
+    let Some(who) = who else {
+        let what = format!(
+            "the daemon does not answer on {}, and the store is its own: who cannot receive mail today is not known",
+            config.control.socket.display()
+        );
+        report.note("readers", what, "start it and run `vouchsafe check` again");
+        return;
+    };
+    for CannotReceive { list, address, problem } in who {
+        let what = format!("{address} cannot receive mail: {problem}");
+        report.warn(
+            format!("list \"{list}\""),
+            what,
+            "ask for a usable certificate and set it with `vouchsafe member set-cert`",
+        );
+    }
+}

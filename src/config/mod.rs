@@ -1,0 +1,253 @@
+//! The settings: one TOML file, `relay.toml`, in which each room of the house owns its section, and the policy files
+//! that its lists name.
+//!
+//! `relay.toml` owns addresses and keys, a policy file kinds and rules; a list is `[list.NAME]` in both. Paths count
+//! from the folder of `relay.toml`. [`Config::load`] gives everything resolved and checked against each other, or one
+//! [`ConfigError`] with file, line and column.
+
+mod keys;
+mod lists;
+mod source;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+pub use self::keys::{Keys, NoPassphrase, PassphraseSource};
+pub use self::lists::{Clear, List};
+use self::lists::{Lists, RawList};
+pub use self::source::{ConfigError, Place, Source};
+use crate::control::server;
+use crate::egress::route::{self, DnsSettings, RouteError};
+use crate::id::ListName;
+use crate::ingress::settings::{Limits, ListenAddr, LmtpSettings, SmtpSettings};
+use crate::mail::address::Domain;
+use crate::mail::directory::{Directory, ListEntry};
+use crate::policy::{Finding, Policy, Severity};
+use crate::store;
+
+/// `[process]`: the daemon's process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Process {
+    /// Whether to serve although memory may be written to unencrypted swap.
+    pub allow_swap: bool,
+}
+
+/// All settings, resolved. Paths are absolute.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file itself, with its text.
+    pub source: Source,
+    /// The folder that relative paths counted from.
+    pub folder: PathBuf,
+    /// `[smtp]`.
+    pub smtp: SmtpSettings,
+    /// `[lmtp]`.
+    pub lmtp: LmtpSettings,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// `[egress]`.
+    pub egress: route::Settings,
+    /// `[dns]`.
+    pub dns: DnsSettings,
+    /// `[store]`.
+    pub store: store::Settings,
+    /// `[control]`.
+    pub control: server::Settings,
+    /// `[keys]`.
+    pub keys: Keys,
+    /// `[process]`.
+    pub process: Process,
+    /// `[list.NAME]`, in the order of the file.
+    pub lists: Vec<List>,
+    /// The policy files that lists name.
+    pub policies: Vec<PolicyFile>,
+}
+
+/// A policy file that at least one list names.
+#[derive(Clone, Debug)]
+pub struct PolicyFile {
+    /// The file, with its text.
+    pub source: Source,
+    /// What it says.
+    pub policy: Arc<Policy>,
+    /// What its authors should know; errors are none among them, since they refuse to load.
+    pub findings: Vec<Finding>,
+}
+
+/// `relay.toml` as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    smtp: SmtpSettings,
+    lmtp: LmtpSettings,
+    limits: Limits,
+    egress: route::Settings,
+    dns: DnsSettings,
+    store: store::Settings,
+    control: server::Settings,
+    keys: Keys,
+    process: Process,
+    list: BTreeMap<ListName, RawList>,
+}
+
+impl Config {
+    /// Reads `relay.toml` and the policy files that it names. It opens no key, socket or store.
+    ///
+    /// # Errors
+    /// The first thing that cannot be used, with its place and what is allowed there.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let source = Source::read(path).map_err(|why| ConfigError {
+            place: Place::whole(path),
+            what: format!(
+                "{why}: name another file with --config, or make a new installation with `vouchsafe init`"
+            ),
+        })?;
+        let mut file: File = source.parse()?;
+        let folder = folder_of(path)?;
+        file.resolve_paths(&folder);
+        file.verify(&source)?;
+        let policies = policies(&source, path, &file.list)?;
+        let typed = policies.iter().map(|(named, p)| (named.clone(), Arc::clone(&p.policy))).collect();
+        let lists = Lists { source: &source, raw: &file.list, policies: &typed }.resolve()?;
+        Ok(Self {
+            source,
+            folder,
+            smtp: file.smtp,
+            lmtp: file.lmtp,
+            limits: file.limits,
+            egress: file.egress,
+            dns: file.dns,
+            store: file.store,
+            control: file.control,
+            keys: file.keys,
+            process: file.process,
+            lists,
+            policies: policies.into_values().collect(),
+        })
+    }
+
+    /// Which list an address names.
+    #[must_use]
+    pub fn directory(&self) -> Directory {
+        let entry = |list: &List| ListEntry {
+            name: list.name.clone(),
+            address: list.address.clone(),
+            kind: list.kind,
+            encrypted_only: list.encrypted_only(),
+        };
+        Directory::new(self.lists.iter().map(entry).collect())
+    }
+
+    /// The list of this name.
+    #[must_use]
+    pub fn list(&self, name: &ListName) -> Option<&List> {
+        self.lists.iter().find(|list| &list.name == name)
+    }
+}
+
+impl File {
+    fn resolve_paths(&mut self, folder: &Path) {
+        let all = [
+            Some(&mut self.store.path),
+            Some(&mut self.control.socket),
+            Some(&mut self.keys.path),
+            self.keys.passphrase_file.as_mut(),
+            self.smtp.tls_cert.as_mut(),
+            self.smtp.tls_key.as_mut(),
+            self.egress.ca_file.as_mut(),
+        ];
+        let listen =
+            self.smtp.listen.iter_mut().chain(&mut self.smtp.tls_listen).chain(&mut self.lmtp.listen);
+        let sockets = listen.filter_map(|l| if let ListenAddr::Unix(path) = l { Some(path) } else { None });
+        for path in all.into_iter().flatten().chain(sockets) {
+            // `join` leaves an absolute path as it is.
+            *path = folder.join(&*path);
+        }
+    }
+
+    /// What is wrong within a section, but beyond single values.
+    fn verify(&self, source: &Source) -> Result<(), ConfigError> {
+        self.keys.verify(source)?;
+        let smtp = |key: &str, what: String| Err(source.error(&["smtp", key], what));
+        match (&self.smtp.tls_cert, &self.smtp.tls_key) {
+            (Some(_), None) => {
+                return smtp("tls_cert", "tls_cert is set without tls_key: set both or none".to_owned());
+            }
+            (None, Some(_)) => {
+                return smtp("tls_key", "tls_key is set without tls_cert: set both or none".to_owned());
+            }
+            (None, None) if !self.smtp.tls_listen.is_empty() => {
+                return smtp(
+                    "tls_listen",
+                    "tls_listen needs a certificate: set tls_cert and tls_key".to_owned(),
+                );
+            }
+            _ => {}
+        }
+        if let Some(name) = self.smtp.hostname.as_ref().filter(|name| name.parse::<Domain>().is_err()) {
+            return smtp(
+                "hostname",
+                format!("\"{name}\" is no domain name: give the name under which this host is known"),
+            );
+        }
+        if let Some(what) = self.limits.problem() {
+            return Err(source.error(&["limits"], what));
+        }
+        self.egress.check().map_err(|e| source.error(&["egress", egress_key(&e)], e.to_string()))
+    }
+}
+
+/// The key that an error about `[egress]` is about.
+fn egress_key(error: &RouteError) -> &'static str {
+    match error {
+        RouteError::ClearNotLocal(_) | RouteError::ClearToTheWorld => "tls",
+        RouteError::NoServerName => "smarthost",
+        RouteError::Connections => "connections",
+        RouteError::Helo(_) => "helo",
+        RouteError::ServerName(_) => "server_name",
+        _ => "retry_first",
+    }
+}
+
+/// The absolute folder of the file, links left as they are: that is how the operator knows it.
+fn folder_of(path: &Path) -> Result<PathBuf, ConfigError> {
+    let absolute = std::path::absolute(path).map_err(|e| ConfigError {
+        place: Place::whole(path),
+        what: format!("the current folder is unknown ({e}): give --config an absolute path"),
+    })?;
+    Ok(absolute.parent().unwrap_or(Path::new("/")).to_owned())
+}
+
+/// Reads each policy file once, by the path as written in `relay.toml`.
+fn policies(
+    source: &Source,
+    path: &Path,
+    lists: &BTreeMap<ListName, RawList>,
+) -> Result<BTreeMap<PathBuf, PolicyFile>, ConfigError> {
+    let mut all = BTreeMap::new();
+    for (name, list) in lists {
+        let Some(named) = list.policy.as_ref().filter(|named| !all.contains_key(*named)) else { continue };
+        // Errors show it the way `relay.toml` was named, so that an editor can follow them.
+        let file = path.parent().unwrap_or(Path::new("")).join(named);
+        let read = Source::read(&file).map_err(|why| {
+            let what = format!("the policy file {} {why}", file.display());
+            source.error(&["list", name.as_str(), "policy"], what)
+        })?;
+        all.insert(named.clone(), policy(read)?);
+    }
+    Ok(all)
+}
+
+fn policy(source: Source) -> Result<PolicyFile, ConfigError> {
+    let policy = Policy::parse(source.text()).map_err(|e| source.refused(&e))?;
+    let findings = policy.lint();
+    if let Some(wrong) = findings.iter().find(|f| f.severity == Severity::Error) {
+        let key: Vec<&str> = wrong.key.iter().map(String::as_str).collect();
+        return Err(source.error(&key, format!("{}: {}", wrong.what, wrong.remedy)));
+    }
+    Ok(PolicyFile { source, policy: Arc::new(policy), findings })
+}

@@ -1,0 +1,198 @@
+//! What `check` says: nothing but advice about a new installation, and a remedy for each thing that is wrong.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use vouchsafe::check::{CannotReceive, Finding, Report, Severity, check};
+use vouchsafe::init::{Made, Preset};
+
+use crate::init::{clock, install};
+
+fn installed() -> (TempDir, Made) {
+    let dir = tempfile::tempdir().unwrap();
+    let made = install(dir.path(), Preset::KubeEdge).unwrap();
+    (dir, made)
+}
+
+fn report(config: &Path) -> Report {
+    check(config, &clock(), None, |_| None)
+}
+
+/// The one finding whose text or place has `word`.
+fn finding(report: &Report, word: &str) -> Finding {
+    let found: Vec<_> =
+        report.findings.iter().filter(|f| format!("{} {}", f.place, f.what).contains(word)).collect();
+    let [one] = found.as_slice() else { panic!("{} findings with \"{word}\" in\n{report}", found.len()) };
+    (*one).clone()
+}
+
+fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+fn edit(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{from}");
+    fs::write(path, text.replace(from, to)).unwrap();
+}
+
+#[test]
+fn a_new_installation_has_no_errors() {
+    for preset in [Preset::KubeEdge, Preset::EdgeX] {
+        let dir = tempfile::tempdir().unwrap();
+        let made = install(dir.path(), preset).unwrap();
+        let report = report(&made.config);
+        assert_eq!((report.count(Severity::Error), report.exit_code()), (0, 0), "{report}");
+        assert_eq!(finding(&report, "one file system").severity, Severity::Warning);
+        assert_eq!(finding(&report, "does not act on").severity, Severity::Warning);
+        let asleep = finding(&report, "who cannot receive mail today is not known");
+        assert_eq!((asleep.severity, asleep.remedy.contains("start it")), (Severity::Note, true));
+    }
+}
+
+#[test]
+fn the_policy_is_weighed_with_its_place() {
+    let (_dir, made) = installed();
+    let notice = finding(&report(&made.config), "by day 14");
+    assert!(notice.place.contains("policies/kubeedge.toml:"), "{notice:?}");
+    assert_eq!(notice.severity, Severity::Warning);
+}
+
+#[test]
+fn a_list_that_only_the_policy_has_is_missed() {
+    let (_dir, made) = installed();
+    let text = fs::read_to_string(&made.config).unwrap();
+    fs::write(&made.config, text.split("[list.distrib-announce]").next().unwrap()).unwrap();
+    let missed = finding(&report(&made.config), "a list \"distrib-announce\"");
+    assert!(
+        missed.place.contains("policies/kubeedge.toml:") && missed.remedy.contains("[list.distrib-announce]")
+    );
+}
+
+#[test]
+fn settings_that_do_not_load_are_an_error_with_its_place() {
+    let (_dir, made) = installed();
+    edit(&made.config, "smarthost = \"127.0.0.1:25\"", "smarthost = \"mail.example.org:25\"");
+    let report = report(&made.config);
+    assert_eq!(report.exit_code(), 78);
+    let clear = finding(&report, "in the clear");
+    assert!(clear.place.contains("relay.toml:") && clear.place.ends_with(":1"), "{clear:?}");
+}
+
+#[test]
+fn a_missing_key_names_the_way_back() {
+    type Loss = fn(&Made) -> PathBuf;
+    let losses: [(Loss, &str); 5] = [
+        (|m| m.keys.join("security/secret.asc"), "security/secret.asc is missing"),
+        (|m| m.keys.join("security/cert.asc"), "security/cert.asc is missing"),
+        (|m| m.keys.join("tags.pgp"), "tags.pgp is missing"),
+        (|m| m.keys.join("spool"), "spool is missing"),
+        (|m| m.keys.clone(), "key directory"),
+    ];
+    for (path, told) in losses {
+        let (_dir, made) = installed();
+        let path = path(&made);
+        if path.is_dir() {
+            fs::remove_dir_all(&path).unwrap()
+        } else {
+            fs::remove_file(&path).unwrap()
+        }
+        let lost = finding(&report(&made.config), told);
+        assert_eq!(lost.severity, Severity::Error, "{lost:?}");
+        assert!(lost.remedy.contains("backup"), "{lost:?}");
+    }
+}
+
+#[test]
+fn what_others_can_read_gets_its_chmod() {
+    let (dir, made) = installed();
+    let data = dir.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let secret = made.keys.join("security/secret.asc");
+    let cert = made.keys.join("security/cert.asc");
+    for (path, open, shut) in [
+        (&made.passphrase, 0o640, "chmod 600"),
+        (&secret, 0o644, "chmod 600"),
+        (&cert, 0o664, "chmod 644"),
+        (&made.keys, 0o755, "chmod 700"),
+        (&data, 0o755, "chmod 700"),
+    ] {
+        let before = fs::metadata(path).unwrap().permissions();
+        chmod(path, open);
+        let report = report(&made.config);
+        let remedy = format!("{shut} {}", path.display());
+        assert!(
+            report.findings.iter().any(|f| f.severity == Severity::Error && f.remedy == remedy),
+            "{report}"
+        );
+        fs::set_permissions(path, before).unwrap();
+    }
+}
+
+#[test]
+fn a_passphrase_that_does_not_fit_is_told_for_each_key() {
+    let (_dir, made) = installed();
+    fs::write(&made.passphrase, "another\n").unwrap();
+    let report = report(&made.config);
+    let wrong = report.findings.iter().filter(|f| f.what.contains("does not unlock"));
+    assert_eq!(wrong.count(), 4, "two lists, spool and tags:\n{report}");
+
+    fs::remove_file(&made.passphrase).unwrap();
+    let missing = finding(&self::report(&made.config), "no passphrase file");
+    assert!(missing.place.contains("relay.toml:") && missing.severity == Severity::Error, "{missing:?}");
+}
+
+#[test]
+fn an_address_without_user_id_is_found() {
+    let (_dir, made) = installed();
+    edit(&made.config, "\"security@lists.example.org\"", "\"reports@lists.example.org\"");
+    let report = report(&made.config);
+    assert_eq!(finding(&report, "no User ID for reports@").severity, Severity::Error);
+    let request = finding(&report, "no User ID for reports-request@");
+    assert_eq!(request.severity, Severity::Warning);
+    assert!(request.remedy.contains("key rotate security"), "{request:?}");
+}
+
+#[test]
+fn a_passphrase_that_nobody_is_asked_for_is_no_error() {
+    let (_dir, made) = installed();
+    edit(&made.config, "passphrase_file = \"passphrase\"", "passphrase_credential = \"pass\"");
+    let unit = finding(&report(&made.config), "systemd credential");
+    assert_eq!(unit.severity, Severity::Note);
+
+    let credentials = tempfile::tempdir().unwrap();
+    fs::copy(&made.passphrase, credentials.path().join("pass")).unwrap();
+    let with = check(&made.config, &clock(), Some(credentials.path()), |_| None);
+    assert_eq!(with.exit_code(), 0, "{with}");
+    assert!(!with.to_string().contains("not tried"), "{with}");
+}
+
+#[test]
+fn tls_files_that_are_not_there_have_their_place() {
+    let (_dir, made) = installed();
+    edit(&made.config, "#tls_cert", "tls_cert");
+    edit(&made.config, "#tls_key", "tls_key");
+    let report = report(&made.config);
+    for key in ["tls_cert", "tls_key"] {
+        let gone = finding(&report, &format!("{key} cannot be read"));
+        assert!(gone.place.contains("relay.toml:") && gone.severity == Severity::Error, "{gone:?}");
+    }
+}
+
+#[test]
+fn readers_come_from_the_daemon() {
+    let (_dir, made) = installed();
+    let missed = CannotReceive {
+        list: "distrib-announce".to_owned(),
+        address: "security@vendor.example".to_owned(),
+        problem: "its certificate expired".to_owned(),
+    };
+    let report = check(&made.config, &clock(), None, |_| Some(vec![missed]));
+    let told = finding(&report, "security@vendor.example cannot receive mail");
+    assert_eq!(told.severity, Severity::Warning);
+    assert!(told.remedy.contains("set-cert"));
+    assert!(!report.to_string().contains("is not known"));
+    assert_eq!(check(&made.config, &clock(), None, |_| Some(Vec::new())).count(Severity::Error), 0);
+}
