@@ -5,6 +5,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod daemon;
 pub mod egress;
 pub mod id;
 pub mod ingress;

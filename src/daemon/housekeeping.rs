@@ -1,0 +1,104 @@
+//! What must happen from time to time: spool keys turn over, old digests are forgotten, disk space comes back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::id::Fingerprint;
+use crate::ledger::hold::Holds;
+use crate::ledger::journal::{Actor, Event, Journal, Note};
+use crate::ledger::seen;
+use crate::ledger::spool::Spool;
+use crate::pgp::keychain::Keychain;
+use crate::store::contract::{Batch, Space, Store, StoreError};
+use crate::time::Clock;
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_secs(30);
+/// How long a spool key stays after its successor took over: a mail may have been sealed to it in that very moment.
+const OVERLAP: Duration = Duration::from_secs(3600);
+
+/// Works in the background of a daemon.
+pub(super) struct Housekeeping {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) keys: Arc<Keychain>,
+    pub(super) spool: Spool,
+    pub(super) holds: Holds,
+    pub(super) journal: Journal,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) rotate_after: Duration,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Keys(#[from] crate::pgp::keyring::KeyError),
+}
+
+impl Housekeeping {
+    /// Keeps house until `stop` says so.
+    pub(super) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            let house = Arc::clone(&self);
+            match tokio::task::spawn_blocking(move || house.once()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "housekeeping failed; it is tried again"),
+                Err(_) => tracing::error!("housekeeping broke down; it is tried again"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    fn once(&self) -> Result<(), Trouble> {
+        let now = self.clock.now();
+        self.turn_spool_key()?;
+        while seen::forget_old(&*self.store, now)? > 0 {}
+        if self.is_idle()? {
+            self.store.compact()?;
+        }
+        Ok(())
+    }
+
+    fn turn_spool_key(&self) -> Result<(), Trouble> {
+        let now = self.clock.now();
+        let newest = self.keys.spool().newest();
+        if now.since(newest.made_at()) > self.rotate_after {
+            let fingerprint = self.keys.rotate_spool(now)?.fingerprint();
+            self.note(Event::SpoolKeyRotated { fingerprint })?;
+        } else if now.since(newest.made_at()) > OVERLAP && self.keys.spool().fingerprints().len() > 1 {
+            for fingerprint in self.keys.destroy_drained(&self.needed()?)? {
+                self.note(Event::SpoolKeyDestroyed { fingerprint })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The spool keys that waiting or held mail is sealed to.
+    fn needed(&self) -> Result<Vec<Fingerprint>, StoreError> {
+        let (_, mut needed) = self.spool.waiting()?;
+        let mut after = None;
+        loop {
+            let page = self.holds.ls(after, 500)?;
+            let Some(last) = page.last() else { return Ok(needed) };
+            after = Some(last.id);
+            needed.extend(page.iter().map(|held| held.spool_key));
+        }
+    }
+
+    fn is_idle(&self) -> Result<bool, StoreError> {
+        let soon = self.clock.now().after(Duration::from_secs(1)).millis();
+        let quiet = |space| self.store.next_due(space).map(|due| due.is_none_or(|due| due > soon));
+        Ok(quiet(Space::Spool)? && quiet(Space::Queue)?)
+    }
+
+    fn note(&self, event: Event) -> Result<(), StoreError> {
+        let note = Note { list: None, actor: Actor::Relay, event };
+        self.journal.commit(&Batch::new(), &[note], self.clock.now())
+    }
+}

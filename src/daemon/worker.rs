@@ -1,0 +1,287 @@
+//! The worker: claim an arrival, relay it, ONE commit. Where it dies, the lease and the counted claim remain.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::daemon::failpoint;
+use crate::id::{BodyId, Entropy, Fingerprint, ListName, ParcelId, Token};
+use crate::ledger::certs::CertBook;
+use crate::ledger::journal::{Actor, Event, Journal, Note};
+use crate::ledger::queue::Queue;
+use crate::ledger::registry::Registry;
+use crate::ledger::seen;
+use crate::ledger::spool::{MAX_CLAIMS, Spool, Spooled};
+use crate::mail::parcel::Parcel;
+use crate::pgp::cert::Cert;
+use crate::pgp::keychain::Keychain;
+use crate::pgp::open::Limits;
+use crate::relay::gate::{DropReason, Reason};
+use crate::relay::world::{List, World};
+use crate::relay::{Keys, Outcome, Post, relay};
+use crate::store::contract::{self, Batch, Expect, Space, Store, StoreError};
+use crate::time::{Clock, Timestamp};
+
+/// How long a claim lasts. One mail of the largest size to a thousand readers takes a few seconds.
+const LEASE: Duration = Duration::from_secs(300);
+/// After what time a mail that could not be worked on is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+/// How long mail of a paused list, or of one without readers, waits before the next look.
+const PARKED: Duration = Duration::from_secs(30);
+/// How often the spool is looked at when nothing wakes the worker.
+const IDLE: Duration = Duration::from_secs(5);
+/// How often a mail is judged anew because roster or journal changed under it.
+const TRIES: usize = 10;
+/// How many mails are worked on at once.
+const AT_ONCE: usize = 2;
+/// A mail costs a few times its size while it is open; so many mebibytes of sealed mail are open at once.
+const MEBIBYTES_AT_ONCE: usize = 64;
+
+/// What a worker works with. Blocking calls inside.
+pub(super) struct Worker {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) lists: BTreeMap<ListName, List>,
+    pub(super) keys: Arc<Keychain>,
+    pub(super) registry: Registry,
+    pub(super) certs: CertBook,
+    pub(super) spool: Spool,
+    pub(super) journal: Journal,
+    pub(super) limits: Limits,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<Entropy>,
+    pub(super) queued: Arc<Notify>,
+}
+
+/// Why a mail stays in the spool for now.
+#[derive(Debug, thiserror::Error)]
+enum Stay {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Fault(#[from] crate::relay::Fault),
+    #[error("the list {0} is not in the configuration; add it again, or drop the mail")]
+    NoList(ListName),
+    #[error("roster and journal changed too often while it was worked on")]
+    Crowded,
+}
+
+/// What became of a claim.
+enum Worked {
+    Done,
+    /// Nobody reads the list today, or it is paused: the mail waits and no claim is counted.
+    Parked,
+}
+
+impl Worker {
+    /// Works until `stop` says so; `arrived` wakes it.
+    pub(super) async fn run(self: Arc<Self>, arrived: Arc<Notify>, mut stop: watch::Receiver<bool>) {
+        let room = Arc::new(Semaphore::new(MEBIBYTES_AT_ONCE));
+        let mut working = JoinSet::new();
+        while !*stop.borrow() {
+            while working.try_join_next().is_some() {}
+            let claimed = if working.len() < AT_ONCE { self.claim().await } else { None };
+            let Some(spooled) = claimed else {
+                tokio::select! {
+                    () = arrived.notified() => {}
+                    () = tokio::time::sleep(IDLE) => {}
+                    Some(_) = working.join_next(), if !working.is_empty() => {}
+                    _ = stop.changed() => {}
+                }
+                continue;
+            };
+            let cost = usize::try_from(spooled.size >> 20).unwrap_or(MEBIBYTES_AT_ONCE) + 1;
+            let cost = u32::try_from(cost.min(MEBIBYTES_AT_ONCE)).unwrap_or(1);
+            let Ok(permit) = Arc::clone(&room).acquire_many_owned(cost).await else { break };
+            let worker = Arc::clone(&self);
+            working.spawn(async move {
+                worker.one(Arc::new(spooled)).await;
+                drop(permit);
+            });
+        }
+        while working.join_next().await.is_some() {}
+    }
+
+    async fn claim(self: &Arc<Self>) -> Option<Spooled> {
+        let worker = Arc::clone(self);
+        let claimed = blocking(move || worker.spool.claim(worker.clock.now(), LEASE, 1)).await;
+        match claimed {
+            Some(Ok(mut claimed)) => claimed.pop(),
+            Some(Err(error)) => {
+                tracing::error!(%error, "the spool cannot be read");
+                None
+            }
+            None => None,
+        }
+    }
+
+    async fn one(self: &Arc<Self>, spooled: Arc<Spooled>) {
+        let (worker, mail) = (Arc::clone(self), Arc::clone(&spooled));
+        let worked = blocking(move || worker.work(&mail)).await;
+        let now = self.clock.now();
+        let (due, counted) = match worked {
+            Some(Ok(Worked::Done)) => return self.queued.notify_one(),
+            Some(Ok(Worked::Parked)) => (now.after(PARKED), false),
+            Some(Err(error)) => {
+                tracing::error!(mail = %spooled.id, list = %spooled.list, %error, "a mail could not be relayed");
+                (now.after(RETRY), !matches!(error, Stay::Store(_)))
+            }
+            None => {
+                tracing::error!(mail = %spooled.id, list = %spooled.list, "the worker broke down over a mail");
+                (now.after(RETRY), true)
+            }
+        };
+        let worker = Arc::clone(self);
+        if let Some(Err(error)) = blocking(move || worker.spool.give_back(&spooled, due, counted)).await {
+            tracing::error!(%error, "a claim could not be given back; it runs out by itself");
+        }
+    }
+
+    fn work(&self, spooled: &Spooled) -> Result<Worked, Stay> {
+        if spooled.claims > MAX_CLAIMS {
+            self.hold(spooled, Reason::Quarantined, None)?;
+            return Ok(Worked::Done);
+        }
+        let list = self.lists.get(&spooled.list).ok_or_else(|| Stay::NoList(spooled.list.clone()))?;
+        if self.registry.list_state(&list.name)?.paused {
+            return Ok(Worked::Parked);
+        }
+        for _ in 0..TRIES {
+            match self.attempt(spooled, list) {
+                Err(Stay::Store(StoreError::Conflict(Space::Registry | Space::Seen | Space::Meta))) => {}
+                other => return other,
+            }
+        }
+        Err(Stay::Crowded)
+    }
+
+    fn attempt(&self, spooled: &Spooled, list: &List) -> Result<Worked, Stay> {
+        let now = self.clock.now();
+        let read = self.registry.roster()?;
+        let certs: BTreeMap<Fingerprint, Arc<Cert>> = self.certs.of(&read.roster)?;
+        let world = World {
+            list,
+            roster: &read.roster,
+            certs: &certs,
+            released: spooled.released,
+            limits: &self.limits,
+        };
+        if world.readers().is_empty() {
+            return Ok(Worked::Parked);
+        }
+        let Some(list_key) = self.keys.list(&list.name) else { return Err(Stay::NoList(list.name.clone())) };
+        let spool_keys = self.keys.spool();
+        let keys = Keys { spool: &spool_keys, list: &list_key, tags: self.keys.tags() };
+        failpoint::hit("before-relay");
+        let outcome = relay(&self.spool.read(spooled)?, &keys, &world, &self.entropy, now)?;
+        failpoint::hit("after-relay");
+        match outcome {
+            Outcome::Post(post) => self.queue(spooled, *post, &read.unchanged(), now),
+            Outcome::Hold { reason, signer } => self.hold(spooled, reason, signer),
+            Outcome::Drop(reason) => self.drop_mail(spooled, reason, now),
+        }?;
+        failpoint::hit("after-commit");
+        Ok(Worked::Done)
+    }
+
+    /// ONE commit: the spool entry out; parcels, journal and replay digest in.
+    fn queue(&self, spooled: &Spooled, post: Post, roster: &Expect, now: Timestamp) -> Result<(), Stay> {
+        for digest in &post.replay {
+            if seen::is_known(&*self.store, &spooled.list, digest)? {
+                return self.drop_mail(spooled, DropReason::Replay, now);
+            }
+        }
+        let mut bodies = Vec::new();
+        for sealed in &post.bodies {
+            let id = BodyId::new(now, &self.entropy);
+            self.store.put_body(contract::BodyId(*id.as_bytes()), sealed.as_bytes())?;
+            bodies.push((id, u64::try_from(sealed.len()).unwrap_or(u64::MAX)));
+        }
+        failpoint::hit("after-bodies");
+        let mut batch = Batch::new();
+        batch.expect(roster.clone());
+        Spool::finish(&mut batch, spooled);
+        for digest in &post.replay {
+            seen::mark(&mut batch, &spooled.list, digest, now)?;
+        }
+        let notes = self.notes(spooled, &post);
+        let Some(list) = self.lists.get(&spooled.list) else {
+            return Err(Stay::NoList(spooled.list.clone()));
+        };
+        for copy in post.copies {
+            let Some((body, body_len)) = bodies.get(copy.body).copied() else { continue };
+            let token = Token::random(&self.entropy);
+            let suffix = format!("-bounces+{}", token.as_str());
+            let parcel = Parcel {
+                id: ParcelId::new(now, &self.entropy),
+                list: list.name.clone(),
+                member: copy.member,
+                recipient: copy.address,
+                reverse_path: list.address.with_suffix(&suffix).unwrap_or_else(|_| list.address.clone()),
+                head: post.head.clone(),
+                key: copy.key,
+                body,
+                body_len,
+            };
+            Queue::enqueue(&mut batch, parcel, now)?;
+        }
+        if let Err(error) = self.journal.commit(&batch, &notes, now) {
+            self.discard(&bodies);
+            return Err(error.into());
+        }
+        for (member, problem) in &post.missed {
+            tracing::warn!(list = %spooled.list, mail = %spooled.id, %member, %problem, "a reader gets no copy");
+        }
+        Ok(())
+    }
+
+    /// Removes bodies that no commit named; what fails here is swept at the next start.
+    fn discard(&self, bodies: &[(BodyId, u64)]) {
+        for (body, _) in bodies {
+            let mut batch = Batch::new();
+            let body = contract::BodyId(*body.as_bytes());
+            batch.name(body).unname(body);
+            if let Err(error) = self.store.commit(batch) {
+                tracing::warn!(%error, "a body that nobody names stays until the next start");
+            }
+        }
+    }
+
+    fn notes(&self, spooled: &Spooled, post: &Post) -> Vec<Note> {
+        let note = |event| Note { list: Some(spooled.list.clone()), actor: Actor::Relay, event };
+        let copies = u32::try_from(post.copies.len()).unwrap_or(u32::MAX);
+        let (signer, verdict) = (post.signer.clone(), post.verdict.clone());
+        let mut notes = vec![note(Event::Relayed { mail: spooled.id, signer, verdict, copies })];
+        notes.extend(post.missed.iter().map(|(member, problem)| {
+            note(Event::Missed { mail: spooled.id, member: member.clone(), problem: problem.to_string() })
+        }));
+        notes
+    }
+
+    fn hold(&self, spooled: &Spooled, reason: Reason, signer: Option<Fingerprint>) -> Result<(), Stay> {
+        let (now, mut batch) = (self.clock.now(), Batch::new());
+        Spool::hold(&mut batch, spooled, &reason.to_string(), signer, reason.releasable(), now)?;
+        let event = Event::Held { mail: spooled.id, reason: reason.to_string(), signer };
+        let note = Note { list: Some(spooled.list.clone()), actor: Actor::Relay, event };
+        self.journal.commit(&batch, &[note], now)?;
+        tracing::warn!(list = %spooled.list, mail = %spooled.id, %reason, "a mail is held");
+        Ok(())
+    }
+
+    fn drop_mail(&self, spooled: &Spooled, reason: DropReason, now: Timestamp) -> Result<(), Stay> {
+        let mut batch = Batch::new();
+        Spool::finish(&mut batch, spooled);
+        let event = Event::Dropped { mail: spooled.id, reason: reason.to_string() };
+        let note = Note { list: Some(spooled.list.clone()), actor: Actor::Relay, event };
+        self.journal.commit(&batch, &[note], now)?;
+        tracing::info!(list = %spooled.list, mail = %spooled.id, %reason, "a mail is dropped");
+        Ok(())
+    }
+}
+
+/// Runs `work` where it may block; `None` when it panicked. The panic's message is not shown: it could quote bytes.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok()
+}

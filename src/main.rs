@@ -1,0 +1,152 @@
+//! The program: its own commands, and the admin commands that the running daemon is asked.
+#![forbid(unsafe_code)]
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use tracing_subscriber::EnvFilter;
+use vouchsafe::check::{self, CannotReceive};
+use vouchsafe::cli::{self, Command};
+use vouchsafe::config::Config;
+use vouchsafe::control::client;
+use vouchsafe::control::wire::{Answer, Request};
+use vouchsafe::daemon::{self, Fatal, hygiene};
+use vouchsafe::id::Entropy;
+use vouchsafe::init;
+use vouchsafe::mail::address::Domain;
+use vouchsafe::pgp::keyring::Passphrase;
+use vouchsafe::secret::Plaintext;
+use vouchsafe::time::SystemClock;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Memory is wiped as it is freed, in the libraries that handle plaintext too.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
+
+/// Exit codes of sysexits.h.
+mod exit {
+    pub(super) const USAGE: u8 = 64;
+    pub(super) const UNAVAILABLE: u8 = 69;
+    pub(super) const SOFTWARE: u8 = 70;
+    pub(super) const CANT_CREATE: u8 = 73;
+    pub(super) const IO: u8 = 74;
+    pub(super) const CONFIG: u8 = 78;
+}
+
+fn main() -> ExitCode {
+    // Every command: `init` makes secret keys, an admin command may carry one.
+    hygiene::harden();
+    let args = cli::parse();
+    let path = args.config();
+    let done = match args.command {
+        Command::Demo => Err((exit::UNAVAILABLE, "error: this build has no demo".to_owned())),
+        Command::Init(init) => make(&init),
+        Command::Serve => serve(&path),
+        Command::Check { json } => return checked(&path, json),
+        Command::Admin(command) => admin(command, &path),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, text)) => {
+            let _ = writeln!(io::stderr(), "{text}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+type Outcome = Result<(), (u8, String)>;
+
+fn failed(code: u8) -> impl Fn(&dyn Display) -> (u8, String) {
+    move |error| (code, format!("error: {error}"))
+}
+
+fn make(args: &cli::Init) -> Outcome {
+    let preset = match args.preset {
+        cli::Preset::Kubeedge => init::Preset::KubeEdge,
+        cli::Preset::Edgex => init::Preset::EdgeX,
+    };
+    let domain: Domain = args.domain.parse().map_err(|error| {
+        (exit::USAGE, format!("error: \"{}\" cannot be the lists' domain: {error}", args.domain))
+    })?;
+    let given = args.passphrase_file.as_deref();
+    let made = init::init(&args.dir, &domain, preset, given, &SystemClock, &Entropy::kernel());
+    let made = made.map_err(|error| failed(exit::CANT_CREATE)(&error))?;
+    write!(io::stdout(), "{made}").map_err(|error| failed(exit::IO)(&error))
+}
+
+fn serve(path: &Path) -> Outcome {
+    let config = Config::load(path).map_err(|error| failed(exit::CONFIG)(&error))?;
+    log();
+    let passphrase = passphrase(&config)?;
+    daemon::serve(&config, passphrase).map_err(|error| {
+        let code = match error {
+            Fatal::Keys(_) | Fatal::Route(_) | Fatal::Unclean(_) => exit::CONFIG,
+            Fatal::Store(_) => exit::IO,
+            Fatal::Listen(_) | Fatal::Control(_) | Fatal::Runtime(_) => exit::UNAVAILABLE,
+        };
+        failed(code)(&error)
+    })
+}
+
+/// Logs go to standard error; `VOUCHSAFE_LOG` holds a filter such as `debug` or `vouchsafe::egress=trace`.
+fn log() {
+    let filter = EnvFilter::try_from_env("VOUCHSAFE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
+}
+
+fn passphrase(config: &Config) -> Result<Passphrase, (u8, String)> {
+    let source = config.keys.passphrase_source(credentials().as_deref());
+    let error = failed(exit::CONFIG);
+    if let Some(passphrase) = source.read().map_err(|e| error(&e))? {
+        return Ok(passphrase);
+    }
+    if !io::stdin().is_terminal() {
+        return Err(error(
+            &"the keys' passphrase has no source, and there is no terminal to ask at; set passphrase_file or \
+              passphrase_credential in [keys]",
+        ));
+    }
+    let asked = dialoguer::Password::new().with_prompt("Passphrase of the keys").interact();
+    Ok(Passphrase::new(Plaintext::new(asked.map_err(|e| error(&e))?.into_bytes())))
+}
+
+/// Where systemd puts credentials for this process.
+fn credentials() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
+}
+
+fn checked(path: &Path, json: bool) -> ExitCode {
+    let report = check::check(path, &SystemClock, credentials().as_deref(), who_cannot_receive);
+    let text = if json { format!("{:#}\n", report.to_json()) } else { report.to_string() };
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::from(report.exit_code()),
+        Err(_) => ExitCode::from(exit::IO),
+    }
+}
+
+/// The store is the daemon's alone, so it is asked; none when it does not run.
+fn who_cannot_receive(config: &Config) -> Option<Vec<CannotReceive>> {
+    let ask = |request| client::ask(&config.control.socket, &request).ok();
+    let mut rows = Vec::new();
+    for request in [Request::MemberLs { list: None }, Request::TeamLs { list: None }] {
+        match ask(request)? {
+            Answer::Members(members) => rows.extend(members),
+            _ => return None,
+        }
+    }
+    let unreachable = rows.into_iter().filter(|row| !row.can_receive);
+    let found = |row: vouchsafe::control::wire::MemberRow| CannotReceive {
+        list: row.list,
+        address: row.address,
+        problem: row.problem.unwrap_or_default(),
+    };
+    Some(unreachable.map(found).collect())
+}
+
+fn admin(command: cli::Admin, path: &Path) -> Outcome {
+    let config = Config::load(path).map_err(|error| failed(exit::CONFIG)(&error))?;
+    let done = cli::run(command, &config.control.socket, &mut io::stdout().lock());
+    done.map_err(|failure| (failure.exit_code(), failure.to_string()))
+}
