@@ -14,11 +14,11 @@ use vouchsafe::control::client;
 use vouchsafe::control::wire::{Answer, Request};
 use vouchsafe::daemon::{self, Fatal, hygiene};
 use vouchsafe::id::Entropy;
-use vouchsafe::init;
 use vouchsafe::mail::address::Domain;
 use vouchsafe::pgp::keyring::Passphrase;
 use vouchsafe::secret::Plaintext;
 use vouchsafe::time::SystemClock;
+use vouchsafe::{demo, init};
 use zeroizing_alloc::ZeroAlloc;
 
 /// Memory is wiped as it is freed, in the libraries that handle plaintext too.
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     let args = cli::parse();
     let path = args.config();
     let done = match args.command {
-        Command::Demo => Err((exit::UNAVAILABLE, "error: this build has no demo".to_owned())),
+        Command::Demo => demo(),
         Command::Init(init) => make(&init),
         Command::Serve => serve(&path),
         Command::Check { json } => return checked(&path, json),
@@ -60,6 +60,10 @@ type Outcome = Result<(), (u8, String)>;
 
 fn failed(code: u8) -> impl Fn(&dyn Display) -> (u8, String) {
     move |error| (code, format!("error: {error}"))
+}
+
+fn demo() -> Outcome {
+    demo::run(&mut io::stdout()).map_err(|error| failed(exit::SOFTWARE)(&error))
 }
 
 fn make(args: &cli::Init) -> Outcome {

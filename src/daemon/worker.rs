@@ -121,7 +121,7 @@ impl Worker {
         let (worker, mail) = (Arc::clone(self), Arc::clone(&spooled));
         let worked = blocking(move || worker.work(&mail)).await;
         let now = self.clock.now();
-        let (due, counted) = match worked {
+        let (due, counted) = match &worked {
             Some(Ok(Worked::Done)) => return self.queued.notify_one(),
             Some(Ok(Worked::Parked)) => (now.after(PARKED), false),
             Some(Err(error)) => {
@@ -133,8 +133,17 @@ impl Worker {
                 (now.after(RETRY), true)
             }
         };
+        let parked = matches!(worked, Some(Ok(Worked::Parked)));
         let worker = Arc::clone(self);
-        if let Some(Err(error)) = blocking(move || worker.spool.give_back(&spooled, due, counted)).await {
+        let given_back = blocking(move || {
+            worker.spool.give_back(&spooled, due, counted)?;
+            // Who resumed the list or gave it a reader meanwhile found this mail claimed, and could not hurry it.
+            if parked && !worker.is_parked(&spooled.list)? {
+                worker.spool.hurry(Some(&spooled.list), now)?;
+            }
+            Ok::<(), StoreError>(())
+        });
+        if let Some(Err(error)) = given_back.await {
             tracing::error!(%error, "a claim could not be given back; it runs out by itself");
         }
     }
@@ -145,7 +154,7 @@ impl Worker {
             return Ok(Worked::Done);
         }
         let list = self.lists.get(&spooled.list).ok_or_else(|| Stay::NoList(spooled.list.clone()))?;
-        if self.registry.list_state(&list.name)?.paused {
+        if self.is_parked(&list.name)? {
             return Ok(Worked::Parked);
         }
         for _ in 0..TRIES {
@@ -155,6 +164,13 @@ impl Worker {
             }
         }
         Err(Stay::Crowded)
+    }
+
+    /// Whether the list's mail waits: it is paused, or nobody reads it today.
+    fn is_parked(&self, name: &ListName) -> Result<bool, StoreError> {
+        let roster = self.registry.roster()?.roster;
+        let unread = self.lists.get(name).is_none_or(|list| World::readers_of(list, &roster).is_empty());
+        Ok(unread || self.registry.list_state(name)?.paused)
     }
 
     fn attempt(&self, spooled: &Spooled, list: &List) -> Result<Worked, Stay> {

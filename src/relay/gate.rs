@@ -74,6 +74,8 @@ pub enum Reason {
     NoCommand,
     /// It came to a return path.
     Bounce,
+    /// No reader has a certificate that can be used today.
+    NoUsableKey,
     /// It did not survive being worked on.
     Quarantined,
 }
@@ -85,7 +87,7 @@ impl Reason {
         match self {
             Self::Unsigned | Self::UnknownSigner | Self::BadSignature(_) | Self::NotAPoster => true,
             // Released, these are tried again, with a new key or a new release perhaps.
-            Self::Closed(_) | Self::Structure | Self::Quarantined => true,
+            Self::Closed(_) | Self::Structure | Self::NoUsableKey | Self::Quarantined => true,
             Self::NotEncrypted | Self::NoCommand | Self::Bounce => false,
         }
     }
@@ -103,6 +105,7 @@ impl fmt::Display for Reason {
             Self::NotAPoster => f.write_str("not-a-poster"),
             Self::NoCommand => f.write_str("no-command"),
             Self::Bounce => f.write_str("bounce"),
+            Self::NoUsableKey => f.write_str("no-usable-key"),
             Self::Quarantined => f.write_str("quarantined"),
         }
     }

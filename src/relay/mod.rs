@@ -290,10 +290,15 @@ fn outcome(
         let (id, address) = (member.id.clone(), member.address.clone());
         Some(Copy { member: id, address, body: copy.body, key: copy.key })
     });
+    let copies: Vec<Copy> = copies.collect();
+    if copies.is_empty() {
+        // A mail that nobody can be sent is not done with: it waits until somebody has a usable key again.
+        return Outcome::Hold { reason: Reason::NoUsableKey, signer: None };
+    }
     let missed =
         sealed.missed.into_iter().filter_map(|(i, problem)| Some((readers.get(i)?.id.clone(), problem)));
     Outcome::Post(Box::new(Post {
-        copies: copies.collect(),
+        copies,
         missed: missed.collect(),
         bodies: sealed.bodies,
         head,
