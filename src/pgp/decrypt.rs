@@ -21,15 +21,13 @@ use zeroize::Zeroizing;
 
 use super::cert::standard;
 use super::keys::SecretKey;
-use super::open::Closed;
-use super::verdict::{Finding, Judge};
+use super::outcome::Closed;
+use super::verdict::{Finding, Judge, MAX_SIGNATURES};
 use crate::secret::Plaintext;
 use crate::time::Timestamp;
 
 /// Packets of one message: the library checks the grammar anew with each, which is quadratic.
 const MAX_PACKETS: usize = 1000;
-/// Signatures of one message: each may need a pass of its own over the content.
-pub(super) const MAX_SIGNATURES: usize = 8;
 /// Compression layers of one message. Programs make one at most; two multiply.
 const MAX_COMPRESSIONS: usize = 1;
 /// Bytes of a packet that carries nothing (padding, marker).

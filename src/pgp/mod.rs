@@ -12,6 +12,7 @@ pub mod keychain;
 pub mod keyring;
 mod keys;
 pub mod open;
+pub mod outcome;
 pub mod person;
 pub mod seal;
 pub mod sealed;

@@ -22,11 +22,13 @@ use openpgp::policy::{HashAlgoSecurity, Policy, StandardPolicy};
 use openpgp::types::RevocationStatus;
 
 use super::cert::{Cert, identity, lenient, standard};
-use super::decrypt::MAX_SIGNATURES;
-use super::open::{Verdict, Why};
+use super::outcome::{Verdict, Why};
 use crate::id::Fingerprint;
 use crate::secret::Plaintext;
 use crate::time::Timestamp;
+
+/// Signatures of one message: each may need a pass of its own over the content.
+pub(super) const MAX_SIGNATURES: usize = 8;
 
 /// How old a signature may be when its mail arrives.
 const STALE_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
