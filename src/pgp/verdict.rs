@@ -79,9 +79,7 @@ impl<'a> Judge<'a> {
     pub(super) fn find(&self, result: VerificationResult<'_>) -> Finding {
         match result {
             Ok(GoodChecksum { sig, ka, .. }) => self.valid(sig, &ka),
-            Err(VerificationError::MissingKey { sig }) => {
-                Finding::Unknown(sig.get_issuers().iter().map(KeyHandle::to_hex).collect())
-            }
+            Err(VerificationError::MissingKey { sig }) => Finding::Unknown(issuers(&sig.get_issuers())),
             Err(VerificationError::UnboundKey { sig, cert, .. }) => Finding::Bad(self.unbound(sig, cert)),
             Err(VerificationError::BadKey { sig, ka, .. }) => Finding::Bad(bad_key(sig, &ka)),
             Err(VerificationError::BadSignature { sig, ka, .. }) => {
@@ -295,4 +293,11 @@ impl VerificationHelper for &mut Collector<'_, '_> {
         }
         Ok(())
     }
+}
+/// The issuers in hex: fingerprints, and key ids only where no fingerprint says the same.
+fn issuers(handles: &[KeyHandle]) -> Vec<String> {
+    let full: Vec<&KeyHandle> = handles.iter().filter(|h| matches!(h, KeyHandle::Fingerprint(_))).collect();
+    let said = |id: &KeyHandle| full.iter().any(|f| f.aliases(id));
+    let ids = handles.iter().filter(|h| matches!(h, KeyHandle::KeyID(_)) && !said(h));
+    full.iter().copied().chain(ids).map(KeyHandle::to_hex).collect()
 }
