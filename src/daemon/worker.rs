@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use crate::daemon::failpoint;
 use crate::id::{BodyId, Entropy, Fingerprint, ListName, ParcelId, Token};
 use crate::ledger::certs::CertBook;
+use crate::ledger::hold::Holds;
 use crate::ledger::journal::{Actor, Event, Journal, Note};
 use crate::ledger::queue::Queue;
 use crate::ledger::registry::Registry;
@@ -278,7 +279,7 @@ impl Worker {
 
     fn hold(&self, spooled: &Spooled, reason: Reason, signer: Option<Fingerprint>) -> Result<(), Stay> {
         let (now, mut batch) = (self.clock.now(), Batch::new());
-        Spool::hold(&mut batch, spooled, &reason.to_string(), signer, reason.releasable(), now)?;
+        Holds::hold(&mut batch, spooled, &reason.to_string(), signer, reason.releasable(), now)?;
         let event = Event::Held { mail: spooled.id, reason: reason.to_string(), signer };
         let note = Note { list: Some(spooled.list.clone()), actor: Actor::Relay, event };
         self.journal.commit(&batch, &[note], now)?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{BodyId, Fingerprint, ListName, SpoolId};
 use crate::ledger::record::{decode, encode};
-use crate::ledger::spool;
+use crate::ledger::spool::{self, Spooled};
 use crate::store::contract::{self, Batch, Entry, Expect, Space, Store, StoreError};
 use crate::time::Timestamp;
 
@@ -43,6 +43,36 @@ impl Holds {
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { store }
+    }
+
+    /// Adds to the batch that this arrival leaves the spool, still sealed, and waits for a person.
+    ///
+    /// # Errors
+    /// When the record cannot be encoded.
+    pub fn hold(
+        batch: &mut Batch,
+        spooled: &Spooled,
+        reason: &str,
+        signer: Option<Fingerprint>,
+        releasable: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let key = spooled.id.as_bytes().to_vec();
+        batch.expect(Expect::Lease(Space::Spool, key.clone(), spooled.lease));
+        batch.delete(Space::Spool, key);
+        let held = Held {
+            id: spooled.id,
+            list: spooled.list.clone(),
+            reason: reason.to_owned(),
+            signer,
+            since: now,
+            size: spooled.size,
+            releasable,
+            spool_key: spooled.spool_key,
+            body: spooled.body,
+        };
+        batch.put(Space::Hold, *spooled.id.as_bytes(), encode(&held)?);
+        Ok(())
     }
 
     /// Up to `limit` held mails after the id `after`, oldest first.

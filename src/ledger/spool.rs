@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{BodyId, Entropy, Fingerprint, ListName, SpoolId};
-use crate::ledger::hold;
 use crate::ledger::record::{decode, encode};
 use crate::pgp::sealed::{AtRest, Sealed};
 use crate::store::contract::{self, Batch, Expect, Lease, Space, Store, StoreError};
@@ -44,7 +43,7 @@ pub struct Spooled {
     /// Whether the admin let it through although the gate had held it.
     pub released: bool,
     pub(super) body: BodyId,
-    lease: Lease,
+    pub(super) lease: Lease,
 }
 
 /// The spool in a store.
@@ -142,36 +141,6 @@ impl Spool {
         batch.expect(Expect::Lease(Space::Spool, key.clone(), spooled.lease));
         batch.delete(Space::Spool, key);
         batch.unname(contract::BodyId(*spooled.body.as_bytes()));
-    }
-
-    /// Adds to the batch that this arrival moves, still sealed, to the held mail.
-    ///
-    /// # Errors
-    /// When the record cannot be encoded.
-    pub fn hold(
-        batch: &mut Batch,
-        spooled: &Spooled,
-        reason: &str,
-        signer: Option<Fingerprint>,
-        releasable: bool,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let key = spooled.id.as_bytes().to_vec();
-        batch.expect(Expect::Lease(Space::Spool, key.clone(), spooled.lease));
-        batch.delete(Space::Spool, key);
-        let held = hold::Held {
-            id: spooled.id,
-            list: spooled.list.clone(),
-            reason: reason.to_owned(),
-            signer,
-            since: now,
-            size: spooled.size,
-            releasable,
-            spool_key: spooled.spool_key,
-            body: spooled.body,
-        };
-        batch.put(Space::Hold, *spooled.id.as_bytes(), encode(&held)?);
-        Ok(())
     }
 
     /// Gives a claim back, to be claimed again from `due` on; the unfinished claims stay counted.

@@ -1,3 +1,5 @@
+//! Reading: what real and hostile mail is taken for.
+
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;

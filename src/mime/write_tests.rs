@@ -1,3 +1,5 @@
+//! Writing: what is written reads back as it was meant.
+
 use proptest::prelude::*;
 
 use super::super::read::{Headers, plain_text, read, signed_parts};

@@ -2,7 +2,7 @@
 
 use toml::Value;
 
-use super::Policy;
+use super::file::Policy;
 
 /// Every key without effect; `*` stands for any name. Whoever makes a key work takes it out here, and nowhere else.
 const WITHOUT_EFFECT: &[&str] = &[

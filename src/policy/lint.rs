@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::duration::show;
-use super::{CRITERIA, Channel, Gate, ListKind, Policy, Poster, Strictness};
+use super::file::Policy;
+use super::text::Channel;
+use super::words::{CRITERIA, Gate, ListKind, Poster, Strictness};
 
 const DAY: u64 = 86_400;
 

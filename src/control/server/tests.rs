@@ -1,3 +1,5 @@
+//! The socket over real connections: who may ask, what is refused, how it stops.
+
 use std::io::{Read, Write};
 use std::os::unix::fs::FileTypeExt;
 use std::sync::atomic::{AtomicUsize, Ordering};

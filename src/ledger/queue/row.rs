@@ -1,0 +1,108 @@
+//! One queued copy: as it is stored, and as people see it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ListName, MemberId, ParcelId};
+use crate::mail::parcel::Parcel;
+use crate::store::contract::Entry;
+use crate::time::Timestamp;
+
+/// The longest reply of a next hop that is kept, in bytes.
+const MAX_REPLY: usize = 500;
+
+/// A queued copy and what became of it so far.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) parcel: Parcel,
+    pub(super) queued_at: Timestamp,
+    pub(super) attempts: u32,
+    pub(super) failed: bool,
+    pub(super) last: Option<String>,
+}
+
+/// A queued copy as people see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its id.
+    pub id: ParcelId,
+    /// The list it comes from.
+    pub list: ListName,
+    /// Whom it is for.
+    pub member: MemberId,
+    /// Where it goes.
+    pub recipient: String,
+    /// Where it stands.
+    pub state: State,
+    /// Finished delivery attempts.
+    pub attempts: u32,
+    /// What the last attempt ended with.
+    pub last: Option<String>,
+    /// When it is tried next, or forgotten if it failed.
+    pub next: Option<Timestamp>,
+    /// Since when it is queued.
+    pub queued_at: Timestamp,
+    /// The length of the copy on the wire, in bytes.
+    pub size: u64,
+}
+
+/// Where a copy stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Waits for its first attempt.
+    Due,
+    /// Is being delivered.
+    Claimed,
+    /// Waits for another attempt.
+    Deferred,
+    /// Was refused for good.
+    Failed,
+}
+
+impl State {
+    /// The state's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::Claimed => "claimed",
+            Self::Deferred => "deferred",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+pub(super) fn state(entry: &Entry, record: &Record) -> State {
+    match (record.failed, entry.attempts, record.attempts) {
+        (true, ..) => State::Failed,
+        (false, 1.., _) => State::Claimed,
+        (false, 0, 0) => State::Due,
+        (false, 0, _) => State::Deferred,
+    }
+}
+
+pub(super) fn row(entry: &Entry, record: Record) -> Row {
+    Row {
+        state: state(entry, &record),
+        size: record.parcel.wire_len(),
+        id: record.parcel.id,
+        list: record.parcel.list,
+        member: record.parcel.member,
+        recipient: record.parcel.recipient.to_string(),
+        attempts: record.attempts,
+        last: record.last,
+        next: entry.due.map(Timestamp::from_millis),
+        queued_at: record.queued_at,
+    }
+}
+
+/// A reply without control characters and not longer than [`MAX_REPLY`].
+pub(super) fn printable(reply: &str) -> String {
+    let mut out = String::new();
+    for c in reply.chars().map(|c| if c.is_control() { ' ' } else { c }) {
+        if out.len() + c.len_utf8() > MAX_REPLY {
+            break;
+        }
+        out.push(c);
+    }
+    out
+}

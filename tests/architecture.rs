@@ -1,0 +1,287 @@
+//! The house rules of ARCHITECTURE.md as tests: in one crate nothing else keeps the rooms apart.
+//!
+//! Each guard lies in `architecture/rules.rs` and is shown to fail in `architecture/guards.rs`.
+
+// Helpers of tests are tests as well; clippy sees only functions marked as such.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, missing_docs)]
+
+#[path = "architecture/guards.rs"]
+mod guards;
+#[path = "architecture/house.rs"]
+mod house;
+#[path = "architecture/rules.rs"]
+mod rules;
+#[path = "architecture/source.rs"]
+mod source;
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use house::House;
+
+/// A room imports only from rooms with a lower number.
+const FLOORS: &[(&str, u8)] = &[
+    ("main", 11),
+    ("demo", 10),
+    ("check", 9),
+    ("daemon", 9),
+    ("init", 9),
+    ("cli", 8),
+    ("config", 8),
+    ("control", 7),
+    ("egress", 7),
+    ("ingress", 7),
+    ("ledger", 6),
+    ("relay", 6),
+    ("roster", 5),
+    ("mail", 4),
+    ("pgp", 3),
+    ("mime", 2),
+    ("policy", 2),
+    ("id", 1),
+    ("secret", 1),
+    ("store", 1),
+    ("swap", 1),
+    ("time", 0),
+];
+
+/// Each crate that does one of the house's works has one door.
+const DOORS: &[(&str, &[&str])] = &[
+    ("clap", &["cli/"]),
+    ("comfy_table", &["cli/"]),
+    ("crc32fast", &["store/"]),
+    ("dialoguer", &["cli/", "main.rs"]),
+    ("getrandom", &["id"]),
+    ("hickory_resolver", &["egress/"]),
+    ("hmac", &["mail/tags.rs"]),
+    ("idna", &["mail/address.rs"]),
+    ("lettre", &["egress/"]),
+    ("mail_parser", &["mime/read.rs"]),
+    ("redb", &["store/redb"]),
+    ("rmp_serde", &["ledger/record.rs", "mail/arrival.rs"]),
+    ("rustix", &["check/", "control/server", "daemon/hygiene.rs", "demo", "store/disk.rs"]),
+    ("rustls", &["egress/", "ingress/"]),
+    ("rustls_native_certs", &["egress/"]),
+    ("sequoia_openpgp", &["pgp/"]),
+    ("smtp_proto", &["ingress/"]),
+    ("tokio", &["control/", "daemon/", "demo", "egress/", "ingress/"]),
+    ("tokio_rustls", &["egress/", "ingress/"]),
+    ("tracing_subscriber", &["main.rs"]),
+    ("zeroizing_alloc", &["main.rs"]),
+    // Who may touch files: keys, settings, the store, sockets, and what the operator names on the command line.
+    (
+        "std::fs",
+        &[
+            "check/",
+            "cli/input.rs",
+            "config/",
+            "control/server",
+            "demo",
+            "ingress/listener.rs",
+            "init.rs",
+            "pgp/keyring.rs",
+            "store/",
+            "swap.rs",
+        ],
+    ),
+];
+
+/// Who may look at plaintext, and what for.
+const EXPOSE: &[(&str, &str)] = &[
+    ("demo/announcement.rs", "hands in what an invented person wrote"),
+    ("demo/copies.rs", "shows what an invented reader got"),
+    ("demo/mails.rs", "writes what an invented person sends"),
+    ("ingress/intake.rs", "puts it behind its envelope, to be sealed"),
+    ("ingress/transaction.rs", "the outer structure alone decides what is refused in the session"),
+    ("mail/arrival.rs", "envelope and message as one sequence of bytes"),
+    ("mime/write.rs", "header fields of the protected part"),
+    ("pgp/keyring.rs", "passphrases, and keys that are imported"),
+    ("pgp/person.rs", "the mail program of an invented person: demo and tests"),
+    ("pgp/open.rs", "the signed parts of a payload"),
+    ("pgp/seal.rs", "what is signed and encrypted"),
+    ("pgp/verdict.rs", "what a detached signature covers"),
+    ("relay/compose.rs", "the payload becomes a part of the post"),
+    ("relay/mod.rs", "the arrived message is scanned and parsed"),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+static HOUSE: LazyLock<House> = LazyLock::new(|| House::read(&root().join("src")));
+
+#[track_caller]
+fn none(wrong: &[String]) {
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+#[test]
+fn rooms_import_only_from_lower_floors() {
+    none(&rules::floors(&HOUSE, FLOORS));
+}
+
+#[test]
+fn files_do_not_import_each_other_in_circles() {
+    none(&rules::circles(&HOUSE));
+}
+
+#[test]
+fn each_crate_has_its_door() {
+    none(&rules::doors(&HOUSE, DOORS));
+}
+
+#[test]
+fn the_store_knows_nothing_of_ours() {
+    let others: Vec<&str> = FLOORS.iter().map(|(room, _)| *room).filter(|room| *room != "store").collect();
+    none(&rules::never_reaches(&HOUSE, &["store/"], &others));
+}
+
+#[test]
+fn what_touches_disk_or_wire_cannot_name_plaintext() {
+    let plaintext = ["secret.rs", "pgp/open.rs", "pgp/keyring.rs"];
+    none(&rules::never_reaches(&HOUSE, &["ledger/", "egress/"], &plaintext));
+}
+
+#[test]
+fn what_decides_touches_nothing() {
+    let pure = ["relay/", "roster/", "mail/", "mime/", "policy/"];
+    let outside = ["store/", "ledger/", "tokio", "std::net", "std::fs", "std::env"];
+    none(&rules::never_reaches(&HOUSE, &pure[1..], &outside));
+    // Keys come from files, in one file of the room; the relay gets them unlocked.
+    let outside = ["store/", "ledger/", "tokio", "std::net", "std::env"];
+    none(&rules::never_reaches(&HOUSE, &["relay/", "pgp/"], &outside));
+}
+
+#[test]
+fn one_clock_is_asked() {
+    none(&rules::doors(&HOUSE, &[("SystemTime", &["time.rs"])]));
+    let asks = ["Timestamp::now", "Zoned::now", "SystemTime::now"];
+    let outside = |file: &str| HOUSE.outside(file).into_iter().filter(|name| asks.contains(&name.as_str()));
+    let found = HOUSE.product().filter(|(file, _)| *file != "time.rs");
+    none(&found.flat_map(|(file, _)| outside(file).map(move |n| format!("{file}: {n}"))).collect::<Vec<_>>());
+    none(&rules::only_imported_by(&only("SystemClock"), &["time.rs"], &["daemon/", "main.rs", "demo"]));
+}
+
+/// The house, of which only the files remain that name `word`, and time.
+fn only(word: &str) -> House {
+    let named = HOUSE.product().filter(|(file, f)| {
+        let names = |p: &source::Named| p.segments.iter().any(|s| s == word);
+        matches!(*file, "lib.rs" | "main.rs" | "time.rs") || f.parsed.paths.iter().any(names)
+    });
+    House::of(named.map(|(file, f)| (file.to_owned(), f.text.clone())))
+}
+
+#[test]
+fn the_front_door_can_seal_and_not_read() {
+    none(&rules::never_reaches(&HOUSE, &["ingress/"], &["pgp/open.rs", "relay/"]));
+}
+
+#[test]
+fn the_courier_carries_and_does_not_know_the_list() {
+    none(&rules::never_reaches(&HOUSE, &["egress/"], &["relay/"]));
+    // What a roster change is the journal tells; nobody else between courier and roster does.
+    let ours = ["cli/", "control/", "daemon/", "demo", "ledger/", "main.rs", "relay/"];
+    none(&rules::only_imported_by(&HOUSE, &["roster/"], &ours));
+}
+
+#[test]
+fn the_command_line_knows_the_socket_only() {
+    let rooms: Vec<&str> = FLOORS.iter().map(|(room, _)| *room).collect();
+    let may = ["cli", "control", "id", "mail", "time"];
+    let others: Vec<&str> = rooms.into_iter().filter(|room| !may.contains(room)).collect();
+    none(&rules::never_reaches(&HOUSE, &["cli/"], &others));
+    let daemon_side = ["control/desk", "control/server"];
+    none(&rules::never_reaches(&HOUSE, &["cli/"], &daemon_side));
+}
+
+#[test]
+fn the_roof_is_not_imported_from_below() {
+    none(&rules::only_imported_by(
+        &HOUSE,
+        &["config/"],
+        &["main.rs", "demo", "init.rs", "check/", "daemon/"],
+    ));
+    none(&rules::only_imported_by(&HOUSE, &["cli/", "daemon/"], &["main.rs"]));
+}
+
+#[test]
+fn neighbours_do_not_know_each_other() {
+    for [one, other] in [["ingress/", "egress/"], ["relay/", "ledger/"], ["control/", "ingress/"]] {
+        none(&rules::never_reaches(&HOUSE, &[one], &[other]));
+        none(&rules::never_reaches(&HOUSE, &[other], &[one]));
+    }
+}
+
+#[test]
+fn a_trait_exists_where_a_second_implementation_does() {
+    none(&rules::traits(&HOUSE, &[("store/contract.rs", "Store"), ("time.rs", "Clock")]));
+}
+
+#[test]
+fn plaintext_is_looked_at_where_the_list_says() {
+    none(&rules::callers(&HOUSE, "expose", EXPOSE));
+}
+
+#[test]
+fn nothing_ends_the_process_in_passing() {
+    none(&rules::uncalled(&HOUSE, &["unwrap", "expect"]));
+}
+
+#[test]
+fn files_and_functions_stay_small() {
+    none(&rules::sizes(&HOUSE, 400, 70));
+}
+
+#[test]
+fn every_file_belongs_to_the_house_and_says_what_it_is_for() {
+    none(&HOUSE.orphans());
+    none(&rules::heads(&HOUSE));
+}
+
+#[test]
+fn unsafe_code_is_forbidden() {
+    for file in ["lib.rs", "main.rs"] {
+        assert!(HOUSE.files[file].text.contains("\n#![forbid(unsafe_code)]\n"), "{file}");
+    }
+}
+
+#[test]
+fn the_map_shows_every_room() {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    none(&rules::map(&HOUSE, &text, 200));
+}
+
+#[test]
+fn the_repository_stands_alone() {
+    // In pieces, so that this file does not find itself.
+    let forbidden =
+        [concat!("/wo", "rk/"), concat!("/tmp/", "w/"), concat!("sha", "red/"), concat!("DES", "IGN")];
+    let texts: Vec<(String, String)> = everything().into_iter().filter_map(read).collect();
+    assert!(texts.len() > 100, "only {} files were found", texts.len());
+    none(&rules::words(&texts, &forbidden.map(str::to_owned)));
+}
+
+fn read(path: PathBuf) -> Option<(String, String)> {
+    let name = path.strip_prefix(root()).unwrap().display().to_string();
+    std::fs::read_to_string(path).ok().map(|text| (name, text))
+}
+
+/// The files of the repository that people write.
+fn everything() -> Vec<PathBuf> {
+    let mut open = vec![root().to_owned()];
+    let mut found = Vec::new();
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let name = entry.file_name();
+            if matches!(name.to_str(), Some("target" | ".git" | "Cargo.lock" | "corpus" | "corpus-run")) {
+                continue;
+            }
+            if entry.file_type().unwrap().is_dir() {
+                open.push(entry.path())
+            } else {
+                found.push(entry.path())
+            }
+        }
+    }
+    found
+}
