@@ -3,6 +3,8 @@
 
 CARGO ?= cargo
 BINARY = target/release/vouchsafe
+PREFIX ?= /usr
+DOC = $(PREFIX)/share/doc/vouchsafe
 
 .PHONY: demo test lint build fmt install clean
 
@@ -27,8 +29,17 @@ lint:
 fmt:
 	$(CARGO) fmt
 
+# Program, unit, users, documentation. Settings and keys are made by `vouchsafe init`: docs/operate.md.
 install: build
-	install -D -m 0755 $(BINARY) $(DESTDIR)/usr/bin/vouchsafe
+	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/vouchsafe
+	install -D -m 0644 deploy/vouchsafe.service $(DESTDIR)$(PREFIX)/lib/systemd/system/vouchsafe.service
+	install -D -m 0644 deploy/sysusers.d/vouchsafe.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/vouchsafe.conf
+	install -d $(DESTDIR)$(DOC)/examples/policies $(DESTDIR)$(DOC)/examples/postfix
+	install -m 0644 README.md CHANGELOG.md SECURITY.md LICENSE docs/flow.md docs/operate.md docs/threats.md $(DESTDIR)$(DOC)
+	install -m 0644 keys/README.md $(DESTDIR)$(DOC)/keys.md
+	install -m 0644 config/relay.toml $(DESTDIR)$(DOC)/examples
+	install -m 0644 config/policies/*.toml $(DESTDIR)$(DOC)/examples/policies
+	install -m 0644 deploy/postfix/* $(DESTDIR)$(DOC)/examples/postfix
 
 clean:
 	$(CARGO) clean

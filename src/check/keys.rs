@@ -143,16 +143,17 @@ fn certificate(keys: &KeyDir, list: &List, now: Timestamp, report: &mut Report) 
     };
     let place = format!("the certificate of \"{name}\"");
     if let Err(problem) = cert.sealable(now) {
-        let remedy = format!("replace it with `vouchsafe key rotate {name}`, and publish the new one");
+        let remedy = format!(
+            "make a new key with gpg, take it over with `vouchsafe key import {name} FILE`, and publish it"
+        );
         report.error(&place, format!("nobody can encrypt to it: {problem}"), remedy);
     }
     let ids: Vec<Address> = cert.emails().iter().filter_map(|email| email.parse().ok()).collect();
     for address in list.addresses.iter().filter(|a| !ids.iter().any(|id| id.same_mailbox(a))) {
         let what =
             format!("it has no User ID for {address}: mail programs will not find it for that address");
-        let remedy = format!(
-            "replace it with `vouchsafe key rotate {name}`, or add the User ID with gpg and `vouchsafe key import` it"
-        );
+        let remedy =
+            format!("add the User ID with gpg and take the key over with `vouchsafe key import {name} FILE`");
         if *address == list.address {
             report.error(&place, what, remedy);
         } else {
@@ -184,7 +185,7 @@ fn unusable(what: &str, error: &KeyError, report: &mut Report) {
         KeyError::WrongPassphrase(_) => {
             "use the passphrase that the key was made with: [keys] passphrase_file"
         }
-        _ => "restore it from a backup, or make a new one with `vouchsafe key rotate`",
+        _ => "restore it from a backup",
     };
     report.error(what, error.to_string(), remedy);
 }

@@ -339,7 +339,7 @@ fn head_missing() -> Failure {
         ErrorKind::Data,
         "the journal does not hold that head",
         "its chain has been cut or replaced since the head was kept, or the hash belongs to another relay",
-        "compare with the head that the team got by mail, and with a backup",
+        "compare with a head that you kept, and with a backup",
     )
 }
 

@@ -192,7 +192,7 @@ fn in_the_clear(address: &Address) -> Vec<u8> {
         &[
             &format!("{address} takes encrypted mail only, and this mail is not encrypted."),
             "Encrypt it with OpenPGP (PGP/MIME, or one armored message as the whole text) to the key of that address.",
-            &format!("To get the key: gpg --locate-keys {address} - or ask postmaster@{}", address.domain()),
+            &format!("For the key of {address} ask postmaster@{}", address.domain()),
         ],
     )
 }
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn the_refusal_of_clear_mail_tells_what_to_do() {
         let text = String::from_utf8(in_the_clear(&"distrib@lists.example.org".parse().unwrap())).unwrap();
-        assert!(text.contains("PGP/MIME") && text.contains("gpg --locate-keys distrib@lists.example.org"));
+        assert!(text.contains("PGP/MIME") && text.contains("For the key of distrib@lists.example.org"));
         assert!(text.lines().all(|l| l.len() <= 510), "RFC 5321 §4.5.3.1.5");
     }
 }

@@ -18,7 +18,7 @@ pub enum KeyError {
         source: std::io::Error,
     },
     /// A key is there already and is never overwritten.
-    #[error("{} exists and is not overwritten: use `key rotate` to replace a key", .0.display())]
+    #[error("{} exists and is not overwritten: use `key import` to replace a list's key", .0.display())]
     Exists(PathBuf),
     /// There is no such key.
     #[error("{} is missing: make the key with `init`, or restore it from a backup", .0.display())]

@@ -53,7 +53,9 @@ pub enum UnlockError {
     )]
     NoKey,
     /// It was altered or cut since it was sealed.
-    #[error("the spooled mail is damaged: run `store check`, and restore it from a backup if there is one")]
+    #[error(
+        "the spooled mail is damaged: look at the disk, and restore the data directory from a backup if there is one"
+    )]
     Damaged,
     /// Larger than the limit.
     #[error(

@@ -29,7 +29,7 @@ pub enum ToReaders {}
 /// Bytes that are no OpenPGP ciphertext of the wanted form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the stored bytes are not {0}: they were damaged or put there by something else; run `store check` to find the record"
+    "the stored bytes are not {0}: they were damaged or put there by something else; look at the disk, and restore the data directory from a backup"
 )]
 pub struct NotSealed(&'static str);
 

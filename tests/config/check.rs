@@ -152,7 +152,7 @@ fn an_address_without_user_id_is_found() {
     assert_eq!(finding(&report, "no User ID for reports@").severity, Severity::Error);
     let request = finding(&report, "no User ID for reports-request@");
     assert_eq!(request.severity, Severity::Warning);
-    assert!(request.remedy.contains("key rotate security"), "{request:?}");
+    assert!(request.remedy.contains("key import security"), "{request:?}");
 }
 
 #[test]
