@@ -1,155 +1,21 @@
 //! The journal: who did what, append-only and hash-chained for each list. Metadata only, people by opaque id.
 
+mod event;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::id::{Fingerprint, ListName, MemberId, ParcelId, SpoolId};
+pub use self::event::{Actor, Event, Note};
+use crate::id::ListName;
 use crate::ledger::record::{decode, encode};
-use crate::roster::Change;
-use crate::store::contract::{Batch, Expect, Space, Store, StoreError, Version};
+use crate::store::contract::{Batch, Entry, Expect, Space, Store, StoreError, Version};
 use crate::time::Timestamp;
 
 /// How often a commit is tried again when another node appended first.
 const TRIES: usize = 20;
-
-/// Who acted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Actor {
-    /// The relay by its rules.
-    Relay,
-    /// Somebody at the control socket, by the uid the kernel vouched for.
-    Admin(u32),
-}
-
-/// What happened. No variant can carry content or an address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Event {
-    /// A mail was admitted and copies were queued.
-    Relayed {
-        /// The mail.
-        mail: SpoolId,
-        /// The member who signed it, if one did.
-        signer: Option<MemberId>,
-        /// The verdict's name.
-        verdict: String,
-        /// How many copies were queued.
-        copies: u32,
-    },
-    /// A reader got no copy because its certificate cannot be used.
-    Missed {
-        /// The mail.
-        mail: SpoolId,
-        /// The reader.
-        member: MemberId,
-        /// What is wrong with the certificate.
-        problem: String,
-    },
-    /// A mail waits for a person.
-    Held {
-        /// The mail.
-        mail: SpoolId,
-        /// The reason's name.
-        reason: String,
-        /// The signing certificate, if it is known.
-        signer: Option<Fingerprint>,
-    },
-    /// A mail was dropped by a rule.
-    Dropped {
-        /// The mail.
-        mail: SpoolId,
-        /// The rule's name.
-        reason: String,
-    },
-    /// A held mail was let through to be judged again.
-    HoldReleased {
-        /// The mail.
-        mail: SpoolId,
-    },
-    /// A held mail was thrown away.
-    HoldDropped {
-        /// The mail.
-        mail: SpoolId,
-    },
-    /// A copy was taken over by the next hop.
-    Delivered {
-        /// The copy.
-        parcel: ParcelId,
-        /// Its reader.
-        member: MemberId,
-    },
-    /// A copy was refused for good.
-    Failed {
-        /// The copy.
-        parcel: ParcelId,
-        /// Its reader.
-        member: MemberId,
-        /// The reply code, such as `550`.
-        code: String,
-    },
-    /// A queued copy was withdrawn because its reader was removed.
-    Withdrawn {
-        /// The copy.
-        parcel: ParcelId,
-        /// Its reader.
-        member: MemberId,
-    },
-    /// A copy was on its way when its reader was removed.
-    LeftBeforeRemoval {
-        /// The copy.
-        parcel: ParcelId,
-        /// Its reader.
-        member: MemberId,
-    },
-    /// A queued copy was dropped by the admin.
-    ParcelDropped {
-        /// The copy.
-        parcel: ParcelId,
-        /// Its reader.
-        member: MemberId,
-    },
-    /// The roster changed.
-    Roster {
-        /// How.
-        #[serde(flatten)]
-        change: Change,
-    },
-    /// The list stopped or resumed relaying.
-    Paused {
-        /// Whether it stands still now.
-        paused: bool,
-    },
-    /// The list's key was replaced.
-    KeyImported {
-        /// The new certificate.
-        fingerprint: Fingerprint,
-    },
-    /// A new spool key took over.
-    SpoolKeyRotated {
-        /// The new certificate.
-        fingerprint: Fingerprint,
-    },
-    /// A drained spool key was destroyed.
-    SpoolKeyDestroyed {
-        /// The old certificate.
-        fingerprint: Fingerprint,
-    },
-}
-
-/// Something to write: the chain's list (`None`: the relay's own chain), who, what.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// Whose chain.
-    pub list: Option<ListName>,
-    /// Who.
-    pub actor: Actor,
-    /// What.
-    pub event: Event,
-}
 
 /// One link of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -300,7 +166,7 @@ impl Journal {
     /// # Errors
     /// When the store fails.
     pub fn links(&self, list: Option<&ListName>, after: u64, limit: usize) -> Result<Vec<Link>, StoreError> {
-        self.stored(list, after, limit)?.into_iter().map(|stored| link(&stored)).collect()
+        self.entries(list, after, limit)?.iter().map(link).collect()
     }
 
     /// Checks a whole chain against its head and, where one is given, against a head that somebody kept elsewhere.
@@ -312,24 +178,26 @@ impl Journal {
         list: Option<&ListName>,
         kept: Option<[u8; 32]>,
     ) -> Result<Result<Head, Broken>, StoreError> {
-        let end = self.head(list)?;
+        let mut end = self.head(list)?;
         let mut at = Head::EMPTY;
         let mut kept_seen = kept.is_none_or(|kept| kept == Head::EMPTY.hash);
         loop {
-            let links = self.stored(list, at.seq, 1000)?;
-            if links.is_empty() {
-                break;
-            }
-            for stored in links {
-                let seq = at.seq + 1;
-                let hash = link_hash(&at.hash, &stored.payload);
-                match link(&stored) {
-                    Ok(link) if link.seq != seq => return Ok(Err(Broken::Missing(seq))),
-                    Ok(link) if link.hash == hash => {}
-                    _ => return Ok(Err(Broken::Changed(seq))),
+            for entry in self.entries(list, at.seq, 1000)? {
+                match follow(&at, list, &entry)? {
+                    Ok(next) => at = next,
+                    Err(broken) => return Ok(Err(broken)),
                 }
-                kept_seen |= kept == Some(hash);
-                at = Head { seq, hash };
+                kept_seen |= kept == Some(at.hash);
+            }
+            if at.seq > end.seq {
+                // Either the chain grew since its head was read, or it is longer than its head.
+                let now = self.head(list)?;
+                if now == end {
+                    return Ok(Err(Broken::Cut { found: at.seq, head: end.seq }));
+                }
+                end = now;
+            } else if self.entries(list, at.seq, 1)?.is_empty() {
+                break;
             }
         }
         if at.seq != end.seq {
@@ -341,14 +209,34 @@ impl Journal {
         Ok(if kept_seen { Ok(end) } else { Err(Broken::HeadUnknown) })
     }
 
-    fn stored(&self, list: Option<&ListName>, after: u64, limit: usize) -> Result<Vec<Stored>, StoreError> {
+    fn entries(&self, list: Option<&ListName>, after: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let after = link_key(list, after);
-        let entries = self.store.scan(Space::Journal, &chain_key(list), Some(&after), limit)?;
-        entries.iter().map(|entry| decode(&entry.value)).collect()
+        self.store.scan(Space::Journal, &chain_key(list), Some(&after), limit)
     }
 }
 
-fn link(stored: &Stored) -> Result<Link, StoreError> {
+/// The head of the chain with this entry behind `at`, or what is wrong with the entry.
+fn follow(at: &Head, list: Option<&ListName>, entry: &Entry) -> Result<Result<Head, Broken>, StoreError> {
+    let seq = at.seq + 1;
+    let read = decode::<Stored>(&entry.value).and_then(|s| Ok((decode::<Payload>(&s.payload)?, s)));
+    let (payload, stored) = match read {
+        Ok(read) => read,
+        // Not changed, but from a later release.
+        Err(error @ StoreError::TooNew { .. }) => return Err(error),
+        Err(_) => return Ok(Err(Broken::Changed(seq))),
+    };
+    let hash = link_hash(&at.hash, &stored.payload);
+    Ok(if payload.seq != seq || entry.key != link_key(list, seq) {
+        Err(Broken::Missing(seq))
+    } else if stored.hash != hash || payload.list.as_ref() != list {
+        Err(Broken::Changed(seq))
+    } else {
+        Ok(Head { seq, hash })
+    })
+}
+
+fn link(entry: &Entry) -> Result<Link, StoreError> {
+    let stored: Stored = decode(&entry.value)?;
     let payload: Payload = decode(&stored.payload)?;
     let hash = <[u8; 32]>::try_from(stored.hash.as_slice())
         .map_err(|_| StoreError::Damaged("a journal hash has the wrong length".to_owned()))?;

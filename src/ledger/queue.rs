@@ -1,55 +1,20 @@
 //! Copies that wait for the courier: Due → Claimed → Delivered | Deferred | Failed.
 
+mod outcome;
 mod row;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::row::{Record, printable, row, state};
-pub use self::row::{Row, State};
+use self::outcome::{expect_lease, expect_version, note, outcome, remove, unchanged};
+pub use self::row::{Done, Job, KEEP_FAILED, Row, State};
+use self::row::{Record, row, state};
 use crate::id::{ListName, MemberId, ParcelId};
 use crate::ledger::journal::{Actor, Event, Journal, Note};
-use crate::ledger::record::{decode, encode};
+use crate::ledger::record::{decode, encode, readable};
 use crate::mail::parcel::Parcel;
-use crate::store::contract::{self, Batch, Entry, Expect, Lease, Space, Store, StoreError, Version};
+use crate::store::contract::{self, Batch, Entry, Expect, Lease, Space, Store, StoreError};
 use crate::time::Timestamp;
-
-/// How long a failed copy stays to be looked at and retried before it is forgotten.
-pub const KEEP_FAILED: Duration = Duration::from_secs(5 * 24 * 3600);
-
-/// A claimed copy.
-pub struct Job {
-    /// The copy.
-    pub parcel: Parcel,
-    /// Delivery attempts before this one.
-    pub attempts: u32,
-    /// Since when it is queued.
-    pub queued_at: Timestamp,
-    lease: Lease,
-    last: Option<String>,
-}
-
-/// What became of a delivery attempt. `reply` is what `queue ls` shows: the next hop's reply or what went wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Done {
-    /// The next hop took it over.
-    Delivered {
-        /// Its reply.
-        reply: String,
-    },
-    /// Not now.
-    Deferred {
-        /// Why.
-        reply: String,
-        /// When to try again.
-        until: Timestamp,
-    },
-    /// Never.
-    Failed {
-        /// Why.
-        reply: String,
-    },
-}
 
 /// The queue of a store.
 #[derive(Clone)]
@@ -93,22 +58,21 @@ impl Queue {
     /// When the store fails.
     pub fn claim(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Job>, StoreError> {
         let lease_ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
-        let mut jobs = Vec::new();
-        for claim in self.store.claim(Space::Queue, now.millis(), lease_ms, limit)? {
+        let claims = self.store.claim(Space::Queue, now.millis(), lease_ms, limit)?;
+        let jobs = readable(claims.into_iter().map(|claim| {
             let record: Record = decode(&claim.entry.value)?;
             if record.failed {
-                self.forget(&record.parcel, claim.lease)?;
-                continue;
+                return self.forget(&record.parcel, claim.lease).map(|()| None);
             }
-            jobs.push(Job {
+            Ok(Some(Job {
                 parcel: record.parcel,
                 attempts: record.attempts,
                 queued_at: record.queued_at,
                 lease: claim.lease,
                 last: record.last,
-            });
-        }
-        Ok(jobs)
+            }))
+        }))?;
+        Ok(jobs.into_iter().flatten().collect())
     }
 
     /// When the next copy is due.
@@ -201,6 +165,10 @@ impl Queue {
     /// # Errors
     /// When the store fails.
     pub fn retry(&self, id: ParcelId, now: Timestamp) -> Result<bool, StoreError> {
+        again(|| self.retry_once(id, now))
+    }
+
+    fn retry_once(&self, id: ParcelId, now: Timestamp) -> Result<bool, StoreError> {
         let Some(entry) = self.store.get(Space::Queue, id.as_bytes())? else { return Ok(false) };
         let mut record: Record = decode(&entry.value)?;
         if entry.attempts > 0 && !record.failed {
@@ -220,7 +188,11 @@ impl Queue {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn drop_parcel(&self, id: ParcelId, actor: Actor, now: Timestamp) -> Result<bool, StoreError> {
+    pub fn drop_parcel(&self, id: ParcelId, actor: &Actor, now: Timestamp) -> Result<bool, StoreError> {
+        again(|| self.drop_once(id, actor.clone(), now))
+    }
+
+    fn drop_once(&self, id: ParcelId, actor: Actor, now: Timestamp) -> Result<bool, StoreError> {
         let Some(entry) = self.store.get(Space::Queue, id.as_bytes())? else { return Ok(false) };
         let record: Record = decode(&entry.value)?;
         let mut batch = Batch::new();
@@ -286,14 +258,32 @@ impl Queue {
         let mut batch = Batch::new();
         let notes: Vec<Note> = outcome(&mut batch, one, now)?.into_iter().collect();
         match self.journal.commit(&batch, &notes, now) {
-            Err(StoreError::Conflict(Space::Queue)) => {
-                // The entry is gone or changed: its reader was removed while the copy was on its way.
-                let parcel = &one.0.parcel;
-                let left = matches!(one.1, Done::Delivered { .. });
-                let event = Event::LeftBeforeRemoval { parcel: parcel.id, member: parcel.member.clone() };
-                let notes = [note(parcel, Actor::Relay, event)];
-                if left { self.journal.commit(&Batch::new(), &notes, now) } else { Ok(()) }
+            Err(StoreError::Conflict(Space::Queue)) => match one {
+                (job, Done::Delivered { .. }) => self.record_unclaimed(&job.parcel, now),
+                // Whoever took it away, or has it in hands now, decides.
+                _ => Ok(()),
+            },
+            other => other,
+        }
+    }
+
+    /// Records the delivery of a copy whose lease is gone.
+    fn record_unclaimed(&self, parcel: &Parcel, now: Timestamp) -> Result<(), StoreError> {
+        let (id, member) = (parcel.id, parcel.member.clone());
+        let mut batch = Batch::new();
+        let event = match self.store.get(Space::Queue, id.as_bytes())? {
+            // Its reader was removed while the copy was on its way.
+            None => Event::LeftBeforeRemoval { parcel: id, member },
+            // The lease ran out and somebody claimed it anew: it is delivered all the same, and not to be sent again.
+            Some(entry) => {
+                expect_version(&mut batch, &entry);
+                remove(&mut batch, parcel);
+                Event::Delivered { parcel: id, member }
             }
+        };
+        match self.journal.commit(&batch, &[note(parcel, Actor::Relay, event)], now) {
+            // Removed or recorded by another in this very moment.
+            Err(StoreError::Conflict(Space::Queue)) => Ok(()),
             other => other,
         }
     }
@@ -302,7 +292,11 @@ impl Queue {
         let mut batch = Batch::new();
         batch.expect(Expect::Lease(Space::Queue, parcel.id.as_bytes().to_vec(), lease));
         remove(&mut batch, parcel);
-        self.store.commit(batch)
+        match self.store.commit(batch) {
+            // It was retried or dropped in this very moment.
+            Ok(()) | Err(StoreError::Conflict(Space::Queue)) => Ok(()),
+            other => other,
+        }
     }
 
     fn each(&self, mut visit: impl FnMut(Entry, Record) -> Result<(), StoreError>) -> Result<(), StoreError> {
@@ -319,62 +313,16 @@ impl Queue {
     }
 }
 
-/// What one finished attempt does to the store, and what the journal says of it.
-fn outcome(batch: &mut Batch, (job, done): &(Job, Done), now: Timestamp) -> Result<Option<Note>, StoreError> {
-    let parcel = &job.parcel;
-    expect_lease(batch, job);
-    let attempts = job.attempts.saturating_add(1);
-    let record = |failed: bool, reply: &str| Record {
-        failed,
-        attempts,
-        last: Some(printable(reply)),
-        ..unchanged(job)
-    };
-    let key = *parcel.id.as_bytes();
-    match done {
-        Done::Delivered { .. } => {
-            remove(batch, parcel);
-            let event = Event::Delivered { parcel: parcel.id, member: parcel.member.clone() };
-            Ok(Some(note(parcel, Actor::Relay, event)))
-        }
-        Done::Deferred { reply, until } => {
-            batch.put_due(Space::Queue, key, encode(&record(false, reply))?, until.millis());
-            Ok(None)
-        }
-        Done::Failed { reply } => {
-            let until = now.after(KEEP_FAILED).millis();
-            batch.put_due(Space::Queue, key, encode(&record(true, reply))?, until);
-            let code = reply.chars().take_while(|c| c.is_ascii_digit() || *c == '.').take(12).collect();
-            let event = Event::Failed { parcel: parcel.id, member: parcel.member.clone(), code };
-            Ok(Some(note(parcel, Actor::Relay, event)))
+/// How often a change is tried when the courier has the copy in hands at that moment.
+const TRIES: usize = 10;
+
+/// Reads and decides again where somebody was quicker.
+fn again<T>(mut change: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    for _ in 1..TRIES {
+        match change() {
+            Err(StoreError::Conflict(_)) => {}
+            other => return other,
         }
     }
-}
-
-fn unchanged(job: &Job) -> Record {
-    Record {
-        parcel: job.parcel.clone(),
-        queued_at: job.queued_at,
-        attempts: job.attempts,
-        failed: false,
-        last: job.last.clone(),
-    }
-}
-
-fn note(parcel: &Parcel, actor: Actor, event: Event) -> Note {
-    Note { list: Some(parcel.list.clone()), actor, event }
-}
-
-fn remove(batch: &mut Batch, parcel: &Parcel) {
-    batch.delete(Space::Queue, *parcel.id.as_bytes());
-    batch.unname(contract::BodyId(*parcel.body.as_bytes()));
-}
-
-fn expect_lease(batch: &mut Batch, job: &Job) {
-    batch.expect(Expect::Lease(Space::Queue, job.parcel.id.as_bytes().to_vec(), job.lease));
-}
-
-fn expect_version(batch: &mut Batch, entry: &Entry) {
-    let version: Version = entry.version;
-    batch.expect(Expect::Version(Space::Queue, entry.key.clone(), version));
+    change()
 }

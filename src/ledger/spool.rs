@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{BodyId, Entropy, Fingerprint, ListName, SpoolId};
-use crate::ledger::record::{decode, encode};
+use crate::ledger::record::{decode, encode, readable};
 use crate::pgp::sealed::{AtRest, Sealed};
 use crate::store::contract::{self, Batch, Expect, Lease, Space, Store, StoreError};
 use crate::time::Timestamp;
@@ -62,7 +62,7 @@ impl Spool {
     /// Puts one sealed mail for these lists. When it returns the mail is durable, and only then may 250 be said.
     ///
     /// # Errors
-    /// When the store fails; then nothing was taken.
+    /// When the store fails, or no list is named; then nothing was taken.
     pub fn put(
         &self,
         sealed: &Sealed<AtRest>,
@@ -71,6 +71,10 @@ impl Spool {
         now: Timestamp,
         entropy: &Entropy,
     ) -> Result<SpoolId, StoreError> {
+        if lists.is_empty() {
+            // Nobody would ever claim it: to say that it was taken would lose it.
+            return Err(StoreError::Io { doing: "spool a mail", why: "it is for no list".to_owned() });
+        }
         let body = BodyId::new(now, entropy);
         // RFC 5321 §4.2.5: with 250 we take the responsibility, so the body first, then its records, then the answer.
         self.store.put_body(contract::BodyId(*body.as_bytes()), sealed.as_bytes())?;
@@ -97,22 +101,19 @@ impl Spool {
     pub fn claim(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Spooled>, StoreError> {
         let lease_ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
         let claims = self.store.claim(Space::Spool, now.millis(), lease_ms, limit)?;
-        claims
-            .into_iter()
-            .map(|claim| {
-                let record: Record = decode(&claim.entry.value)?;
-                Ok(Spooled {
-                    id: spool_id(&claim.entry.key)?,
-                    list: record.list,
-                    size: record.size,
-                    spool_key: record.spool_key,
-                    claims: record.claims.saturating_add(claim.entry.attempts),
-                    released: record.released,
-                    body: record.body,
-                    lease: claim.lease,
-                })
+        readable(claims.into_iter().map(|claim| {
+            let record: Record = decode(&claim.entry.value)?;
+            Ok(Spooled {
+                id: spool_id(&claim.entry.key)?,
+                list: record.list,
+                size: record.size,
+                spool_key: record.spool_key,
+                claims: record.claims.saturating_add(claim.entry.attempts),
+                released: record.released,
+                body: record.body,
+                lease: claim.lease,
             })
-            .collect()
+        }))
     }
 
     /// The sealed mail of a claim.

@@ -1,6 +1,7 @@
 //! The header fields of what leaves: protected inside, an allow-list outside.
 
 use crate::mail::address::Address;
+use crate::mime::write::mailbox;
 use crate::time::Timestamp;
 
 /// The field that marks what this relay sent, so that it never relays its own copies again.
@@ -30,7 +31,7 @@ impl Identity<'_> {
     #[must_use]
     pub fn outer(&self) -> Vec<(&'static str, String)> {
         let mut fields = vec![
-            ("From", format!("{} <{}>", phrase(self.title), self.list)),
+            ("From", mailbox(Some(self.title), &self.list.to_string())),
             ("To", self.list.to_string()),
             ("Subject", HIDDEN_SUBJECT.to_owned()),
             ("Date", self.date.rfc5322()),
@@ -76,12 +77,6 @@ pub fn list_id(list: &Address) -> String {
 
 fn help_address(list: &Address) -> String {
     list.with_suffix("-request").map_or_else(|_| list.to_string(), |a| a.to_string())
-}
-
-/// A display name as an RFC 5322 §3.2.5 phrase; list titles are plain ASCII by their type's check.
-fn phrase(title: &str) -> String {
-    let atoms = title.bytes().all(|b| b.is_ascii_alphanumeric() || b == b' ' || b == b'-');
-    if atoms { title.to_owned() } else { format!("\"{}\"", title.replace(['"', '\\', '\r', '\n'], "'")) }
 }
 
 #[cfg(test)]

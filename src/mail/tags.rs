@@ -20,8 +20,8 @@ impl<'a> Tags<'a> {
     }
 
     /// The message-id (without angle brackets) that stands for `original` outside and inside: itself if we made it,
-    /// else a keyed hash. So threads hold whether a reader's program answers with our id or with the original, and
-    /// nobody learns the original's host or time.
+    /// every letter of it, else a keyed hash. So threads hold whether a reader's program answers with our id or with
+    /// the original, and nobody learns the original's host or time.
     #[must_use]
     pub fn message_id(&self, original: &str, domain: &Domain) -> String {
         if self.made(original) {
@@ -41,10 +41,10 @@ impl<'a> Tags<'a> {
     /// Whether a message-id carries our tag.
     #[must_use]
     pub fn made(&self, id: &str) -> bool {
-        let Some((local, _)) = id.split_once('@') else { return false };
+        let Some((local, domain)) = id.split_once('@') else { return false };
         let Some((name, tag)) = local.split_once('.') else { return false };
         // The comparison need not be in constant time: a tag that was guessed lets someone choose a thread's name.
-        name.len() == 24 && self.tag(name) == tag
+        name.len() == 24 && self.tag(name, domain) == tag
     }
 
     /// The replay digest of a signed mail: the same for the same signature on the same list, however it was encrypted.
@@ -54,11 +54,12 @@ impl<'a> Tags<'a> {
     }
 
     fn tagged(&self, name: &str, domain: &Domain) -> String {
-        format!("{name}.{}@{domain}", self.tag(name))
+        format!("{name}.{}@{domain}", self.tag(name, domain.as_str()))
     }
 
-    fn tag(&self, name: &str) -> String {
-        short(&self.mac(b"tag", &[name.as_bytes()]), 10)
+    /// Over the whole id: nobody can put words of his own behind a tag that he saw.
+    fn tag(&self, name: &str, domain: &str) -> String {
+        short(&self.mac(b"tag", &[name.as_bytes(), domain.as_bytes()]), 10)
     }
 
     fn mac(&self, purpose: &[u8], parts: &[&[u8]]) -> [u8; 32] {
@@ -96,6 +97,10 @@ mod tests {
         assert_eq!(tags.message_id(&ours, &domain()), ours, "f(f(id)) = f(id)");
         assert_eq!(tags.message_id("CAF=secret-host@laptop.ada.example", &domain()), ours);
         assert!(!Tags::new(&[8; 32]).made(&ours), "another relay's id is not ours");
+        let told = ours.replace("@lists.example.org", "@overflow-in-the-parser.example");
+        assert!(!tags.message_id(&told, &domain()).contains("overflow"), "no words behind a tag of ours");
+        let elsewhere = "other.example.org".parse().unwrap();
+        assert_eq!(tags.message_id(&ours, &elsewhere), ours, "threads hold across the relay's lists");
     }
 
     #[test]

@@ -15,6 +15,9 @@ use crate::relay::world::World;
 use crate::secret::Plaintext;
 use crate::time::Timestamp;
 
+/// The longest author's name that a copy's From shows, in characters: what stands behind it must stay in sight.
+const MAX_NAME: usize = 60;
+
 /// How many ids a References line keeps: the first and the latest (RFC 5322 §3.6.4 sets no bound; header limits do).
 const MAX_REFERENCES: usize = 20;
 
@@ -94,7 +97,8 @@ impl Inner {
             self.headers.as_ref().and_then(|h| h.subject.as_ref()).or(self.outer_subject.as_ref())?;
         let text = String::from_utf8_lossy(subject.expose()).trim().to_owned();
         // What mail programs write outside when the real subject is inside tells nothing.
-        let dummy = text.is_empty() || text == "..." || text == "[...]" || text == "Encrypted Message";
+        let dummies = ["", "...", "[...]", "Encrypted Message"];
+        let dummy = dummies.iter().any(|dummy| text.eq_ignore_ascii_case(dummy));
         (!dummy).then_some(text)
     }
 
@@ -170,12 +174,21 @@ fn sender_name(inner: &Inner, source: &Source<'_>, world: &World<'_>) -> String 
         .author()
         .and_then(|m| m.name.as_ref())
         .map(|n| String::from_utf8_lossy(n.expose()).into_owned());
-    let name = name.filter(|n| !n.trim().is_empty());
-    let address = || inner.author().and_then(|m| m.address.clone());
+    let name = name.map(|n| harmless(&n)).filter(|n| !n.is_empty());
+    let address = || inner.author().and_then(|m| m.address.as_deref().map(harmless));
     match name.or_else(address) {
-        Some(name) => format!("{} (unverified) via {title}", name.trim()),
+        Some(name) => format!("{name} (unverified) via {title}"),
         None => format!("Unknown sender via {title}"),
     }
+}
+
+/// A name of the author's choosing that cannot hide what stands behind it: no characters that turn the direction of
+/// writing or take no room (Unicode's Bidi_Control and the zero widths), no gaps, not endless.
+fn harmless(name: &str) -> String {
+    let unseen = |c: &char| matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let seen: String = name.chars().filter(|c| !unseen(c)).collect();
+    let words: Vec<&str> = seen.split_whitespace().collect();
+    words.join(" ").chars().take(MAX_NAME).collect::<String>().trim_end().to_owned()
 }
 
 enum Part<'a> {
@@ -197,15 +210,19 @@ fn payload_part<'a>(source: &Source<'a>, limits: &Limits) -> Part<'a> {
         return Part::Wrapped(opaque_part(source.raw, "original.eml"));
     };
     let payload = opened.payload().expose();
+    // Shown inline, it would be decrypted by a reader's own program and leak with the answer.
+    let inline = !source.note.holds_encrypted;
     match opened.how() {
-        How::PgpMime => match scan(payload, limits) {
-            Ok(entity) if holds_encrypted(entity) => Part::Wrapped(rfc822_part(payload, "attachment")),
+        How::PgpMime if inline => match scan(payload, limits) {
             Ok(entity) if is_entity(&entity) => Part::AsIs(payload),
             Ok(_) => Part::Wrapped(plain_part(payload)),
             Err(_) => Part::Wrapped(opaque_part(payload, "payload")),
         },
-        How::Inline => Part::Wrapped(plain_part(payload)),
-        How::Clear => Part::Wrapped(rfc822_part(source.raw, "inline")),
+        How::PgpMime => Part::Wrapped(rfc822_part(payload, "attachment")),
+        How::Inline if inline => Part::Wrapped(plain_part(payload)),
+        How::Inline => Part::Wrapped(opaque_part(payload, "message.txt")),
+        How::Clear if inline => Part::Wrapped(rfc822_part(source.raw, "inline")),
+        How::Clear => Part::Wrapped(rfc822_part(source.raw, "attachment")),
         How::Closed(_) => Part::Wrapped(rfc822_part(source.raw, "attachment")),
     }
 }
@@ -226,8 +243,14 @@ fn plain_part(text: &[u8]) -> Vec<u8> {
     part
 }
 
-/// Whether a payload holds further encrypted parts, for the note.
+/// Whether what was opened holds further encrypted parts, or might to some mail program. What stayed closed is
+/// attached anyway.
 #[must_use]
 pub fn payload_holds_encrypted(opened: &Opened, limits: &Limits) -> bool {
-    matches!(opened.how(), How::PgpMime) && scan(opened.payload().expose(), limits).is_ok_and(holds_encrypted)
+    let payload = opened.payload().expose();
+    match opened.how() {
+        How::PgpMime | How::Clear => scan(payload, limits).is_ok_and(holds_encrypted),
+        How::Inline => scan(&plain_part(payload), limits).map_or(true, holds_encrypted),
+        How::Closed(_) => false,
+    }
 }

@@ -127,7 +127,7 @@ impl Desk {
     }
 
     fn queue_drop(&self, id: ParcelId, actor: &Actor) -> Reply {
-        if !self.queue.drop_parcel(id, actor.clone(), self.clock.now())? {
+        if !self.queue.drop_parcel(id, actor, self.clock.now())? {
             return Err(no_parcel(id));
         }
         Ok(done(format!("{id} is gone; its reader will not get it")))

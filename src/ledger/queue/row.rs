@@ -1,11 +1,50 @@
 //! One queued copy: as it is stored, and as people see it.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ListName, MemberId, ParcelId};
 use crate::mail::parcel::Parcel;
-use crate::store::contract::Entry;
+use crate::store::contract::{Entry, Lease};
 use crate::time::Timestamp;
+
+/// How long a failed copy stays to be looked at and retried before it is forgotten.
+pub const KEEP_FAILED: Duration = Duration::from_secs(5 * 24 * 3600);
+
+/// A claimed copy.
+pub struct Job {
+    /// The copy.
+    pub parcel: Parcel,
+    /// Delivery attempts before this one.
+    pub attempts: u32,
+    /// Since when it is queued.
+    pub queued_at: Timestamp,
+    pub(super) lease: Lease,
+    pub(super) last: Option<String>,
+}
+
+/// What became of a delivery attempt. `reply` is what `queue ls` shows: the next hop's reply or what went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The next hop took it over.
+    Delivered {
+        /// Its reply.
+        reply: String,
+    },
+    /// Not now.
+    Deferred {
+        /// Why.
+        reply: String,
+        /// When to try again.
+        until: Timestamp,
+    },
+    /// Never.
+    Failed {
+        /// Why.
+        reply: String,
+    },
+}
 
 /// The longest reply of a next hop that is kept, in bytes.
 const MAX_REPLY: usize = 500;

@@ -1,0 +1,142 @@
+//! What the journal can say: metadata only, people by opaque id.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Fingerprint, ListName, MemberId, ParcelId, SpoolId};
+use crate::roster::Change;
+
+/// Who acted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Actor {
+    /// The relay by its rules.
+    Relay,
+    /// Somebody at the control socket, by the uid the kernel vouched for.
+    Admin(u32),
+}
+
+/// What happened. No variant can carry content or an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Event {
+    /// A mail was admitted and copies were queued.
+    Relayed {
+        /// The mail.
+        mail: SpoolId,
+        /// The member who signed it, if one did.
+        signer: Option<MemberId>,
+        /// The verdict's name.
+        verdict: String,
+        /// How many copies were queued.
+        copies: u32,
+    },
+    /// A reader got no copy because its certificate cannot be used.
+    Missed {
+        /// The mail.
+        mail: SpoolId,
+        /// The reader.
+        member: MemberId,
+        /// What is wrong with the certificate.
+        problem: String,
+    },
+    /// A mail waits for a person.
+    Held {
+        /// The mail.
+        mail: SpoolId,
+        /// The reason's name.
+        reason: String,
+        /// The signing certificate, if it is known.
+        signer: Option<Fingerprint>,
+    },
+    /// A mail was dropped by a rule.
+    Dropped {
+        /// The mail.
+        mail: SpoolId,
+        /// The rule's name.
+        reason: String,
+    },
+    /// A held mail was let through to be judged again.
+    HoldReleased {
+        /// The mail.
+        mail: SpoolId,
+    },
+    /// A held mail was thrown away.
+    HoldDropped {
+        /// The mail.
+        mail: SpoolId,
+    },
+    /// A copy was taken over by the next hop.
+    Delivered {
+        /// The copy.
+        parcel: ParcelId,
+        /// Its reader.
+        member: MemberId,
+    },
+    /// A copy was refused for good.
+    Failed {
+        /// The copy.
+        parcel: ParcelId,
+        /// Its reader.
+        member: MemberId,
+        /// The reply code, such as `550`.
+        code: String,
+    },
+    /// A queued copy was withdrawn because its reader was removed.
+    Withdrawn {
+        /// The copy.
+        parcel: ParcelId,
+        /// Its reader.
+        member: MemberId,
+    },
+    /// A copy was on its way when its reader was removed.
+    LeftBeforeRemoval {
+        /// The copy.
+        parcel: ParcelId,
+        /// Its reader.
+        member: MemberId,
+    },
+    /// A queued copy was dropped by the admin.
+    ParcelDropped {
+        /// The copy.
+        parcel: ParcelId,
+        /// Its reader.
+        member: MemberId,
+    },
+    /// The roster changed.
+    Roster {
+        /// How.
+        #[serde(flatten)]
+        change: Change,
+    },
+    /// The list stopped or resumed relaying.
+    Paused {
+        /// Whether it stands still now.
+        paused: bool,
+    },
+    /// The list's key was replaced.
+    KeyImported {
+        /// The new certificate.
+        fingerprint: Fingerprint,
+    },
+    /// A new spool key took over.
+    SpoolKeyRotated {
+        /// The new certificate.
+        fingerprint: Fingerprint,
+    },
+    /// A drained spool key was destroyed.
+    SpoolKeyDestroyed {
+        /// The old certificate.
+        fingerprint: Fingerprint,
+    },
+}
+
+/// Something to write: the chain's list (`None`: the relay's own chain), who, what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Whose chain.
+    pub list: Option<ListName>,
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub event: Event,
+}

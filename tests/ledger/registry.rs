@@ -1,0 +1,152 @@
+//! Roster, certificates, list states, and what was seen before.
+
+use std::time::Duration;
+
+use vouchsafe::id::Fingerprint;
+use vouchsafe::ledger::certs::CertBook;
+use vouchsafe::ledger::record::FORMAT;
+use vouchsafe::ledger::registry::{ListState, Registry};
+use vouchsafe::ledger::seen;
+use vouchsafe::roster::Roster;
+use vouchsafe::roster::membership::{Member, Role, Standing};
+use vouchsafe::store::contract::{Batch, Space, StoreError};
+
+use crate::{Bench, T0, at, list};
+
+fn member(n: u8) -> Member {
+    Member {
+        id: format!("m-{n}").parse().unwrap(),
+        address: format!("m{n}@example.org").parse().unwrap(),
+        fingerprint: if n.is_multiple_of(2) { Fingerprint::V4([n; 20]) } else { Fingerprint::V6([n; 32]) },
+        role: Role::Team { name: format!("Persön {n}"), role: None },
+        standing: Standing::Active,
+        since: T0,
+        format: None,
+    }
+}
+
+fn add(roster: &Roster, n: u8) -> Roster {
+    roster.add_member(&list("a"), member(n)).unwrap().0
+}
+
+#[test]
+fn the_roster_changes_only_for_who_read_the_latest() {
+    let mut bench = Bench::new();
+    let registry = bench.registry();
+    let (one, other) = (registry.roster().unwrap(), registry.roster().unwrap());
+    assert_eq!(one.roster, Roster::default());
+    let set = |read, roster: &Roster| {
+        let mut batch = Batch::new();
+        Registry::set_roster(&mut batch, read, roster).unwrap();
+        bench.store().commit(batch)
+    };
+    set(&one, &add(&one.roster, 1)).unwrap();
+    // Both read an empty roster; only one may be the first.
+    assert!(matches!(set(&other, &add(&other.roster, 2)), Err(StoreError::Conflict(Space::Registry))));
+    let read = registry.roster().unwrap();
+    set(&read, &add(&read.roster, 3)).unwrap();
+    assert!(matches!(set(&read, &add(&read.roster, 4)), Err(StoreError::Conflict(Space::Registry))));
+
+    // A commit that only relies on the roster notices as well.
+    let mut relies = Batch::new();
+    relies.expect(read.unchanged());
+    relies.put(Space::Queue, *b"k", vec![1]);
+    assert!(matches!(bench.store().commit(relies), Err(StoreError::Conflict(Space::Registry))));
+    let latest = registry.roster().unwrap();
+    let mut relies = Batch::new();
+    relies.expect(latest.unchanged());
+    bench.store().commit(relies).unwrap();
+
+    drop(registry);
+    bench.reopen();
+    let read = bench.registry().roster().unwrap();
+    assert_eq!(
+        read.roster.members(&list("a")),
+        [member(1), member(3)],
+        "names and both kinds of fingerprint"
+    );
+}
+
+#[test]
+fn list_states_stand_alone_and_default_to_running() {
+    let bench = Bench::new();
+    let registry = bench.registry();
+    assert_eq!(registry.list_state(&list("a")).unwrap(), ListState { paused: false });
+    let mut batch = Batch::new();
+    Registry::set_list_state(&mut batch, &list("a"), ListState { paused: true }).unwrap();
+    bench.store().commit(batch).unwrap();
+    assert!(registry.list_state(&list("a")).unwrap().paused);
+    assert!(!registry.list_state(&list("a-b")).unwrap().paused);
+    assert_eq!(registry.roster().unwrap().roster, Roster::default());
+}
+
+#[test]
+fn records_of_a_later_format_are_refused() {
+    let bench = Bench::new();
+    let registry = bench.registry();
+    let mut batch = Batch::new();
+    Registry::set_roster(&mut batch, &registry.roster().unwrap(), &add(&Roster::default(), 1)).unwrap();
+    Registry::set_list_state(&mut batch, &list("a"), ListState { paused: true }).unwrap();
+    bench.store().commit(batch).unwrap();
+    for entry in bench.entries(Space::Registry) {
+        let mut value = entry.value;
+        value[0] = FORMAT + 1;
+        bench.overwrite(Space::Registry, &entry.key, value);
+    }
+    assert!(matches!(registry.roster(), Err(StoreError::TooNew { found: 2, known: 1 })));
+    assert!(matches!(registry.list_state(&list("a")), Err(StoreError::TooNew { .. })));
+}
+
+#[test]
+fn a_certificate_is_read_anew_when_it_changes() {
+    let bench = Bench::new();
+    let book = CertBook::new(bench.registry());
+    let dir = tempfile::tempdir().unwrap();
+    let keys = vouchsafe::pgp::keyring::KeyDir::new(dir.path());
+    let pass = vouchsafe::pgp::keyring::Passphrase::random(&bench.entropy);
+    let id = |address: &str| vouchsafe::pgp::keyring::UserId { name: "A".into(), address: address.into() };
+    let cert = keys.create_list(&list("a"), &[id("a@example.org")], &pass, T0).unwrap();
+    let fingerprint = cert.fingerprint();
+    assert!(book.get(fingerprint).unwrap().is_none());
+    let set = |bytes| {
+        let mut batch = Batch::new();
+        Registry::set_cert(&mut batch, fingerprint, bytes);
+        bench.store().commit(batch).unwrap();
+    };
+    set(cert.to_bytes());
+    assert_eq!(book.get(fingerprint).unwrap().unwrap().emails(), ["a@example.org"]);
+    set(b"damaged".to_vec());
+    assert!(book.get(fingerprint).unwrap().is_none(), "and not what it was before");
+    set(cert.to_bytes());
+    assert!(book.get(fingerprint).unwrap().is_some());
+    assert!(book.of(&add(&Roster::default(), 1)).unwrap().is_empty(), "whoever has none is left out");
+}
+
+#[test]
+fn a_digest_is_new_once_for_each_list() {
+    let mut bench = Bench::new();
+    let mark = |bench: &Bench, name: &str, digest: u8, now| {
+        let mut batch = Batch::new();
+        seen::mark(&mut batch, &list(name), &[digest; 32], now).unwrap();
+        bench.store().commit(batch)
+    };
+    let known = |bench: &Bench, name: &str, digest: u8| {
+        seen::is_known(&*bench.store(), &list(name), &[digest; 32]).unwrap()
+    };
+    assert!(!known(&bench, "a", 1));
+    mark(&bench, "a", 1, T0).unwrap();
+    assert!(known(&bench, "a", 1) && !known(&bench, "a", 2) && !known(&bench, "b", 1));
+    bench.reopen();
+    assert!(matches!(mark(&bench, "a", 1, at(1)), Err(StoreError::Conflict(Space::Seen))));
+    mark(&bench, "b", 1, at(1)).unwrap();
+    mark(&bench, "a", 2, at(2)).unwrap();
+
+    // Kept longer than the seven days for which a signature is fresh.
+    assert!(seen::KEEP > Duration::from_secs(2 * 7 * 24 * 3600));
+    let gone = T0.after(seen::KEEP);
+    assert_eq!(seen::forget_old(&*bench.store(), gone.before(Duration::from_millis(1))).unwrap(), 0);
+    assert!(known(&bench, "a", 1));
+    assert_eq!(seen::forget_old(&*bench.store(), gone).unwrap(), 1);
+    assert!(!known(&bench, "a", 1) && known(&bench, "b", 1) && known(&bench, "a", 2));
+    mark(&bench, "a", 1, gone).unwrap();
+}
