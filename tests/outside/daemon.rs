@@ -1,0 +1,198 @@
+//! `serve` as a child without rights, and its log.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use super::install::{Install, NOBODY, Ran, binary};
+use super::{PATIENCE, is_root};
+
+/// A running daemon; killed when dropped.
+pub struct Daemon {
+    child: Child,
+    log: Arc<Log>,
+    root: PathBuf,
+}
+
+#[derive(Default)]
+struct Log {
+    lines: Mutex<(Vec<String>, bool)>,
+    more: Condvar,
+}
+
+impl Daemon {
+    /// Starts the daemon and waits until it answers.
+    pub fn start(install: &Install) -> Self {
+        Self::start_with(install, &[])
+    }
+
+    /// The same with environment variables.
+    pub fn start_with(install: &Install, environment: &[(&str, &str)]) -> Self {
+        let daemon = Self::spawn(install, environment);
+        assert!(
+            daemon.wait_for_line("vouchsafe::daemon: ready"),
+            "the daemon did not start: {}",
+            daemon.log()
+        );
+        // The socket stands before "ready" is logged: the first question is answered.
+        install.ok(&["status"]);
+        daemon
+    }
+
+    /// Starts it without waiting for anything.
+    pub fn spawn(install: &Install, environment: &[(&str, &str)]) -> Self {
+        let mut child = command(install)
+            .env("VOUCHSAFE_LOG", "info")
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Log::default());
+        let stderr = child.stderr.take().unwrap();
+        let writer = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                writer.lines.lock().unwrap().0.push(String::from_utf8_lossy(&line).into_owned());
+                writer.more.notify_all();
+            }
+            writer.lines.lock().unwrap().1 = true;
+            writer.more.notify_all();
+        });
+        Self { child, log, root: install.root() }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where it takes mail by SMTP.
+    pub fn smtp(&self) -> SocketAddr {
+        let log = self.log();
+        let address = log.lines().filter_map(|l| l.split_once("listening address=")).map(|(_, a)| a.trim());
+        let found = address.filter_map(|a| a.parse().ok()).next();
+        found.unwrap_or_else(|| panic!("no SMTP address in the log: {log}"))
+    }
+
+    /// Where it takes mail by LMTP, with `listen = ["unix:lmtp.sock"]`.
+    pub fn lmtp(&self) -> PathBuf {
+        self.root.join("lmtp.sock")
+    }
+
+    /// Everything that it has logged.
+    pub fn log(&self) -> String {
+        self.log.lines.lock().unwrap().0.join("\n")
+    }
+
+    /// Waits for a line with this text; false when the daemon ends before.
+    pub fn wait_for_line(&self, text: &str) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = self.log.lines.lock().unwrap();
+        loop {
+            if lines.0.iter().any(|l| l.contains(text)) {
+                return true;
+            }
+            if lines.1 {
+                return false;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "{text:?} was not logged: {}", lines.0.join("\n"));
+            lines = self.log.more.wait_timeout(lines, left).unwrap().0;
+        }
+    }
+
+    /// Whether it is the same process still.
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Asks it to stop (SIGTERM) and waits for that.
+    pub fn stop(mut self) -> (ExitStatus, String) {
+        self.signal("TERM");
+        let status = self.wait(PATIENCE).expect("it stops when it is asked to");
+        (status, self.whole_log())
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    pub fn kill(mut self) -> String {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.whole_log()
+    }
+
+    /// Waits until it ends by itself; none when it does not within that time.
+    pub fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(status);
+            }
+            if Instant::now() >= deadline {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The log of a daemon that has ended, to its last line.
+    pub fn whole_log(&self) -> String {
+        let mut lines = self.log.lines.lock().unwrap();
+        while !lines.1 {
+            lines = self.log.more.wait(lines).unwrap();
+        }
+        lines.0.join("\n")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail = log.len().saturating_sub(6000);
+            eprintln!("the daemon's log:\n{}", String::from_utf8_lossy(&log.as_bytes()[tail..]));
+        }
+    }
+}
+
+/// `serve` in the foreground until it ends; for what must not start.
+pub fn serve_to_its_end(install: &Install) -> Ran {
+    command(install).stdin(Stdio::null()).output().unwrap().into()
+}
+
+fn command(install: &Install) -> Command {
+    let mut command = without_rights(&binary());
+    command.arg("--config").arg(install.config()).arg("serve");
+    command.env("TMPDIR", install.tmp()).current_dir(existing(&install.tmp()));
+    command
+}
+
+/// A program as a user without rights, where core files may be written. What wraps it executes it in its own place: the
+/// child's id is the program's.
+pub fn without_rights(program: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -c unlimited 2>/dev/null; exec \"$@\"", "sh"]);
+    if is_root() {
+        let id = NOBODY.to_string();
+        command.args(["setpriv", &format!("--reuid={id}"), &format!("--regid={id}"), "--clear-groups"]);
+    }
+    command.arg(program);
+    command
+}
+
+/// A core file, if the limits failed, would lie in the working directory.
+fn existing(path: &Path) -> &Path {
+    if path.is_dir() { path } else { Path::new("/") }
+}

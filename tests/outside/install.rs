@@ -1,0 +1,213 @@
+//! An installation of its own, as `init` makes it, and the command line that belongs to it.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::is_root;
+
+/// The domain of the lists.
+pub const DOMAIN: &str = "lists.example";
+/// The intake list.
+pub const SECURITY: &str = "security@lists.example";
+/// The announce list.
+pub const ANNOUNCE: &str = "distrib-announce@lists.example";
+/// Whom the daemon runs as when the tests run as root.
+pub const NOBODY: u32 = 65534;
+
+static BINARY: OnceLock<PathBuf> = OnceLock::new();
+
+/// Sets the program under test, before anything was run.
+pub fn use_binary(program: PathBuf) {
+    let program = if is_root() && !reachable(&program) { reachable_copy(&program) } else { program };
+    BINARY.set(program).expect("set before the first use");
+}
+
+/// The program under test: what was set, `VOUCHSAFE_TEST_BINARY`, or the one cargo has just built.
+pub fn binary() -> PathBuf {
+    let found = BINARY.get_or_init(|| {
+        let given = std::env::var_os("VOUCHSAFE_TEST_BINARY").map(PathBuf::from);
+        let found = given.unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_vouchsafe")));
+        if is_root() && !reachable(&found) { reachable_copy(&found) } else { found }
+    });
+    found.clone()
+}
+
+/// Whether another user can run it where it lies.
+fn reachable(program: &Path) -> bool {
+    program.ancestors().skip(1).all(|folder| {
+        folder.as_os_str().is_empty()
+            || fs::metadata(folder).is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0)
+    })
+}
+
+/// A copy where everybody can run it. One for all runs of this build, so that nothing piles up.
+fn reachable_copy(program: &Path) -> PathBuf {
+    let meta = fs::metadata(program).unwrap();
+    let age = meta.modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+    let place = std::env::temp_dir().join(format!("vouchsafe-under-test-{}", meta.len()));
+    fs::create_dir_all(&place).unwrap();
+    let copy = place.join(format!("vouchsafe-{age}"));
+    if !copy.exists() {
+        let draft = place.join(format!("draft-{}", std::process::id()));
+        fs::copy(program, &draft).unwrap();
+        fs::set_permissions(&draft, Permissions::from_mode(0o755)).unwrap();
+        fs::rename(&draft, &copy).unwrap();
+    }
+    copy
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its exit code; -1 when a signal ended it.
+    pub code: i32,
+    /// What it printed.
+    pub out: String,
+    /// What it said to standard error.
+    pub err: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
+    }
+}
+
+/// An installation in a folder that goes with it.
+pub struct Install {
+    dir: TempDir,
+}
+
+impl Install {
+    /// The KubeEdge preset, listening on free ports, with this next hop (`host:port` or `unix:/path`).
+    pub fn new(smarthost: &str) -> Self {
+        Self::edited(smarthost, &[])
+    }
+
+    /// The same with changes to `relay.toml`: each text must occur in it once.
+    pub fn edited(smarthost: &str, changes: &[(&str, &str)]) -> Self {
+        let dir = tempfile::Builder::new().prefix("vs").permissions(Permissions::from_mode(0o755)).tempdir();
+        let install = Self { dir: dir.unwrap() };
+        let root = install.root();
+        fs::create_dir(install.tmp()).unwrap();
+        let made = Command::new(binary())
+            .args(["init", "--domain", DOMAIN, "--preset", "kubeedge", "--dir"])
+            .arg(&root)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "init: {}", String::from_utf8_lossy(&made.stderr));
+        let smarthost = format!("smarthost = \"{smarthost}\"");
+        let base = [
+            ("listen = [\"127.0.0.1:2525\"]", "listen = [\"127.0.0.1:0\"]"),
+            ("smarthost = \"127.0.0.1:25\"", &smarthost),
+            ("#allow_swap = false", "allow_swap = true"),
+        ];
+        for (from, to) in base.iter().chain(changes) {
+            install.edit(from, to);
+        }
+        if is_root() {
+            give_to_nobody(dir_path(&install));
+        }
+        install
+    }
+
+    /// The folder of the installation.
+    pub fn root(&self) -> PathBuf {
+        self.dir.path().join("relay")
+    }
+
+    /// The daemon's own folder for temporary files.
+    pub fn tmp(&self) -> PathBuf {
+        self.dir.path().join("tmp")
+    }
+
+    /// Everything that the daemon can have written to.
+    pub fn whole(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// `relay.toml`.
+    pub fn config(&self) -> PathBuf {
+        self.root().join("relay.toml")
+    }
+
+    /// Changes `relay.toml` at one place.
+    pub fn edit(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.config()).unwrap();
+        assert_eq!(text.matches(from).count(), 1, "{from:?} occurs once in relay.toml");
+        fs::write(self.config(), text.replacen(from, to, 1)).unwrap();
+    }
+
+    /// A file for a command line, readable for everybody.
+    pub fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Runs a command of the program on this installation.
+    pub fn run(&self, args: &[&str]) -> Ran {
+        let mut command = Command::new(binary());
+        command.arg("--config").arg(self.config()).args(args);
+        command.output().unwrap().into()
+    }
+
+    /// Runs a command that must succeed; returns what it printed.
+    pub fn ok(&self, args: &[&str]) -> String {
+        let ran = self.run(args);
+        assert_eq!(ran.code, 0, "{args:?}: {}{}", ran.out, ran.err);
+        ran.out
+    }
+
+    /// The answer of a command with `--json`.
+    pub fn json(&self, args: &[&str]) -> Value {
+        let out = self.ok(&[args, &["--json"]].concat());
+        serde_json::from_str(&out).unwrap_or_else(|e| panic!("{args:?}: {e}: {out}"))
+    }
+
+    /// Adds a person to the security team.
+    pub fn team(&self, address: &str, cert: &[u8]) {
+        let name = address.split('@').next().unwrap();
+        let cert = self.file(&format!("{name}.asc"), cert);
+        self.ok(&["team", "add", "security", address, "--name", name, "--cert", cert.to_str().unwrap()]);
+    }
+
+    /// Adds a distributor, with an organisation of its own.
+    pub fn distributor(&self, address: &str, cert: &[u8]) {
+        let org = address.split('@').next().unwrap();
+        let cert = self.file(&format!("{org}.asc"), cert);
+        self.ok(&["org", "add", org]);
+        let cert = cert.to_str().unwrap();
+        self.ok(&["member", "add", "distrib-announce", address, "--org", org, "--cert", cert]);
+    }
+
+    /// The journal's events of one kind.
+    pub fn events(&self, kind: &str) -> Vec<Value> {
+        let Value::Array(rows) = self.json(&["journal", "ls"]) else { panic!("the journal is a list") };
+        rows.into_iter().filter(|row| row["event"]["kind"] == kind).collect()
+    }
+}
+
+fn dir_path(install: &Install) -> &Path {
+    install.dir.path()
+}
+
+fn give_to_nobody(path: &Path) {
+    chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            give_to_nobody(&entry.unwrap().path());
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The lists' own keys: exported to people, imported from elsewhere.
+
+use crate::outside::gpg::Person;
+use crate::outside::install::SECURITY;
+use crate::outside::mail::{entity, pgp_mime};
+use crate::outside::scene::Scene;
+
+const ADDRESSES: [&str; 3] =
+    ["security@lists.example", "security-request@lists.example", "security-reporter@lists.example"];
+
+#[test]
+fn an_exported_key_serves_gpg_under_every_address() {
+    let Some(scene) = Scene::set() else { return };
+    let newcomer = Person::new("noa@reporter.example");
+    newcomer.import(scene.install.ok(&["key", "export", "security"]).as_bytes());
+    for address in ADDRESSES {
+        let listing = newcomer.ok(&["--with-colons", "--list-keys", address], b"");
+        assert!(String::from_utf8_lossy(&listing).contains(&scene.security), "{address}");
+    }
+    // Found by the address alone, as a mail program looks for it.
+    let written = entity(&newcomer.address, "By address", "gpg found the key itself.");
+    let armored = newcomer.sign_encrypt(SECURITY, &written);
+    scene.taken(&newcomer.address, SECURITY, &pgp_mime(&newcomer.address, SECURITY, &armored));
+    let copy = scene.sink.wait_for(&scene.people.ada.address, 1).remove(0);
+    assert!(scene.people.ada.open(&copy.data, &scene.security).holds(&written));
+}
+
+#[test]
+fn a_key_made_by_gpg_becomes_the_list_s() {
+    let Some(scene) = Scene::set() else { return };
+    let maker = Person::new(SECURITY);
+    for address in &ADDRESSES[1..] {
+        maker.ok(&["--passphrase", "", "--quick-add-uid", &maker.fingerprint, address], b"");
+    }
+    // gpg protects what it exports with the passphrase that the key has.
+    let change = ["--command-fd", "0", "--passwd", &maker.fingerprint];
+    maker.ok(&change, b"gate of horn\n");
+    let export = ["--passphrase", "gate of horn", "--armor", "--export-secret-keys", &maker.fingerprint];
+    let secret = scene.install.file("list-key.asc", &maker.ok(&export, b""));
+    let wrong = scene.install.file("wrong", b"gate of ivory\n");
+    let right = scene.install.file("right", b"gate of horn\n");
+    let import = |passphrase: &[&str]| {
+        let args = ["key", "import", "security", secret.to_str().unwrap()];
+        scene.install.run(&[&args[..], passphrase].concat())
+    };
+    let refused = import(&["--passphrase-file", wrong.to_str().unwrap()]);
+    assert_eq!(refused.code, 65, "{}", refused.err);
+    let nobody_to_ask = import(&[]);
+    assert!(
+        nobody_to_ask.code == 64 && nobody_to_ask.err.contains("--passphrase-file"),
+        "{}",
+        nobody_to_ask.err
+    );
+    let done = import(&["--passphrase-file", right.to_str().unwrap()]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert!(done.out.contains(&maker.fingerprint), "{}", done.out);
+
+    let (ada, rita) = (&scene.people.ada, &scene.people.rita);
+    let cert = scene.install.ok(&["key", "export", "security"]);
+    ada.import(cert.as_bytes());
+    rita.import(cert.as_bytes());
+    let mut scene = scene;
+    let old = scene.security.clone();
+    let relays = |scene: &Scene, nth: usize, to: &str, subject: &str| {
+        let written = entity(&rita_address(scene), subject, "Through another key.");
+        let armored = scene.people.rita.sign_encrypt(to, &written);
+        scene.taken(&rita_address(scene), SECURITY, &pgp_mime("rita@reporter.example", SECURITY, &armored));
+        let copies = scene.sink.wait_for(&scene.people.ada.address, nth);
+        let copy = scene.people.ada.open(&copies[nth - 1].data, &maker.fingerprint);
+        assert!(copy.holds(&written), "{subject}");
+    };
+    relays(&scene, 1, &maker.fingerprint, "To the new key");
+    relays(&scene, 2, &old, "To the former key");
+    scene = scene.restarted();
+    relays(&scene, 3, &maker.fingerprint, "To the new key after a restart");
+    relays(&scene, 4, &old, "To the former key after a restart");
+    assert_eq!(scene.events("key-imported", 1)[0]["event"]["fingerprint"], maker.fingerprint.as_str());
+}
+
+fn rita_address(scene: &Scene) -> String {
+    scene.people.rita.address.clone()
+}

@@ -1,0 +1,79 @@
+//! Start, stop, and what must not start.
+
+use std::time::Duration;
+
+use crate::outside::daemon::serve_to_its_end;
+use crate::outside::install::{Install, SECURITY};
+use crate::outside::mail::clear;
+use crate::outside::scene::Scene;
+use crate::outside::sink::Rule;
+use crate::outside::smtp::Client;
+
+#[test]
+fn sigterm_lets_what_is_under_way_come_to_its_end() {
+    let Some(scene) = Scene::set() else { return };
+    let dora = scene.people.dora.address.clone();
+    scene.sink.rule(&dora, Rule::Hang);
+    let written = scene.announce("While it stops");
+    scene.sink.wait_until_hanging(1);
+    // A client in the middle of its mail.
+    let mut client = Client::tcp(scene.daemon.smtp()).ehlo();
+    assert_eq!(client.command("MAIL FROM:<rita@reporter.example>").code, 250);
+    assert_eq!(client.command(&format!("RCPT TO:<{SECURITY}>")).code, 250);
+    assert_eq!(client.command("DATA").code, 354);
+    scene.daemon.signal("TERM");
+    assert!(scene.daemon.wait_for_line("stopping"));
+    client.say(&clear("rita@reporter.example", SECURITY, "Late", "In the last moment."));
+    client.say(b".\r\n");
+    assert_eq!(client.reply().code, 250, "a mail that was begun is taken to its end");
+    scene.sink.obey(&dora);
+    let Scene { mut daemon, install, sink, people, announce, security } = scene;
+    let status = daemon.wait(Duration::from_secs(45)).expect("it ends");
+    assert_eq!(status.code(), Some(0), "{}", daemon.log());
+    let copies = sink.wait_for(&dora, 1);
+    assert!(
+        people.dora.open(&copies[0].data, &announce).holds(&written),
+        "the copy on its way was delivered"
+    );
+    assert!(!install.root().join("control.sock").exists(), "no stale socket is left");
+
+    let asked = install.run(&["status"]);
+    assert_eq!(asked.code, 69);
+    assert!(asked.err.contains("the daemon is not running") && asked.err.contains("next:"), "{}", asked.err);
+    let daemon = crate::outside::daemon::Daemon::start(&install);
+    let copies = sink.wait_for(&people.bob.address, 2);
+    let late = people.bob.open(&copies[1].data, &security);
+    assert_eq!(late.subject(), "[Security Team] Late");
+    assert_eq!(sink.taken_for(&dora).len(), 1, "what was delivered is not sent again");
+    assert_eq!(daemon.stop().0.code(), Some(0));
+}
+
+#[test]
+fn a_second_daemon_on_the_same_folder_is_refused_and_harms_nothing() {
+    let Some(mut scene) = Scene::set() else { return };
+    let second = serve_to_its_end(&scene.install);
+    assert!(matches!(second.code, 69 | 74), "{second:?}");
+    let clear =
+        second.err.contains("another") && second.err.contains("running") || second.err.contains("in use");
+    assert!(clear && second.err.starts_with("error: ") || second.err.contains("\nerror: "), "{}", second.err);
+    scene.lives_on();
+}
+
+#[test]
+fn what_cannot_be_served_is_said_and_not_tried() {
+    let cases = [
+        ("tls = \"none\"", "tls = \"required\"\nca_file = \"none.pem\"", "none.pem"),
+        ("passphrase_file = \"passphrase\"", "passphrase_file = \"elsewhere\"", "elsewhere"),
+        ("path = \"keys\"", "path = \"no-keys\"", "no-keys"),
+        ("#max_message = 52428800", "max_mesage = 5", "max_mesage"),
+    ];
+    for (from, to, named) in cases {
+        let install = Install::edited("127.0.0.1:9", &[(from, to)]);
+        let ran = serve_to_its_end(&install);
+        assert_eq!(ran.code, 78, "{to}: {ran:?}");
+        assert!(ran.err.contains(named), "{to}: {}", ran.err);
+        let check = install.run(&["check"]);
+        assert_eq!(check.code, 78, "check sees it too, {to}: {check:?}");
+        assert!(check.out.contains(named), "{to}: {}", check.out);
+    }
+}
