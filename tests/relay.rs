@@ -14,6 +14,8 @@ mod intake;
 mod outside;
 #[path = "relay/replay.rs"]
 mod replay;
+#[path = "relay/rsa.rs"]
+mod rsa;
 #[path = "support/mod.rs"]
 mod support;
 

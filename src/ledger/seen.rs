@@ -7,8 +7,9 @@ use crate::ledger::record::encode;
 use crate::store::contract::{Batch, Expect, Space, Store, StoreError};
 use crate::time::Timestamp;
 
-/// How long a digest is kept: longer than the seven days for which a signature is fresh.
-pub const KEEP: Duration = Duration::from_secs(15 * 24 * 3600);
+/// How long a digest is kept, counted from when the mail was relayed: longer than the seven days for which a signature
+/// is fresh, and than a second arrival may wait, paused or held.
+pub const KEEP: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Adds to the batch that this digest (a keyed hash, nothing can be read from it) was not seen before and is now.
 ///

@@ -54,6 +54,25 @@ fn gpg_opens_and_verifies_the_copies_of_version_4_readers() {
 }
 
 #[test]
+fn gpg_finds_the_end_of_armor_of_any_length() {
+    let Some(gpg) = gpg(&["dora", "rolf"]) else { return };
+    let setting = setting();
+    // gpg 2.2 reads on behind base64 that ends without padding: no copy of any length may do so.
+    for more in 0..6 {
+        let entity = [ENTITY, &b"x".repeat(more)].concat();
+        let raw = setting.write("distrib", &entity, &[setting.by("ada")]);
+        let post = setting.post(&Sent::to("distrib", &raw));
+        for reader in ["dora", "rolf"] {
+            let index = readers(&post).iter().position(|r| r == reader).unwrap();
+            let (_, armor) = outside(&on_the_wire(&post, index));
+            let (_, status) =
+                gpg.decrypt(&armor).unwrap_or_else(|why| panic!("{more} more for {reader}: {why}"));
+            assert!(!status.contains("NODATA"), "{more} more for {reader}: {status}");
+        }
+    }
+}
+
+#[test]
 fn only_the_reader_s_own_key_opens_a_copy_in_gpg() {
     let Some(gpg) = gpg(&["dora"]) else { return };
     let setting = setting();
