@@ -15,7 +15,7 @@ use crate::store::contract::{Batch, Entry, Expect, Space, Store, StoreError, Ver
 use crate::time::Timestamp;
 
 /// How often a commit is tried again when another node appended first.
-const TRIES: usize = 20;
+const TRIES: usize = 200;
 
 /// One link of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
