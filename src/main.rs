@@ -140,13 +140,22 @@ fn who_cannot_receive(config: &Config) -> Option<Vec<CannotReceive>> {
             _ => return None,
         }
     }
+    let Answer::Lists(lists) = ask(Request::ListLs)? else { return None };
+    let unread = lists.into_iter().filter(|list| list.readers == 0 && list.fingerprint.is_some());
+    let unread: Vec<CannotReceive> = unread
+        .map(|list| CannotReceive {
+            list: list.name,
+            address: list.address,
+            problem: "it has no active reader, and its mail waits".to_owned(),
+        })
+        .collect();
     let unreachable = rows.into_iter().filter(|row| !row.can_receive);
     let found = |row: vouchsafe::control::wire::MemberRow| CannotReceive {
         list: row.list,
         address: row.address,
         problem: row.problem.unwrap_or_default(),
     };
-    Some(unreachable.map(found).collect())
+    Some(unreachable.map(found).chain(unread).collect())
 }
 
 fn admin(command: cli::Admin, path: &Path) -> Outcome {

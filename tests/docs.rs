@@ -60,7 +60,8 @@ fn the_examples_of_the_documents_do_what_they_show() {
     // What the second document finds: a copy whose next hop does not answer, and two held mails.
     relay.send("security@lists.example.org", "Subject: hello\r\n\r\nA report.\r\n");
     relay.wait_for("1 deferred");
-    relay.send("security-request@lists.example.org", "Subject: help\r\n\r\nhelp\r\n");
+    let unsigned = relay.encrypt("distrib-announce.asc", "Not signed either.\n");
+    relay.send("distrib-announce@lists.example.org", &format!("Subject: ...\r\n\r\n{unsigned}"));
     relay.wait_for("held              1");
     let unsigned = relay.encrypt("distrib-announce.asc", "Not signed.\n");
     relay.send("distrib-announce@lists.example.org", &format!("Subject: ...\r\n\r\n{unsigned}"));

@@ -84,7 +84,7 @@ fn readers(config: &Config, who: Option<Vec<CannotReceive>>, report: &mut Report
         report.warn(
             format!("list \"{list}\""),
             what,
-            "ask for a usable certificate and set it with `vouchsafe member set-cert`",
+            "ask for a usable certificate (`vouchsafe member set-cert`), or add a reader (`vouchsafe team add`)",
         );
     }
 }

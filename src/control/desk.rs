@@ -18,6 +18,7 @@ use crate::ledger::journal::{Actor, Event, Journal, Note};
 use crate::ledger::queue::Queue;
 use crate::ledger::registry::Registry;
 use crate::ledger::spool::Spool;
+use crate::mail::directory::Directory;
 use crate::pgp::keychain::Keychain;
 use crate::relay::gate::Reason;
 use crate::relay::world::List;
@@ -34,6 +35,8 @@ type Reply = Result<Answer, Refused>;
 pub struct Desk {
     /// The lists of the configuration.
     pub lists: Vec<List>,
+    /// Which addresses are theirs.
+    pub directory: Arc<Directory>,
     /// What `status` calls the store.
     pub store_name: String,
     /// The unlocked keys.
@@ -69,7 +72,7 @@ impl Desk {
     pub fn new(
         store: &Arc<dyn Store>,
         store_name: String,
-        lists: Vec<List>,
+        (lists, directory): (Vec<List>, Arc<Directory>),
         keys: Arc<Keychain>,
         journal: Journal,
         clock: Arc<dyn Clock>,
@@ -79,6 +82,7 @@ impl Desk {
         let registry = Registry::new(Arc::clone(store));
         Self {
             lists,
+            directory,
             store_name,
             keys,
             certs: CertBook::new(registry.clone()),
@@ -170,13 +174,21 @@ impl Desk {
             claimed: count(claimed),
             deferred: count(deferred),
             failed: count(failed),
-            problems: self.problems()?,
+            problems: self.problems(deferred, failed)?,
         })))
     }
 
     /// What keeps somebody from getting mail, one sentence each.
-    fn problems(&self) -> Result<Vec<String>, Refused> {
+    fn problems(&self, deferred: usize, failed: usize) -> Result<Vec<String>, Refused> {
         let mut problems = Vec::new();
+        if deferred > 0 {
+            problems.push(format!("{deferred} copies could not be delivered yet: see `queue ls` for why"));
+        }
+        if failed > 0 {
+            problems.push(format!(
+                "{failed} copies were refused for good: see `queue ls`, then retry or drop them"
+            ));
+        }
         for row in self.rows(None)? {
             if let (false, Some(problem)) = (row.can_receive, &row.problem) {
                 problems.push(format!("{} on {} cannot receive mail: {problem}", row.address, row.list));

@@ -1,6 +1,6 @@
 //! What must happen from time to time: spool keys turn over, old digests are forgotten, disk space comes back.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -28,6 +28,8 @@ pub(super) struct Housekeeping {
     pub(super) journal: Journal,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) rotate_after: Duration,
+    /// The spool keys that the round before found needed by nobody.
+    pub(super) drained: Mutex<Vec<Fingerprint>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -72,10 +74,24 @@ impl Housekeeping {
             let fingerprint = self.keys.rotate_spool(now)?.fingerprint();
             self.note(Event::SpoolKeyRotated { fingerprint })?;
         } else if now.since(newest.made_at()) > OVERLAP && self.keys.spool().fingerprints().len() > 1 {
-            for fingerprint in self.keys.destroy_drained(&self.needed()?)? {
-                self.note(Event::SpoolKeyDestroyed { fingerprint })?;
-            }
+            self.destroy_drained()?;
         }
+        Ok(())
+    }
+
+    /// Destroys the keys that this round and the one before found drained. One look is not enough: a mail that moves
+    /// between spool and hold while they are read is seen in neither.
+    fn destroy_drained(&self) -> Result<(), Trouble> {
+        let needed = self.needed()?;
+        let mut before = self.drained.lock().unwrap_or_else(PoisonError::into_inner);
+        let drained: Vec<Fingerprint> =
+            self.keys.spool().fingerprints().into_iter().filter(|f| !needed.contains(f)).collect();
+        let once_only = drained.iter().filter(|f| !before.contains(f)).copied();
+        let keep: Vec<Fingerprint> = needed.into_iter().chain(once_only).collect();
+        for fingerprint in self.keys.destroy_drained(&keep)? {
+            self.note(Event::SpoolKeyDestroyed { fingerprint })?;
+        }
+        *before = drained;
         Ok(())
     }
 

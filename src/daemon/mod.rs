@@ -7,7 +7,7 @@ mod worker;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
@@ -116,7 +116,10 @@ impl Rooms {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let journal = Journal::new(Arc::clone(&store));
         let now = clock.now();
-        let spooled = Spool::new(Arc::clone(&store)).recover(now)?;
+        let spool = Spool::new(Arc::clone(&store));
+        let spooled = spool.recover(now)?;
+        // What was parked may have a reader by now, and a clock that was ahead must not keep mail waiting.
+        spool.hurry(None, now)?;
         let queued = Queue::new(Arc::clone(&store), journal.clone()).recover(now)?;
         if spooled + queued > 0 {
             tracing::info!(spooled, queued, "claims of the process before are void; their mail goes on");
@@ -182,7 +185,7 @@ impl Rooms {
         Desk::new(
             &self.store,
             config.store.kind.to_string(),
-            self.lists.clone(),
+            (self.lists.clone(), Arc::clone(&self.directory)),
             Arc::clone(&self.keys),
             self.journal.clone(),
             Arc::clone(&self.clock),
@@ -200,6 +203,7 @@ impl Rooms {
             journal: self.journal.clone(),
             clock: Arc::clone(&self.clock),
             rotate_after: config.keys.spool_rotate,
+            drained: Mutex::default(),
         })
     }
 

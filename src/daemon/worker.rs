@@ -30,8 +30,9 @@ use crate::time::{Clock, Timestamp};
 const LEASE: Duration = Duration::from_secs(300);
 /// After what time a mail that could not be worked on is tried again.
 const RETRY: Duration = Duration::from_secs(5);
-/// How long mail of a paused list, or of one without readers, waits before the next look.
-const PARKED: Duration = Duration::from_secs(30);
+/// How long mail of a paused list, or of one without readers, waits before the next look. Whoever changes that hurries
+/// it; to look often would let it crowd out the mail of the other lists.
+const PARKED: Duration = Duration::from_secs(3600);
 /// How often the spool is looked at when nothing wakes the worker.
 const IDLE: Duration = Duration::from_secs(5);
 /// How often a mail is judged anew because roster or journal changed under it.
@@ -67,6 +68,19 @@ enum Stay {
     NoList(ListName),
     #[error("roster and journal changed too often while it was worked on")]
     Crowded,
+}
+
+impl Stay {
+    /// Whether the mail itself is to blame, so that trying it for ever would be in vain. What an admin can mend, or
+    /// what passes, is no reason to take a mail out of the way.
+    const fn is_the_mails(&self) -> bool {
+        use crate::relay::Fault;
+        match self {
+            Self::Store(error) => matches!(error, StoreError::Damaged(_) | StoreError::NoBody(_)),
+            Self::Fault(Fault::Unlock(_) | Fault::Arrival(_) | Fault::NoRecipient) => true,
+            Self::Fault(Fault::Seal(_)) | Self::NoList(_) | Self::Crowded => false,
+        }
+    }
 }
 
 /// What became of a claim.
@@ -127,7 +141,7 @@ impl Worker {
             Some(Ok(Worked::Parked)) => (now.after(PARKED), false),
             Some(Err(error)) => {
                 tracing::error!(mail = %spooled.id, list = %spooled.list, %error, "a mail could not be relayed");
-                (now.after(RETRY), !matches!(error, Stay::Store(_)))
+                (now.after(RETRY), error.is_the_mails())
             }
             None => {
                 tracing::error!(mail = %spooled.id, list = %spooled.list, "the worker broke down over a mail");
@@ -177,15 +191,16 @@ impl Worker {
     fn attempt(&self, spooled: &Spooled, list: &List) -> Result<Worked, Stay> {
         let now = self.clock.now();
         let read = self.registry.roster()?;
+        let (state, as_it_was) = self.registry.list_switches(&list.name)?;
         let certs: BTreeMap<Fingerprint, Arc<Cert>> = self.certs.of(&read.roster)?;
         let world = World {
             list,
             roster: &read.roster,
             certs: &certs,
-            released: spooled.released,
+            waived: spooled.waived.as_deref(),
             limits: &self.limits,
         };
-        if world.readers().is_empty() {
+        if state.paused || world.readers().is_empty() {
             return Ok(Worked::Parked);
         }
         let Some(list_key) = self.keys.list(&list.name) else { return Err(Stay::NoList(list.name.clone())) };
@@ -195,7 +210,7 @@ impl Worker {
         let outcome = relay(&self.spool.read(spooled)?, &keys, &world, &self.entropy, now)?;
         failpoint::hit("after-relay");
         match outcome {
-            Outcome::Post(post) => self.queue(spooled, *post, &read.unchanged(), now),
+            Outcome::Post(post) => self.queue(spooled, list, *post, [read.unchanged(), as_it_was], now),
             Outcome::Hold { reason, signer } => self.hold(spooled, reason, signer),
             Outcome::Drop(reason) => self.drop_mail(spooled, reason, now),
         }?;
@@ -203,30 +218,60 @@ impl Worker {
         Ok(Worked::Done)
     }
 
-    /// ONE commit: the spool entry out; parcels, journal and replay digest in.
-    fn queue(&self, spooled: &Spooled, post: Post, roster: &Expect, now: Timestamp) -> Result<(), Stay> {
+    /// Stores the bodies, then commits; bodies that no commit named do not stay.
+    fn queue(
+        &self,
+        spooled: &Spooled,
+        list: &List,
+        post: Post,
+        as_read: [Expect; 2],
+        now: Timestamp,
+    ) -> Result<(), Stay> {
         for digest in &post.replay {
             if seen::is_known(&*self.store, &spooled.list, digest)? {
                 return self.drop_mail(spooled, DropReason::Replay, now);
             }
         }
         let mut bodies = Vec::new();
+        let committed = self.put_bodies(&post, &mut bodies, now).and_then(|()| {
+            failpoint::hit("after-bodies");
+            self.commit(spooled, list, post, &bodies, as_read, now)
+        });
+        if committed.is_err() {
+            self.discard(&bodies);
+        }
+        committed
+    }
+
+    fn put_bodies(&self, post: &Post, bodies: &mut Vec<(BodyId, u64)>, now: Timestamp) -> Result<(), Stay> {
         for sealed in &post.bodies {
             let id = BodyId::new(now, &self.entropy);
             self.store.put_body(contract::BodyId(*id.as_bytes()), sealed.as_bytes())?;
             bodies.push((id, u64::try_from(sealed.len()).unwrap_or(u64::MAX)));
         }
-        failpoint::hit("after-bodies");
+        Ok(())
+    }
+
+    /// ONE commit: the spool entry out; parcels, journal and replay digest in.
+    fn commit(
+        &self,
+        spooled: &Spooled,
+        list: &List,
+        post: Post,
+        bodies: &[(BodyId, u64)],
+        as_read: [Expect; 2],
+        now: Timestamp,
+    ) -> Result<(), Stay> {
         let mut batch = Batch::new();
-        batch.expect(roster.clone());
+        for expect in as_read {
+            batch.expect(expect);
+        }
         Spool::finish(&mut batch, spooled);
+        Registry::mark_queued(&mut batch, &list.name);
         for digest in &post.replay {
             seen::mark(&mut batch, &spooled.list, digest, now)?;
         }
         let notes = self.notes(spooled, &post);
-        let Some(list) = self.lists.get(&spooled.list) else {
-            return Err(Stay::NoList(spooled.list.clone()));
-        };
         for copy in post.copies {
             let Some((body, body_len)) = bodies.get(copy.body).copied() else { continue };
             let token = Token::random(&self.entropy);
@@ -244,10 +289,7 @@ impl Worker {
             };
             Queue::enqueue(&mut batch, parcel, now)?;
         }
-        if let Err(error) = self.journal.commit(&batch, &notes, now) {
-            self.discard(&bodies);
-            return Err(error.into());
-        }
+        self.journal.commit(&batch, &notes, now)?;
         for (member, problem) in &post.missed {
             tracing::warn!(list = %spooled.list, mail = %spooled.id, %member, %problem, "a reader gets no copy");
         }

@@ -106,7 +106,7 @@ impl Holds {
             size: held.size,
             spool_key: held.spool_key,
             claims: 0,
-            released: true,
+            waived: Some(held.reason),
         };
         let mut batch = Batch::new();
         batch.expect(Expect::Version(Space::Hold, entry.key.clone(), entry.version));

@@ -62,7 +62,7 @@ impl Queue {
         let jobs = readable(claims.into_iter().map(|claim| {
             let record: Record = decode(&claim.entry.value)?;
             if record.failed {
-                return self.forget(&record.parcel, claim.lease).map(|()| None);
+                return self.forget(&record.parcel, claim.lease, now).map(|()| None);
             }
             Ok(Some(Job {
                 parcel: record.parcel,
@@ -126,8 +126,12 @@ impl Queue {
     /// When the store fails.
     pub fn recover(&self, now: Timestamp) -> Result<usize, StoreError> {
         let mut recovered = 0;
+        let latest = now.after(LONGEST_PAUSE).millis();
         self.each(|entry, record| {
-            if entry.attempts == 0 || record.failed {
+            // A clock that was ahead when the copy was queued or deferred must not keep it waiting.
+            let ahead =
+                entry.due.is_some_and(|due| due > latest || (record.attempts == 0 && due > now.millis()));
+            if record.failed || (entry.attempts == 0 && !ahead) {
                 return Ok(());
             }
             let mut batch = Batch::new();
@@ -288,11 +292,13 @@ impl Queue {
         }
     }
 
-    fn forget(&self, parcel: &Parcel, lease: Lease) -> Result<(), StoreError> {
+    /// A copy that failed long ago goes, and the journal says so.
+    fn forget(&self, parcel: &Parcel, lease: Lease, now: Timestamp) -> Result<(), StoreError> {
         let mut batch = Batch::new();
         batch.expect(Expect::Lease(Space::Queue, parcel.id.as_bytes().to_vec(), lease));
         remove(&mut batch, parcel);
-        match self.store.commit(batch) {
+        let event = Event::ParcelDropped { parcel: parcel.id, member: parcel.member.clone() };
+        match self.journal.commit(&batch, &[note(parcel, Actor::Relay, event)], now) {
             // It was retried or dropped in this very moment.
             Ok(()) | Err(StoreError::Conflict(Space::Queue)) => Ok(()),
             other => other,
@@ -312,6 +318,9 @@ impl Queue {
         }
     }
 }
+
+/// No pause between two attempts is longer: what lies further ahead was put there by a clock that was wrong.
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
 
 /// How often a change is tried when the courier has the copy in hands at that moment.
 const TRIES: usize = 10;

@@ -90,10 +90,37 @@ impl Registry {
     /// # Errors
     /// When the store fails.
     pub fn list_state(&self, list: &ListName) -> Result<ListState, StoreError> {
-        match self.store.get(Space::Registry, &list_key(list))? {
-            Some(entry) => decode(&entry.value),
-            None => Ok(ListState::default()),
+        Ok(self.list_switches(list)?.0)
+    }
+
+    /// The switches of a list, and what a batch expects so that nobody moved them since.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn list_switches(&self, list: &ListName) -> Result<(ListState, Expect), StoreError> {
+        let key = list_key(list);
+        match self.store.get(Space::Registry, &key)? {
+            Some(entry) => Ok((decode(&entry.value)?, Expect::Version(Space::Registry, key, entry.version))),
+            None => Ok((ListState::default(), Expect::Absent(Space::Registry, key))),
         }
+    }
+
+    /// Adds to the batch that copies of a list were queued: whoever withdraws a member's copies at the same moment
+    /// sees by [`Registry::nothing_queued`] that there are more than it found.
+    pub fn mark_queued(batch: &mut Batch, list: &ListName) {
+        batch.put(Space::Registry, queued_key(list), Vec::new());
+    }
+
+    /// What a batch expects so that no copy of this list was queued since now.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn nothing_queued(&self, list: &ListName) -> Result<Expect, StoreError> {
+        let key = queued_key(list);
+        Ok(match self.store.get(Space::Registry, &key)? {
+            Some(entry) => Expect::Version(Space::Registry, key, entry.version),
+            None => Expect::Absent(Space::Registry, key),
+        })
     }
 
     /// Adds to the batch that a list's switches stand so.
@@ -108,6 +135,10 @@ impl Registry {
 
 fn cert_key(fingerprint: Fingerprint) -> Vec<u8> {
     format!("cert/{fingerprint}").into_bytes()
+}
+
+fn queued_key(list: &ListName) -> Vec<u8> {
+    format!("queued/{list}").into_bytes()
 }
 
 fn list_key(list: &ListName) -> Vec<u8> {

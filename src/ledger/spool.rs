@@ -23,8 +23,9 @@ pub(super) struct Record {
     pub(super) spool_key: Fingerprint,
     /// Unfinished claims that an earlier record of this mail counted.
     pub(super) claims: u32,
-    /// Whether the admin let it through.
-    pub(super) released: bool,
+    /// The reason for which it was held and that the admin waived, if one did.
+    #[serde(default)]
+    pub(super) waived: Option<String>,
 }
 
 /// A claimed arrival.
@@ -40,8 +41,8 @@ pub struct Spooled {
     pub spool_key: Fingerprint,
     /// How often it was claimed, this time included.
     pub claims: u32,
-    /// Whether the admin let it through although the gate had held it.
-    pub released: bool,
+    /// The name of the reason for which the gate had held it, where the admin waived that.
+    pub waived: Option<String>,
     pub(super) body: BodyId,
     pub(super) lease: Lease,
 }
@@ -84,13 +85,19 @@ impl Spool {
         for list in lists {
             let id = SpoolId::new(now, entropy);
             let list = list.clone();
-            let record = Record { list, body, size, spool_key, claims: 0, released: false };
+            let record = Record { list, body, size, spool_key, claims: 0, waived: None };
             batch.expect(Expect::Absent(Space::Spool, id.as_bytes().to_vec()));
             batch.put_due(Space::Spool, *id.as_bytes(), encode(&record)?, now.millis());
             batch.name(contract::BodyId(*body.as_bytes()));
             first.get_or_insert(id);
         }
-        self.store.commit(batch)?;
+        if let Err(error) = self.store.commit(batch) {
+            // Nobody names the body; where even this fails it is swept at the next start.
+            let mut orphan = Batch::new();
+            orphan.name(contract::BodyId(*body.as_bytes())).unname(contract::BodyId(*body.as_bytes()));
+            let _ = self.store.commit(orphan);
+            return Err(error);
+        }
         Ok(first.unwrap_or_else(|| SpoolId::new(now, entropy)))
     }
 
@@ -109,7 +116,7 @@ impl Spool {
                 size: record.size,
                 spool_key: record.spool_key,
                 claims: record.claims.saturating_add(claim.entry.attempts),
-                released: record.released,
+                waived: record.waived,
                 body: record.body,
                 lease: claim.lease,
             })
@@ -156,7 +163,7 @@ impl Spool {
             size: spooled.size,
             spool_key: spooled.spool_key,
             claims: if counted { spooled.claims } else { spooled.claims.saturating_sub(1) },
-            released: spooled.released,
+            waived: spooled.waived.clone(),
         };
         let mut batch = Batch::new();
         batch.expect(Expect::Lease(Space::Spool, key.clone(), spooled.lease));

@@ -134,20 +134,26 @@ impl Directory {
     /// What `<postmaster>` without a domain names (RFC 5321 §4.1.1.3): the first list's domain has it.
     #[must_use]
     pub fn bare_postmaster(&self) -> Option<Address> {
-        self.lists.first().and_then(|l| Address::new("postmaster", l.address.domain().clone()).ok())
+        let list = self.postmasters_list(|_| true)?;
+        Address::new("postmaster", list.address.domain().clone()).ok()
     }
 
     /// What this address names, if it is ours.
     #[must_use]
     pub fn resolve(&self, address: &Address) -> Option<Destination> {
-        self.lists.iter().find_map(|list| purpose(list, address).map(|p| destination(list, p))).or_else(
-            || {
-                let first = self.lists.iter().find(|l| l.address.domain() == address.domain())?;
-                // RFC 5321 §4.5.1: postmaster is always there, in any case of letters.
-                let ours = address.local().eq_ignore_ascii_case("postmaster");
-                ours.then(|| destination(first, Purpose::Postmaster))
-            },
-        )
+        let named = self.lists.iter().find_map(|list| purpose(list, address).map(|p| destination(list, p)));
+        named.or_else(|| {
+            let list = self.postmasters_list(|l| l.address.domain() == address.domain())?;
+            // RFC 5321 §4.5.1: postmaster is always there, in any case of letters.
+            let ours = address.local().eq_ignore_ascii_case("postmaster");
+            ours.then(|| destination(list, Purpose::Postmaster))
+        })
+    }
+
+    /// The list whose team answers as postmaster: an intake list where there is one, else any that takes mail.
+    fn postmasters_list(&self, here: impl Fn(&ListEntry) -> bool) -> Option<&ListEntry> {
+        let find = |fits: fn(Kind) -> bool| self.lists.iter().find(|l| here(l) && fits(l.kind));
+        find(|kind| kind == Kind::Intake).or_else(|| find(Kind::takes_mail))
     }
 }
 

@@ -70,10 +70,8 @@ pub enum Reason {
     BadSignature(Why),
     /// Its signer is on the roster, but may not post here.
     NotAPoster,
-    /// It came to the address for commands; nothing there is understood yet.
-    NoCommand,
-    /// It came to a return path.
-    Bounce,
+    /// It is for the list's admins, and the list has no team.
+    NoTeam,
     /// No reader has a certificate that can be used today.
     NoUsableKey,
     /// It did not survive being worked on.
@@ -88,7 +86,7 @@ impl Reason {
             Self::Unsigned | Self::UnknownSigner | Self::BadSignature(_) | Self::NotAPoster => true,
             // Released, these are tried again, with a new key or a new release perhaps.
             Self::Closed(_) | Self::Structure | Self::NoUsableKey | Self::Quarantined => true,
-            Self::NotEncrypted | Self::NoCommand | Self::Bounce => false,
+            Self::NotEncrypted | Self::NoTeam => false,
         }
     }
 }
@@ -103,8 +101,7 @@ impl fmt::Display for Reason {
             Self::UnknownSigner => f.write_str("unknown-signer"),
             Self::BadSignature(why) => write!(f, "bad-signature:{}", why_name(*why)),
             Self::NotAPoster => f.write_str("not-a-poster"),
-            Self::NoCommand => f.write_str("no-command"),
-            Self::Bounce => f.write_str("bounce"),
+            Self::NoTeam => f.write_str("no-team"),
             Self::NoUsableKey => f.write_str("no-usable-key"),
             Self::Quarantined => f.write_str("quarantined"),
         }
@@ -118,6 +115,8 @@ pub enum DropReason {
     Replay,
     /// It is a copy of our own.
     Loop,
+    /// It came to a return path. Bounces are not looked into yet: what became of a copy is known from its own delivery.
+    Bounce,
 }
 
 impl fmt::Display for DropReason {
@@ -125,20 +124,20 @@ impl fmt::Display for DropReason {
         f.write_str(match self {
             Self::Replay => "replay",
             Self::Loop => "loop",
+            Self::Bounce => "bounce",
         })
     }
 }
 
-/// What can be ruled before anything is opened: our own copies, bounces and commands. `None`: open it.
+/// What can be ruled before anything is opened: our own copies and bounces. `None`: open it.
 pub fn before_opening(raw: &[u8], purpose: &Purpose, world: &World<'_>) -> Option<Ruling> {
     let ours = list_id(&world.list.address);
     if scan::header(raw, LOOP_MARK).is_some_and(|mark| mark.trim_ascii() == ours.as_bytes()) {
         return Some(Ruling::Drop(DropReason::Loop));
     }
     match purpose {
-        Purpose::Bounces(_) => Some(Ruling::Hold(Reason::Bounce, None)),
-        Purpose::Request => Some(Ruling::Hold(Reason::NoCommand, None)),
-        Purpose::Post | Purpose::Reporter | Purpose::Owner | Purpose::Postmaster => None,
+        Purpose::Bounces(_) => Some(Ruling::Drop(DropReason::Bounce)),
+        Purpose::Post | Purpose::Reporter | Purpose::Request | Purpose::Owner | Purpose::Postmaster => None,
     }
 }
 
@@ -148,15 +147,16 @@ pub fn judge(opened: Opened, purpose: &Purpose, world: &World<'_>) -> Ruling {
         Verdict::Good { signer, .. } => Some(*signer),
         _ => None,
     };
-    let to_team = matches!(purpose, Purpose::Owner | Purpose::Postmaster);
+    let to_team = is_for_team(purpose);
     match world.list.kind {
         // Anyone may report, in whatever form: it goes to the team, and the note says what it is worth. So does mail
         // for the admins of any list.
         Kind::Intake => admit(opened, purpose, world, signer),
-        _ if to_team => admit(opened, purpose, world, signer),
+        _ if to_team && world.team().is_some() => admit(opened, purpose, world, signer),
+        _ if to_team => Ruling::Hold(Reason::NoTeam, signer),
         Kind::Announce | Kind::Discuss => match reason_against(&opened, signer, world) {
             None => admit(opened, purpose, world, signer),
-            Some(reason) => Ruling::Hold(reason, signer),
+            Some(reason) => Ruling::Hold(reason, signer.or_else(|| claimed_signer(&opened))),
         },
         Kind::Public => Ruling::Hold(Reason::NotAPoster, signer),
     }
@@ -169,15 +169,28 @@ fn reason_against(opened: &Opened, signer: Option<Fingerprint>, world: &World<'_
         How::Clear => return Some(Reason::NotEncrypted),
         How::PgpMime | How::Inline => {}
     }
-    if world.released {
-        return None;
-    }
-    match opened.verdict() {
+    let doubt = match opened.verdict() {
         Verdict::Unsigned => Some(Reason::Unsigned),
         Verdict::UnknownKey(_) => Some(Reason::UnknownSigner),
         Verdict::Bad(why) => Some(Reason::BadSignature(*why)),
         Verdict::Good { .. } if signer.and_then(|s| world.poster(s)).is_none() => Some(Reason::NotAPoster),
         Verdict::Good { .. } => None,
+    };
+    // What the admin saw and waived is waived, and nothing that comes to light only now.
+    doubt.filter(|reason| world.waived != Some(reason.to_string().as_str()))
+}
+
+/// Whether mail to this address is for the people who run the list.
+#[must_use]
+pub const fn is_for_team(purpose: &Purpose) -> bool {
+    matches!(purpose, Purpose::Owner | Purpose::Postmaster | Purpose::Request)
+}
+
+/// The certificate that an unknown signature names, for the person who has to decide.
+fn claimed_signer(opened: &Opened) -> Option<Fingerprint> {
+    match opened.verdict() {
+        Verdict::UnknownKey(keys) => keys.iter().find_map(|key| key.parse().ok()),
+        _ => None,
     }
 }
 

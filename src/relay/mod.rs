@@ -151,9 +151,9 @@ fn purpose(arrival: &Arrival, world: &World<'_>) -> Result<Purpose, Fault> {
         .min_by_key(|p| match p {
             Purpose::Post => 0,
             Purpose::Reporter => 1,
-            Purpose::Request => 2,
-            Purpose::Owner => 3,
-            Purpose::Postmaster => 4,
+            Purpose::Owner => 2,
+            Purpose::Postmaster => 3,
+            Purpose::Request => 4,
             Purpose::Bounces(_) => 5,
         })
         .ok_or(Fault::NoRecipient)
@@ -215,10 +215,7 @@ fn note<'a>(admitted: &'a Admitted, arrival: &Arrival, world: &'a World<'_>) -> 
 /// A post goes to the list's readers; mail for the admins and for the reporter goes to the team alone.
 fn readers<'a>(purpose: &Purpose, world: &'a World<'_>) -> Vec<&'a Member> {
     match purpose {
-        Purpose::Owner | Purpose::Postmaster => {
-            let team = world.list.team.as_ref().unwrap_or(&world.list.name);
-            world.roster.active(team).collect()
-        }
+        purpose if gate::is_for_team(purpose) => world.team().unwrap_or_default(),
         _ => world.readers(),
     }
 }
@@ -274,6 +271,10 @@ fn append(post: &mut SealedPost, part: SealedPost, indices: &[usize]) {
 fn replay(admitted: &Admitted, tags: &Tags<'_>, world: &World<'_>) -> Vec<[u8; 32]> {
     let opened = admitted.opened();
     let Verdict::Good { signer, .. } = opened.verdict() else { return Vec::new() };
+    // A copy that went to the team alone must not make the post itself a replay.
+    if gate::is_for_team(admitted.purpose()) {
+        return Vec::new();
+    }
     opened.signature_digests().map(|digest| tags.replay(&world.list.name, *signer, digest)).collect()
 }
 

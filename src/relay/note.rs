@@ -42,7 +42,7 @@ impl Note<'_> {
                 "the mail holds further encrypted parts; it is attached, so that they are opened knowingly",
             );
         }
-        if world.released {
+        if world.waived.is_some() {
             line("Released", "the list had held this mail; an admin let it through");
         }
         if let Some(address) = self.addressed() {
@@ -82,7 +82,10 @@ impl Note<'_> {
             Purpose::Owner => Some("to the list's owner"),
             Purpose::Postmaster => Some("to the postmaster"),
             Purpose::Reporter => Some("to team and reporter; it went to the team alone"),
-            Purpose::Post | Purpose::Request | Purpose::Bounces(_) => None,
+            Purpose::Request => {
+                Some("to the list's address for requests; commands by mail are not understood yet")
+            }
+            Purpose::Post | Purpose::Bounces(_) => None,
         }
     }
 }

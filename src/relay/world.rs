@@ -39,8 +39,8 @@ pub struct World<'a> {
     pub roster: &'a Roster,
     /// The certificates of everyone on the roster.
     pub certs: &'a Certs,
-    /// Whether the admin let this mail through after it was held.
-    pub released: bool,
+    /// The reason for which this mail was held and that the admin waived. It waives that one and no other.
+    pub waived: Option<&'a str>,
     /// Limits for opening.
     pub limits: &'a Limits,
 }
@@ -59,12 +59,25 @@ impl World<'_> {
         let mut readers: Vec<&Member> = roster.active(&list.name).collect();
         if let Some(team) = &list.team {
             for member in roster.active(team) {
-                if !readers.iter().any(|r| r.address.same_mailbox(&member.address)) {
+                // With two certificates it stays two: if one of them cannot be used, the other one can.
+                let same = |r: &&Member| {
+                    r.address.same_mailbox(&member.address) && r.fingerprint == member.fingerprint
+                };
+                if !readers.iter().any(same) {
                     readers.push(member);
                 }
             }
         }
         readers
+    }
+
+    /// Whom mail for the admins goes to: the team that the list names, or an intake list's own. `None` where there is
+    /// no team: the members of a discuss list are not its admins.
+    #[must_use]
+    pub fn team(&self) -> Option<Vec<&Member>> {
+        let own = (self.list.kind == Kind::Intake).then_some(&self.list.name);
+        let team = self.list.team.as_ref().or(own)?;
+        Some(self.roster.active(team).collect())
     }
 
     /// The active member whose signature lets a mail in here, by the list's kind.

@@ -38,7 +38,7 @@ fn what_was_put_is_there_after_a_restart_byte_for_byte() {
     assert_eq!(bench.spool().next_due().unwrap(), Some(T0));
     let spooled = claim_one(&bench, T0);
     assert_eq!((spooled.id, &spooled.list, spooled.claims), (id, &list("a"), 1));
-    assert_eq!((spooled.spool_key, spooled.released), (key(1), false));
+    assert_eq!((spooled.spool_key, spooled.waived.as_deref()), (key(1), None));
     assert_eq!(spooled.size, mail.len() as u64);
     assert!(bench.spool().read(&spooled).unwrap().as_bytes() == mail.as_bytes());
     finish(&bench, &spooled).unwrap();
@@ -203,12 +203,12 @@ fn released_mail_is_judged_again_with_the_admin_s_word_and_a_clean_slate() {
     assert!(bench.holds().ls(None, 10).unwrap().is_empty());
     assert!(bench.spool().claim(at(9), LEASE, 1).unwrap().is_empty());
     let spooled = claim_one(&bench, at(10));
-    assert_eq!((spooled.id, spooled.released, spooled.claims), (id, true, 1));
+    assert_eq!((spooled.id, spooled.waived.as_deref(), spooled.claims), (id, Some("unsigned"), 1));
     assert_eq!(bench.spool().read(&spooled).unwrap().as_bytes(), sealed(10).as_bytes());
     // The word holds while it is tried again, and when it is held again.
     bench.spool().give_back(&spooled, at(11), true).unwrap();
     let spooled = claim_one(&bench, at(11));
-    assert_eq!((spooled.released, spooled.claims), (true, 2));
+    assert_eq!((spooled.waived.as_deref(), spooled.claims), (Some("unsigned"), 2));
     hold(&bench, &spooled, at(12)).unwrap();
     assert_eq!(bench.bodies(), 1);
     let release = bench.holds().release(id, at(13)).unwrap().unwrap();

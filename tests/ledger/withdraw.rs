@@ -4,6 +4,7 @@ use std::thread;
 
 use vouchsafe::ledger::journal::{Actor, Event};
 use vouchsafe::ledger::queue::{Done, Job};
+use vouchsafe::ledger::registry::Registry;
 use vouchsafe::store::contract::{Batch, Space, StoreError};
 use vouchsafe::time::Timestamp;
 
@@ -44,6 +45,26 @@ fn what_waits_for_a_removed_member_of_this_list_is_withdrawn_and_nothing_else() 
     );
     assert_eq!(bench.bodies(), 2, "one shared with m-2, one of list b; the body of m-1 alone is gone");
     assert_eq!(withdraw(&bench, "a", "m-1", at(4)).unwrap(), 0);
+}
+
+#[test]
+fn a_copy_that_is_queued_while_a_member_is_removed_is_not_overlooked() {
+    let bench = Bench::new();
+    bench.enqueue("a", &["m-1"], T0);
+    let registry = Registry::new(bench.store());
+    let mut removal = Batch::new();
+    removal.expect(registry.nothing_queued(&list("a")).unwrap());
+    let member = "m-1".parse().unwrap();
+    assert_eq!(bench.queue().withdraw(&mut removal, &list("a"), &member).unwrap().len(), 1);
+    // Between the look into the queue and the commit a worker queues one more.
+    bench.enqueue("a", &["m-1"], at(1));
+    let mut queued = Batch::new();
+    Registry::mark_queued(&mut queued, &list("a"));
+    bench.store().commit(queued).unwrap();
+    let overlooked = bench.journal().commit(&removal, &[], at(2));
+    assert!(matches!(overlooked, Err(StoreError::Conflict(Space::Registry))), "decide again");
+    assert_eq!(withdraw(&bench, "a", "m-1", at(3)).unwrap(), 2);
+    assert!(bench.queue().ls(None, 10).unwrap().is_empty());
 }
 
 #[test]

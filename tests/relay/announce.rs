@@ -6,11 +6,12 @@ use vouchsafe::id::Fingerprint;
 use vouchsafe::pgp::cert::CertProblem;
 use vouchsafe::pgp::open::{Closed, Why};
 use vouchsafe::relay::gate::Reason;
+use vouchsafe::roster::Roster;
 use vouchsafe::roster::membership::{Member, Role, Standing};
 
 use crate::support::forge::By;
 use crate::support::keys::{DAY, as_openpgp};
-use crate::support::world::{NOW, Sent, member_id, posted, readers};
+use crate::support::world::{NOW, Sent, Setting, member_id, posted, readers};
 use crate::{ENTITY, copy_of, held, setting};
 
 fn send(by: &[By<'_>]) -> Vec<u8> {
@@ -46,7 +47,7 @@ fn whoever_is_not_of_the_team_waits_under_the_right_name() {
     let fp = |name: &str| Some(setting.fingerprint(name));
     let cases: Vec<(&str, Vec<By<'_>>, Reason, Option<Fingerprint>)> = vec![
         ("unsigned", vec![], Reason::Unsigned, None),
-        ("stranger", vec![setting.by("mallory")], Reason::UnknownSigner, None),
+        ("stranger", vec![setting.by("mallory")], Reason::UnknownSigner, fp("mallory")),
         ("distributor", vec![setting.by("dora")], Reason::NotAPoster, fp("dora")),
         ("version 6", vec![setting.by("vera")], Reason::NotAPoster, fp("vera")),
         ("suspended", vec![setting.by("sue")], Reason::NotAPoster, fp("sue")),
@@ -100,8 +101,8 @@ fn the_admin_s_word_lifts_doubts_about_the_signer_and_no_others() {
     for by in [vec![], vec![setting.by("mallory")], vec![setting.by("dora")], vec![stale]] {
         let raw = send(&by);
         let sent = Sent::to("distrib", &raw);
-        held(setting.relay(&sent));
-        let post = setting.post(&sent.released());
+        let (reason, _) = held(setting.relay(&sent));
+        let post = setting.post(&sent.clone().released(reason));
         assert_eq!(readers(&post), ["dora", "rolf", "vera", "ada", "bob"]);
         let read = copy_of(&post, "rolf", "distrib");
         assert!(read.note.contains("Released:   the list had held this mail"), "{}", read.note);
@@ -115,7 +116,21 @@ fn the_admin_s_word_lifts_doubts_about_the_signer_and_no_others() {
     for (raw, reason) in
         [(clear, Reason::NotEncrypted), (other, Reason::Closed(Closed::NoKey)), (deep, Reason::Structure)]
     {
-        assert_eq!(held(setting.relay(&Sent::to("distrib", &raw).released())).0, reason);
+        assert_eq!(held(setting.relay(&Sent::to("distrib", &raw).released(reason))).0, reason);
+    }
+}
+
+#[test]
+fn the_admin_s_word_covers_only_what_the_admin_saw() {
+    let setting = setting();
+    let unsigned = send(&[]);
+    // Held because it could not be opened, then released with the key at hand: that nobody signed it is news.
+    let seen = Reason::Closed(Closed::NoKey);
+    assert_eq!(held(setting.relay(&Sent::to("distrib", &unsigned).released(seen))).0, Reason::Unsigned);
+    let stranger = send(&[setting.by("mallory")]);
+    for seen in [Reason::Unsigned, Reason::Quarantined, Reason::NotAPoster] {
+        let sent = Sent::to("distrib", &stranger).released(seen);
+        assert_eq!(held(setting.relay(&sent)).0, Reason::UnknownSigner, "{seen}");
     }
 }
 
@@ -137,12 +152,26 @@ fn who_left_the_team_posts_no_more() {
 }
 
 #[test]
-fn an_address_on_both_lists_gets_one_copy() {
+fn an_address_on_both_lists_gets_one_copy_for_each_of_its_certificates() {
     let setting = setting();
+    let raw = send(&[setting.by("bob")]);
+    let sent = Sent::to("distrib", &raw);
+    // With the same certificate it is the same reader; with another one either may be the one that still opens.
+    for (cert, expected) in [
+        ("ada", &["rolf", "vera", "mallory", "bob"][..]),
+        ("dora", &["rolf", "vera", "mallory", "ada", "bob"]),
+    ] {
+        let roster = with_ada_as_contact(setting, setting.fingerprint(cert));
+        let post = posted(setting.relay_as(&sent, &setting.lists["distrib"].0, &roster));
+        assert_eq!(readers(&post), expected);
+    }
+}
+
+fn with_ada_as_contact(setting: &Setting, fingerprint: Fingerprint) -> Roster {
     let member = Member {
         id: "m-mallory".parse().unwrap(),
         address: setting.person("ada").address.to_uppercase().parse().unwrap(),
-        fingerprint: setting.fingerprint("dora"),
+        fingerprint,
         role: Role::Team { name: "Ada".to_owned(), role: None },
         standing: Standing::Active,
         since: NOW,
@@ -151,10 +180,7 @@ fn an_address_on_both_lists_gets_one_copy() {
     let gone = setting.person("dora").address.parse().unwrap();
     let distrib = "distrib".parse().unwrap();
     let (roster, _) = setting.roster.move_member(&distrib, &gone, Standing::Removed, None, NOW).unwrap();
-    let (roster, _) = roster.add_member(&distrib, member).unwrap();
-    let raw = send(&[setting.by("bob")]);
-    let post = posted(setting.relay_as(&Sent::to("distrib", &raw), &setting.lists["distrib"].0, &roster));
-    assert_eq!(readers(&post), ["rolf", "vera", "mallory", "bob"]);
+    roster.add_member(&distrib, member).unwrap().0
 }
 
 #[test]

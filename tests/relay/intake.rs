@@ -103,22 +103,40 @@ fn beyond_the_limits_nothing_is_parsed_and_nothing_is_lost() {
 }
 
 #[test]
-fn commands_and_bounces_wait_whoever_wrote_them_and_whatever_the_admin_says() {
+fn bounces_go_nowhere_and_the_journal_can_say_so() {
     let setting = setting();
     let token = Token::random(&Entropy::seeded(1));
     for list in ["security", "distrib"] {
         let good = setting.write(list, ENTITY, &[setting.by("ada")]);
         for raw in [&good, CLEAR] {
-            for (purpose, reason) in
-                [(Purpose::Request, Reason::NoCommand), (Purpose::Bounces(token.clone()), Reason::Bounce)]
-            {
-                let sent = Sent::to(list, raw).at(purpose);
-                assert_eq!(held(setting.relay(&sent)), (reason, None));
-                assert_eq!(held(setting.relay(&sent.released())).0, reason);
-                assert!(!reason.releasable());
-            }
+            let sent = Sent::to(list, raw).at(Purpose::Bounces(token.clone()));
+            assert_eq!(dropped(setting.relay(&sent)), DropReason::Bounce);
         }
     }
+}
+
+#[test]
+fn a_list_without_a_team_keeps_mail_for_its_admins_from_its_members() {
+    let setting = setting();
+    let talk = vouchsafe::relay::world::List {
+        kind: vouchsafe::mail::directory::Kind::Discuss,
+        team: None,
+        ..setting.lists["distrib"].0.clone()
+    };
+    for purpose in [Purpose::Owner, Purpose::Postmaster, Purpose::Request] {
+        let outcome = setting.relay_as(&Sent::to("distrib", CLEAR).at(purpose), &talk, &setting.roster);
+        assert_eq!(held(outcome).0, Reason::NoTeam);
+    }
+}
+
+#[test]
+fn a_copy_to_the_admins_does_not_make_the_post_a_replay() {
+    let setting = setting();
+    let raw = setting.write("distrib", ENTITY, &[setting.by("ada")]);
+    for purpose in [Purpose::Owner, Purpose::Postmaster, Purpose::Request] {
+        assert!(setting.post(&Sent::to("distrib", &raw).at(purpose)).replay.is_empty());
+    }
+    assert_eq!(setting.post(&Sent::to("distrib", &raw)).replay.len(), 1);
 }
 
 #[test]
@@ -126,9 +144,11 @@ fn mail_for_owner_and_postmaster_goes_to_the_team_alone_in_any_form() {
     let setting = setting();
     for list in ["security", "distrib"] {
         let encrypted = setting.write(list, ENTITY, &[setting.by("mallory")]);
-        for (purpose, line) in
-            [(Purpose::Owner, "to the list's owner"), (Purpose::Postmaster, "to the postmaster")]
-        {
+        for (purpose, line) in [
+            (Purpose::Owner, "to the list's owner"),
+            (Purpose::Postmaster, "to the postmaster"),
+            (Purpose::Request, "to the list's address for requests"),
+        ] {
             for raw in [&encrypted, CLEAR] {
                 let post = setting.post(&Sent::to(list, raw).at(purpose.clone()));
                 assert_eq!(readers(&post), ["ada", "bob"], "{list} {line}");
@@ -148,7 +168,10 @@ fn a_copy_of_our_own_is_dropped_and_another_list_s_is_not() {
     for purpose in [Purpose::Post, Purpose::Owner, Purpose::Request] {
         assert_eq!(dropped(setting.relay(&Sent::to("security", &own).at(purpose))), DropReason::Loop);
     }
-    assert_eq!(dropped(setting.relay(&Sent::to("security", &own).released())), DropReason::Loop);
+    assert_eq!(
+        dropped(setting.relay(&Sent::to("security", &own).released(Reason::Unsigned))),
+        DropReason::Loop
+    );
     // Our own copy as it leaves, coming back unaltered.
     let post = setting.post(&Sent::to("security", CLEAR));
     let wire = crate::support::reader::on_the_wire(&post, 0);
@@ -192,13 +215,8 @@ fn inline_text_is_a_text_part_of_its_own() {
 fn what_was_not_spooled_for_this_list_or_by_this_relay_is_a_fault() {
     let setting = setting();
     let (list, key) = &setting.lists["security"];
-    let world = World {
-        list,
-        roster: &setting.roster,
-        certs: &setting.certs,
-        released: false,
-        limits: &setting.limits,
-    };
+    let world =
+        World { list, roster: &setting.roster, certs: &setting.certs, waived: None, limits: &setting.limits };
     let keys = Keys { spool: &setting.spool, list: key, tags: &setting.tags };
     let entropy = Entropy::kernel();
     let mut envelope = Envelope {
@@ -261,7 +279,7 @@ fn a_list_whose_readers_all_lack_a_usable_key_keeps_the_mail() {
     }
     let list = vouchsafe::relay::world::List { team: None, ..setting.lists["distrib"].0.clone() };
     let raw = setting.write("distrib", ENTITY, &[]);
-    let outcome = setting.relay_as(&Sent::to("distrib", &raw).released(), &list, &roster);
+    let outcome = setting.relay_as(&Sent::to("distrib", &raw).released(Reason::Unsigned), &list, &roster);
     // To finish it with no copy at all would lose an accepted mail.
     let Ok(Outcome::Hold { reason, .. }) = outcome else { panic!("not held") };
     assert_eq!(reason, Reason::NoUsableKey);

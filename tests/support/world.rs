@@ -15,6 +15,7 @@ use vouchsafe::pgp::cert::Cert;
 use vouchsafe::pgp::keyring::{KeyDir, ListKey, Passphrase, SpoolKeys, TagKey, UserId};
 use vouchsafe::pgp::open::Limits;
 use vouchsafe::pgp::seal::seal_at_rest;
+use vouchsafe::relay::gate::Reason;
 use vouchsafe::relay::world::{Certs, List, World};
 use vouchsafe::relay::{Fault, Keys, Outcome, Post, relay};
 use vouchsafe::roster::Roster;
@@ -47,22 +48,23 @@ pub(crate) struct Sent<'a> {
     pub(crate) list: &'a str,
     pub(crate) raw: &'a [u8],
     pub(crate) purpose: Purpose,
-    pub(crate) released: bool,
+    pub(crate) waived: Option<String>,
     pub(crate) arrived: Timestamp,
     pub(crate) now: Timestamp,
 }
 
 impl<'a> Sent<'a> {
     pub(crate) fn to(list: &'a str, raw: &'a [u8]) -> Self {
-        Self { list, raw, purpose: Purpose::Post, released: false, arrived: NOW, now: NOW }
+        Self { list, raw, purpose: Purpose::Post, waived: None, arrived: NOW, now: NOW }
     }
 
     pub(crate) fn at(self, purpose: Purpose) -> Self {
         Self { purpose, ..self }
     }
 
-    pub(crate) fn released(self) -> Self {
-        Self { released: true, ..self }
+    /// Let through by the admin after it was held for this.
+    pub(crate) fn released(self, reason: Reason) -> Self {
+        Self { waived: Some(reason.to_string()), ..self }
     }
 }
 
@@ -176,7 +178,8 @@ impl Setting {
 
     /// The same with the list's rules or the roster changed.
     pub(crate) fn relay_as(&self, sent: &Sent<'_>, list: &List, roster: &Roster) -> Result<Outcome, Fault> {
-        let world = World { list, roster, certs: &self.certs, released: sent.released, limits: &self.limits };
+        let world =
+            World { list, roster, certs: &self.certs, waived: sent.waived.as_deref(), limits: &self.limits };
         let keys = Keys { spool: &self.spool, list: &self.lists[sent.list].1, tags: &self.tags };
         let content = Arrival::encode(&envelope(list, sent), sent.raw);
         let sealed = seal_at_rest(&content, &self.spool.newest()).unwrap();

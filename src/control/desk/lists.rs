@@ -1,7 +1,7 @@
 //! Lists and their keys.
 
 use super::refusal::{Refused, not_found};
-use super::{Desk, Reply, done, journalled};
+use super::{Desk, Reply, journalled};
 use crate::control::wire::{Answer, ErrorKind, KeyRow, ListRow, Secret};
 use crate::id::ListName;
 use crate::ledger::journal::{Actor, Event};
@@ -59,7 +59,11 @@ impl Desk {
         })?;
         self.hurry(Some(name))?;
         let how = if paused { "paused: it takes mail in and relays none" } else { "relaying again" };
-        Ok(done(format!("{name} is {how}")))
+        let queued = self.all_parcels()?.iter().filter(|p| p.list == *name).count();
+        let remark =
+            format!("{queued} copies were queued before and still go out; see `queue ls --list {name}`");
+        let remarks = if paused && queued > 0 { vec![remark] } else { Vec::new() };
+        Ok(Answer::Done { what: format!("{name} is {how}"), remarks })
     }
 
     pub(super) fn key_ls(&self) -> Reply {

@@ -114,6 +114,7 @@ impl Desk {
         actor: &Actor,
     ) -> Reply {
         let cert = self.usable(&cert.0)?;
+        self.not_ours(&address)?;
         let fingerprint = cert.fingerprint();
         let id = MemberId::random(&self.entropy);
         self.change(|batch, now| {
@@ -232,6 +233,8 @@ impl Desk {
             if to != Standing::Active {
                 let reading = self.lists.iter().filter(|l| l.name == *list || l.team.as_ref() == Some(list));
                 for reads in reading {
+                    // Before the look into the queue: a copy that is queued after it makes this commit conflict.
+                    batch.expect(self.registry.nothing_queued(&reads.name)?);
                     let gone = self.queue.withdraw(batch, &reads.name, &member)?;
                     withdrawn += gone.len();
                     notes.extend(gone);
@@ -288,9 +291,26 @@ impl Desk {
         })
     }
 
-    /// A certificate that mail can be sealed to today.
+    /// A copy to an address of ours would come back in.
+    fn not_ours(&self, address: &Address) -> Result<(), Refused> {
+        let Some(ours) = self.directory.resolve(address) else { return Ok(()) };
+        let why = format!("{address} is an address of the list {}", ours.list);
+        let next = "give the address where the person or organisation reads its mail";
+        Err(Refused::new(ErrorKind::Data, "nobody was added", why, next))
+    }
+
+    /// A certificate that mail can be sealed to today, and that is no list's: the relay must not be able to open what
+    /// it has queued, and no list is a poster.
     fn usable(&self, bytes: &[u8]) -> Result<Cert, Refused> {
         let cert = Cert::parse(bytes)?;
+        let keys = self.lists.iter().filter_map(|l| Some((&l.name, self.keys.list(&l.name)?)));
+        for (list, key) in keys {
+            if key.cert().fingerprint() == cert.fingerprint() {
+                let why = format!("it is the certificate of the list {list} itself");
+                let next = "give the certificate of the person or organisation that is to read";
+                return Err(Refused::new(ErrorKind::Data, "the certificate was not taken", why, next));
+            }
+        }
         cert.sealable(self.clock.now()).map_err(|problem| {
             let next = "ask its owner for a certificate that is valid today";
             let why = format!("certificate {} is {problem}", cert.fingerprint());

@@ -95,7 +95,7 @@ pub enum Event {
         /// Its reader.
         member: MemberId,
     },
-    /// A queued copy was dropped by the admin.
+    /// A queued copy was dropped: by the admin, or by the relay because it had failed long ago.
     ParcelDropped {
         /// The copy.
         parcel: ParcelId,

@@ -10,7 +10,7 @@ use crate::store::contract::{Entry, Lease};
 use crate::time::Timestamp;
 
 /// How long a failed copy stays to be looked at and retried before it is forgotten.
-pub const KEEP_FAILED: Duration = Duration::from_secs(5 * 24 * 3600);
+pub const KEEP_FAILED: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A claimed copy.
 pub struct Job {
@@ -76,7 +76,7 @@ pub struct Row {
     pub attempts: u32,
     /// What the last attempt ended with.
     pub last: Option<String>,
-    /// When it is tried next, or forgotten if it failed.
+    /// When it is tried next; none while it is being tried, and none for a copy that failed.
     pub next: Option<Timestamp>,
     /// Since when it is queued.
     pub queued_at: Timestamp,
@@ -120,8 +120,10 @@ pub(super) fn state(entry: &Entry, record: &Record) -> State {
 }
 
 pub(super) fn row(entry: &Entry, record: Record) -> Row {
+    let state = state(entry, &record);
+    let waits = matches!(state, State::Due | State::Deferred);
     Row {
-        state: state(entry, &record),
+        state,
         size: record.parcel.wire_len(),
         id: record.parcel.id,
         list: record.parcel.list,
@@ -129,7 +131,7 @@ pub(super) fn row(entry: &Entry, record: Record) -> Row {
         recipient: record.parcel.recipient.to_string(),
         attempts: record.attempts,
         last: record.last,
-        next: entry.due.map(Timestamp::from_millis),
+        next: entry.due.filter(|_| waits).map(Timestamp::from_millis),
         queued_at: record.queued_at,
     }
 }
