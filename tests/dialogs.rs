@@ -12,6 +12,8 @@
 mod runner;
 #[path = "dialogs/socket.rs"]
 mod socket;
+#[path = "dialogs/wire.rs"]
+mod wire;
 
 use std::collections::VecDeque;
 use std::path::Path;

@@ -5,13 +5,22 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use support::golden::{Golden, Outcome as Expected, load_all};
-use support::reader::{find, on_the_wire, packets, read_copy};
+use std::sync::Arc;
+
+use support::golden::{Golden, Outcome as Expected, Smtp, load_all};
+use support::reader::{find, on_the_wire};
 use support::world::{NOW, Sent, Setting, member_id};
+use vouchsafe::ingress::Budget;
+use vouchsafe::ingress::session::{Action, Event, Session, Terms, Tls};
+use vouchsafe::ingress::settings::Limits;
+use vouchsafe::mail::arrival::Via;
+use vouchsafe::mail::directory::{Directory, ListEntry};
 use vouchsafe::mime::read::read;
 use vouchsafe::mime::scan::scan;
+use vouchsafe::pgp::keyring::ListKey;
 use vouchsafe::pgp::open::{How, open};
 use vouchsafe::relay::gate::closed_name;
+use vouchsafe::relay::world::List;
 use vouchsafe::relay::{Outcome, Post};
 
 #[test]
@@ -33,6 +42,7 @@ fn every_golden_mail_becomes_what_it_should() {
 
 fn check(golden: &Golden, raw: &[u8], setting: &Setting) {
     let (name, expect) = (&golden.name, &golden.expect);
+    assert_eq!(in_the_session(raw, setting, &expect.list), expect.smtp, "{name}: what the session says");
     assert_eq!(how(raw, setting, &expect.list), expect.how, "{name}: how it was protected");
     let sent = Sent::to(&expect.list, raw);
     match (setting.relay(&sent), expect.outcome) {
@@ -71,15 +81,38 @@ fn check_post(golden: &Golden, post: &Post, setting: &Setting) {
         let wire = on_the_wire(post, index);
         let reader = copy.member.as_str().trim_start_matches("m-");
         let key = &setting.person(reader).key;
-        let from = setting.list_cert(&expect.list);
-        let read =
-            read_copy(&wire, key, from, NOW).unwrap_or_else(|| panic!("{name}: {reader} cannot open it"));
-        golden.check_copy(&read);
-        for secret in golden.secrets() {
-            for (what, bytes) in [("copy", &wire), ("packets", &packets(&wire))] {
-                let seen = find(bytes, &secret).is_some();
-                assert!(!seen, "{name}: {:?} is seen in the {what}", String::from_utf8_lossy(&secret));
-            }
-        }
+        golden.check_wire(&wire, key, setting.list_cert(&expect.list), NOW);
+    }
+}
+
+/// What a session answers at the end of DATA.
+fn in_the_session(raw: &[u8], setting: &Setting, list: &str) -> Smtp {
+    let entry = |(list, _): &(List, ListKey)| ListEntry {
+        name: list.name.clone(),
+        address: list.address.clone(),
+        kind: list.kind,
+        encrypted_only: list.kind.encrypted_only(),
+    };
+    let directory = Arc::new(Directory::new(setting.lists.values().map(entry).collect()));
+    let terms = Terms {
+        via: Via::Smtp,
+        hostname: "mx.example".to_owned(),
+        client: "192.0.2.1".to_owned(),
+        tls: Tls::Unavailable,
+        limits: Limits::default(),
+    };
+    let mut session = Session::new(terms, directory, Budget::new(1 << 26));
+    let address = &setting.lists[list].0.address;
+    let commands =
+        format!("EHLO a.example\r\nMAIL FROM:<rita@reporter.example>\r\nRCPT TO:<{address}>\r\nDATA\r\n");
+    let _ = session.handle(Event::Connected, NOW);
+    let _ = session.handle(Event::Bytes(commands.as_bytes()), NOW);
+    assert!(find(raw, b"\r\n.").is_none(), "a line of the mail begins with a dot, which is not doubled here");
+    let actions = session.handle(Event::Bytes(&[raw, b"\r\n.\r\n"].concat()), NOW);
+    match actions.last() {
+        Some(Action::TakeIn { .. }) => Smtp::Taken,
+        Some(Action::Reply(reply)) if reply.starts_with(b"550-5.7.1 ") => Smtp::Refused,
+        Some(Action::Reply(reply)) => panic!("{}", String::from_utf8_lossy(reply)),
+        _ => panic!("the session says nothing"),
     }
 }

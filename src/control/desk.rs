@@ -182,11 +182,12 @@ impl Desk {
     fn problems(&self, deferred: usize, failed: usize) -> Result<Vec<String>, Refused> {
         let mut problems = Vec::new();
         if deferred > 0 {
-            problems.push(format!("{deferred} copies could not be delivered yet: see `queue ls` for why"));
+            problems.push(format!("{} could not be delivered yet: see `queue ls` for why", copies(deferred)));
         }
         if failed > 0 {
+            let failed = copies(failed);
             problems.push(format!(
-                "{failed} copies were refused for good: see `queue ls`, then retry or drop them"
+                "{failed} failed for good: see `queue ls`, then `queue retry` or `queue drop`"
             ));
         }
         for row in self.rows(None)? {
@@ -237,6 +238,10 @@ impl Desk {
             }
         }
     }
+}
+
+fn copies(count: usize) -> String {
+    if count == 1 { "one queued copy".to_owned() } else { format!("{count} queued copies") }
 }
 
 fn journalled(list: Option<&ListName>, actor: &Actor, event: Event) -> Note {

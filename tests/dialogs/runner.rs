@@ -16,6 +16,7 @@
 //!
 //! The server has the lists and limits of [`directory`] and [`limits`], the name `mx.example.org`, and gives the
 //! taken mails the ids 1, 2, 3.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::path::Path;
 
@@ -64,7 +65,7 @@ pub(crate) trait Transport {
     fn hear(&mut self) -> Heard;
     /// Does the TLS handshake.
     fn start_tls(&mut self);
-    /// The mails that were taken in on this connection, where that can be seen.
+    /// The mails that were taken in on this connection, where that can be seen. It is asked at each line about them.
     fn taken(&mut self) -> Option<Vec<(Envelope, Vec<u8>)>>;
 }
 
@@ -88,6 +89,13 @@ enum Step {
     Body(Vec<u8>),
     Taken(usize),
     End,
+}
+
+impl Script {
+    /// Whether it says that it needs this.
+    pub(crate) fn needs(&self, word: &str) -> bool {
+        self.needs.iter().any(|need| need == word)
+    }
 }
 
 /// All dialogs in a folder, by name.
@@ -179,6 +187,23 @@ fn check(step: &Step, transport: &mut impl Transport) -> Result<(), String> {
             None => Ok(()),
         },
     }
+}
+
+/// Compares what a dialog says about its mails with what was found afterwards: `found` is all of them, `counts` how many
+/// there were when [`Transport::taken`] was asked.
+pub(crate) fn check_afterwards(
+    script: &Script,
+    counts: &[usize],
+    found: &[(Envelope, Vec<u8>)],
+) -> Result<(), String> {
+    let about =
+        script.steps.iter().filter(|(_, s)| matches!(s, Step::Taken(_) | Step::Envelope(_) | Step::Body(_)));
+    let about: Vec<_> = about.collect();
+    assert_eq!(about.len(), counts.len(), "{}: asked at each line about mails", script.name);
+    for ((number, step), count) in about.into_iter().zip(counts) {
+        check_taken(step, &found[..*count]).map_err(|what| format!("{}:{number}: {what}", script.name))?;
+    }
+    Ok(())
 }
 
 fn check_taken(step: &Step, taken: &[(Envelope, Vec<u8>)]) -> Result<(), String> {

@@ -1,13 +1,8 @@
 //! The same dialogs over loopback: real listeners, real TLS, a blocking client.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::ClientConfig;
 use tokio::sync::watch;
 use vouchsafe::ingress::listener::{Listeners, TakeIn};
 use vouchsafe::ingress::settings::{LmtpSettings, SmtpSettings};
@@ -16,9 +11,7 @@ use vouchsafe::mail::arrival::Envelope;
 use vouchsafe::time::SystemClock;
 
 use crate::runner::{Heard, Script, Transport, directory, limits};
-
-/// How long a reply may take before the dialog is said to hang.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::wire::{Connection, certificate};
 
 type Taken = Arc<Mutex<Vec<(Envelope, Vec<u8>)>>>;
 
@@ -39,7 +32,8 @@ impl Server {
 
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (tls, client) = certificates(folder.path());
+        let client = certificate(folder.path());
+        let tls = tls_config(&folder.path().join("cert.pem"), &folder.path().join("key.pem")).unwrap();
         let any = || vec!["127.0.0.1:0".parse().unwrap()];
         let smtp = SmtpSettings {
             listen: any(),
@@ -66,15 +60,10 @@ impl Server {
 
     /// A connection for one dialog.
     pub(crate) fn connect(&self, script: &Script) -> Client {
-        let lmtp = script.needs.iter().any(|n| n == "lmtp");
-        let stream = TcpStream::connect(&self.addresses[usize::from(lmtp)]).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let lmtp = script.needs("lmtp");
         self.taken.lock().unwrap().clear();
-        Client {
-            stream: Some(BufReader::new(Wire::Plain(stream))),
-            tls: self.client.clone(),
-            taken: self.taken.clone(),
-        }
+        let connection = Connection::tcp(&self.addresses[usize::from(lmtp)], &self.client);
+        Client { connection, taken: self.taken.clone() }
     }
 }
 
@@ -83,20 +72,6 @@ impl Drop for Server {
         self.stop.send(true).unwrap();
         self.thread.take().unwrap().join().unwrap();
     }
-}
-
-/// A certificate of its own, and a client that trusts only it.
-pub(crate) fn certificates(folder: &Path) -> (Arc<rustls::ServerConfig>, Arc<ClientConfig>) {
-    let made = rcgen::generate_simple_self_signed(vec!["mx.example.org".to_owned()]).unwrap();
-    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
-    std::fs::write(&cert, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(made.cert.der().clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let client = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let client = client.with_root_certificates(roots).with_no_client_auth();
-    (tls_config(&cert, &key).unwrap(), Arc::new(client))
 }
 
 fn in_memory(store: Taken) -> TakeIn {
@@ -108,72 +83,26 @@ fn in_memory(store: Taken) -> TakeIn {
     })
 }
 
-/// A client's side of one connection.
+/// A client's side of one dialog.
 pub(crate) struct Client {
-    stream: Option<BufReader<Wire>>,
-    tls: Arc<ClientConfig>,
+    connection: Connection,
     taken: Taken,
-}
-
-#[expect(clippy::large_enum_variant, reason = "one per dialog")]
-enum Wire {
-    Plain(TcpStream),
-    Tls(StreamOwned<ClientConnection, TcpStream>),
 }
 
 impl Transport for Client {
     fn send(&mut self, bytes: &[u8]) {
-        // A server that has closed already is seen when its reply is read.
-        let _ = self.stream.as_mut().unwrap().get_mut().write_all(bytes);
+        self.connection.send(bytes);
     }
 
     fn hear(&mut self) -> Heard {
-        let mut line = Vec::new();
-        match self.stream.as_mut().unwrap().read_until(b'\n', &mut line) {
-            Ok(0) => Heard::End,
-            Ok(_) => Heard::Line(String::from_utf8(line).unwrap().trim_end_matches(['\r', '\n']).to_owned()),
-            Err(e) if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {
-                Heard::Nothing
-            }
-            Err(_) => Heard::End,
-        }
+        self.connection.hear()
     }
 
     fn start_tls(&mut self) {
-        let reader = self.stream.take().unwrap();
-        assert!(reader.buffer().is_empty(), "the server spoke before TLS");
-        let Wire::Plain(tcp) = reader.into_inner() else { panic!("TLS goes over TCP, once") };
-        let name = ServerName::try_from("mx.example.org").unwrap();
-        let tls = ClientConnection::new(self.tls.clone(), name).unwrap();
-        self.stream = Some(BufReader::new(Wire::Tls(StreamOwned::new(tls, tcp))));
+        self.connection.start_tls();
     }
 
     fn taken(&mut self) -> Option<Vec<(Envelope, Vec<u8>)>> {
         Some(self.taken.lock().unwrap().clone())
-    }
-}
-
-impl Read for Wire {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        match self {
-            Self::Plain(s) => s.read(buffer),
-            Self::Tls(s) => s.read(buffer),
-        }
-    }
-}
-
-impl Write for Wire {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        match self {
-            Self::Plain(s) => s.write(bytes),
-            Self::Tls(s) => s.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        match self {
-            Self::Plain(s) => s.flush(),
-            Self::Tls(s) => s.flush(),
-        }
     }
 }

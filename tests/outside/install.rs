@@ -116,10 +116,15 @@ impl Install {
         for (from, to) in base.iter().chain(changes) {
             install.edit(from, to);
         }
-        if is_root() {
-            give_to_nobody(dir_path(&install));
-        }
+        install.hand_over();
         install
+    }
+
+    /// Gives everything to the daemon's user; again, after other files were put there.
+    pub fn hand_over(&self) {
+        if is_root() {
+            give_to_nobody(self.whole());
+        }
     }
 
     /// The folder of the installation.
@@ -197,10 +202,6 @@ impl Install {
         let Value::Array(rows) = self.json(&["journal", "ls"]) else { panic!("the journal is a list") };
         rows.into_iter().filter(|row| row["event"]["kind"] == kind).collect()
     }
-}
-
-fn dir_path(install: &Install) -> &Path {
-    install.dir.path()
 }
 
 fn give_to_nobody(path: &Path) {

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use sequoia_openpgp as openpgp;
 use serde::Deserialize;
+use vouchsafe::pgp::cert::Cert;
 use vouchsafe::time::Timestamp;
 
-use super::reader::Read;
+use super::reader::{Read, find, packets, read_copy};
 use super::template::Template;
 
 /// What golden mails are rendered with.
@@ -51,6 +52,9 @@ pub(crate) struct Expect {
     /// Which list it is sent to.
     pub(crate) list: String,
     pub(crate) outcome: Outcome,
+    /// What the session says to it; `outcome` is what becomes of it where it comes in by another way.
+    #[serde(default)]
+    pub(crate) smtp: Smtp,
     /// The name of the reason to hold or drop it.
     pub(crate) reason: Option<String>,
     /// The name of the verdict on its signature, of a post.
@@ -92,6 +96,16 @@ pub(crate) enum Outcome {
     Drop,
 }
 
+/// The answer at the end of DATA.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Smtp {
+    #[default]
+    Taken,
+    /// 550: by its outer structure it is not encrypted, and the list takes nothing else.
+    Refused,
+}
+
 /// All golden mails, by name.
 pub(crate) fn load_all() -> Vec<Golden> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mail");
@@ -120,15 +134,29 @@ impl Golden {
     }
 
     /// What must be seen nowhere outside the encryption.
-    pub(crate) fn secrets(&self) -> Vec<Vec<u8>> {
+    fn secrets(&self) -> Vec<Vec<u8>> {
         let Expect { subject, from, contains, hidden, .. } = &self.expect;
         let name = from.iter().filter(|name| !name.starts_with("Unknown sender"));
         let all = subject.iter().chain(name).chain(contains).chain(hidden);
         all.map(|text| wanted(text)).collect()
     }
 
-    /// Compares one reader's copy with what is expected.
-    pub(crate) fn check_copy(&self, read: &Read) {
+    /// Opens a copy as it stands on the wire with its reader's key, and compares it with what is expected; outside the
+    /// encryption nothing of it is seen.
+    pub(crate) fn check_wire(&self, wire: &[u8], reader: &openpgp::Cert, list: &Cert, now: Timestamp) {
+        let name = &self.name;
+        let read = read_copy(wire, reader, list, now);
+        let read = read.unwrap_or_else(|| panic!("{name}: {} cannot open it", reader.fingerprint()));
+        self.check_copy(&read);
+        for secret in self.secrets() {
+            for (what, bytes) in [("copy", wire), ("packets", &packets(wire))] {
+                let seen = find(bytes, &secret).is_some();
+                assert!(!seen, "{name}: {:?} is seen in the {what}", String::from_utf8_lossy(&secret));
+            }
+        }
+    }
+
+    fn check_copy(&self, read: &Read) {
         let (name, expect) = (&self.name, &self.expect);
         if let Some(subject) = &expect.subject {
             assert_eq!(read.subject(), *subject, "{name}: Subject");
@@ -143,7 +171,7 @@ impl Golden {
             assert_eq!(read.payload_disposition().as_ref(), Some(disposition), "{name}: disposition");
         }
         for text in expect.contains.iter().chain(&expect.holds) {
-            let found = super::reader::find(&read.payload, &wanted(text)).is_some();
+            let found = find(&read.payload, &wanted(text)).is_some();
             assert!(found, "{name}: {text:?} is not in {}", String::from_utf8_lossy(&read.payload));
         }
         for text in &expect.note {

@@ -165,8 +165,12 @@ impl Tag {
         let form = Form { v2: self.has("v2"), hidden: self.has("hidden") };
         let mut message = encrypted(&packets, &to, fixture.at, form);
         if self.has("damage") {
-            let last = message.len() - 40;
-            message[last] ^= 1;
+            // Behind a flipped bit up to 31 octets are garbled (CFB): all inside the text, so that every packet keeps
+            // its head and only the MDC, the last 22 octets, tells.
+            assert!(content.len() >= 32 && !form.v2, "a text that is long enough, in SEIPD version 1");
+            let text = super::reader::find(&packets, content).unwrap();
+            let at = message.len() - 22 - packets.len() + text;
+            message[at] ^= 1;
         }
         let armor = armored(&message);
         match self.values("form").first().copied().unwrap_or("pgpmime") {

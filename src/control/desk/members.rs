@@ -247,8 +247,7 @@ impl Desk {
         }
         let queued = match withdrawn {
             0 => String::new(),
-            1 => "; one queued copy was withdrawn".to_owned(),
-            n => format!("; {n} queued copies were withdrawn"),
+            n => format!("; withdrawn: {}", super::copies(n)),
         };
         Ok(done(format!("{address} is {to} on {list}{queued}")))
     }
