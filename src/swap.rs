@@ -1,13 +1,25 @@
 //! Swap areas that plaintext could be written to.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
-/// The active swap areas of this machine that are neither encrypted nor in memory.
+const TABLE: &str = "/proc/swaps";
+
+/// The active swap areas of this machine that are neither encrypted nor in memory. Where nobody may look, there is one
+/// that is not known.
 #[must_use]
 pub fn plain_areas() -> Vec<String> {
-    let table = fs::read_to_string("/proc/swaps").unwrap_or_default();
-    plain_swaps(&table, Path::new("/sys/class/block"))
+    areas_of(fs::read_to_string(TABLE), Path::new("/sys/class/block"))
+}
+
+fn areas_of(table: io::Result<String>, block: &Path) -> Vec<String> {
+    match table {
+        Ok(table) => plain_swaps(&table, block),
+        // proc(5): a kernel without swap has no such file.
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(why) => vec![format!("unknown areas: {TABLE} cannot be read: {why}")],
+    }
 }
 
 /// The same from the text of `/proc/swaps` and the folder of block devices.
@@ -59,5 +71,15 @@ mod tests {
         }
         assert!(plain_swaps(head, sys.path()).is_empty());
         assert!(plain_swaps("", sys.path()).is_empty());
+    }
+    #[test]
+    fn a_table_that_cannot_be_read_is_not_an_empty_one() {
+        let areas = |kind: io::ErrorKind| areas_of(Err(kind.into()), Path::new("/nonexistent"));
+        assert!(areas(io::ErrorKind::NotFound).is_empty(), "a kernel without swap");
+        for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::InvalidData, io::ErrorKind::Other] {
+            let unknown = areas(kind);
+            assert!(unknown.len() == 1 && unknown[0].contains("/proc/swaps cannot be read"), "{unknown:?}");
+        }
+        assert!(areas_of(Ok(String::new()), Path::new("/nonexistent")).is_empty());
     }
 }
