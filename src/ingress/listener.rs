@@ -20,6 +20,7 @@ use super::connection::{Shared, Speech, Stream, refuse, serve, stopped};
 pub use super::events::TakeIn;
 use super::reply::closing;
 use super::settings::{Limits, ListenAddr, LmtpSettings, SmtpSettings};
+use crate::group::{Group, GroupError};
 use crate::mail::directory::Directory;
 use crate::time::Clock;
 
@@ -53,6 +54,24 @@ pub enum ListenError {
         "cannot listen on unix:{0}: a file that is no socket is in its place. Move it away, or choose another path"
     )]
     NotASocket(PathBuf),
+    /// The group of `[lmtp] group` is unknown.
+    #[error(
+        "the LMTP socket has no group: {0}. Name the group of your mail server, or leave [lmtp] group out"
+    )]
+    Group(GroupError),
+    /// The socket cannot be given to the group.
+    #[error(
+        "the LMTP socket {path} cannot be given to the group {group}: {why}. Make the daemon's user a member of that \
+         group (SupplementaryGroups={group} in the unit, or usermod -aG), or change [lmtp] group"
+    )]
+    Give {
+        /// The socket.
+        path: PathBuf,
+        /// The group, as it is named in the settings.
+        group: String,
+        /// What the system said.
+        why: io::Error,
+    },
     /// TLS is wanted without a certificate.
     #[error("[smtp] tls_listen needs a certificate: set tls_cert and tls_key, or leave tls_listen out")]
     NoCertificate,
@@ -124,12 +143,14 @@ impl Listeners {
         if !smtp.tls_listen.is_empty() && tls.is_none() {
             return Err(ListenError::NoCertificate);
         }
+        let group = lmtp.group.as_deref().map(Group::find).transpose().map_err(ListenError::Group)?;
         let plain = smtp.listen.iter().map(|a| (a, Speech::Smtp));
         let wrapped = smtp.tls_listen.iter().map(|a| (a, Speech::Smtps));
         let local = lmtp.listen.iter().map(|a| (a, Speech::Lmtp));
         let mut sockets = Vec::new();
         for (address, speech) in plain.chain(wrapped).chain(local) {
-            sockets.push((Socket::bind(address, base).await?, speech));
+            let group = group.as_ref().filter(|_| speech == Speech::Lmtp);
+            sockets.push((Socket::bind(address, base, group).await?, speech));
         }
         let (tls, hostname) = (tls.map(TlsAcceptor::from), smtp.hostname.clone());
         Ok(Self { sockets, tls, limits: limits.clone(), hostname })
@@ -171,13 +192,13 @@ enum Client {
 }
 
 impl Socket {
-    async fn bind(address: &ListenAddr, base: &Path) -> Result<Self, ListenError> {
+    async fn bind(address: &ListenAddr, base: &Path, group: Option<&Group>) -> Result<Self, ListenError> {
         match address {
             ListenAddr::Tcp(host_port) => match TcpListener::bind(host_port).await {
                 Ok(listener) => Ok(Self::Tcp(listener)),
                 Err(why) => Err(ListenError::Address { address: host_port.clone(), why }),
             },
-            ListenAddr::Unix(path) => bind_unix(base.join(path)).await,
+            ListenAddr::Unix(path) => bind_unix(base.join(path), group).await,
         }
     }
 
@@ -201,8 +222,8 @@ impl Socket {
     }
 }
 
-/// A Unix socket for owner and group, in place of a stale one.
-async fn bind_unix(path: PathBuf) -> Result<Socket, ListenError> {
+/// A Unix socket for owner and group (`group`, or else the daemon's own), in place of a stale one.
+async fn bind_unix(path: PathBuf, group: Option<&Group>) -> Result<Socket, ListenError> {
     if let Ok(there) = std::fs::symlink_metadata(&path) {
         if !there.file_type().is_socket() {
             return Err(ListenError::NotASocket(path));
@@ -216,14 +237,25 @@ async fn bind_unix(path: PathBuf) -> Result<Socket, ListenError> {
             Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
             _ => {}
         }
-        let listener = UnixListener::bind(&path)?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o660))?;
-        Ok(listener)
+        UnixListener::bind(&path)
     };
-    match bind() {
-        Ok(listener) => Ok(Socket::Unix(listener, SocketFile(path))),
-        Err(why) => Err(ListenError::Socket { path, why }),
+    let listener = match bind() {
+        Ok(listener) => listener,
+        Err(why) => return Err(ListenError::Socket { path, why }),
+    };
+    // From here on it goes when it cannot be made what it has to be.
+    let file = SocketFile(path);
+    if let Some(Group { name, gid }) = group {
+        std::os::unix::fs::chown(&file.0, None, Some(*gid)).map_err(|why| ListenError::Give {
+            path: file.0.clone(),
+            group: name.clone(),
+            why,
+        })?;
     }
+    // The mode comes last, so that the daemon's own group is not let in meanwhile.
+    std::fs::set_permissions(&file.0, std::fs::Permissions::from_mode(0o660))
+        .map_err(|why| ListenError::Socket { path: file.0.clone(), why })?;
+    Ok(Socket::Unix(listener, file))
 }
 
 /// Accepts on one socket until the stop, then waits for its connections.

@@ -28,6 +28,8 @@ pub struct SmtpSettings {
 pub struct LmtpSettings {
     /// Addresses for LMTP; most often one Unix socket.
     pub listen: Vec<ListenAddr>,
+    /// The group whose members may open its Unix sockets, by name or number; the daemon's own when not set.
+    pub group: Option<String>,
 }
 
 /// What a client may do and how much of it.

@@ -1,7 +1,7 @@
 //! The listeners over real sockets, with an intake in memory. What is said in a session is told in `tests/dialogs/`.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -44,7 +44,7 @@ struct Server {
 fn settings() -> (SmtpSettings, LmtpSettings) {
     let any = || vec!["127.0.0.1:0".parse().unwrap()];
     let smtp = SmtpSettings { listen: any(), tls_listen: any(), ..SmtpSettings::default() };
-    (smtp, LmtpSettings { listen: vec!["unix:lmtp.sock".parse().unwrap()] })
+    (smtp, LmtpSettings { listen: vec!["unix:lmtp.sock".parse().unwrap()], ..LmtpSettings::default() })
 }
 
 fn directory() -> Directory {
@@ -212,6 +212,25 @@ async fn the_socket_is_for_owner_and_group_and_replaces_only_a_stale_one() {
     std::fs::write(&path, "precious").unwrap();
     assert!(matches!(bind().await, Err(ListenError::NotASocket(_))));
     assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+}
+
+#[tokio::test]
+async fn the_lmtp_socket_can_be_given_to_the_group_of_the_mail_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let bind = async |group: &str| {
+        let lmtp = LmtpSettings { group: Some(group.to_owned()), ..settings().1 };
+        Listeners::bind(&SmtpSettings::default(), &lmtp, &Limits::default(), folder.path(), None).await
+    };
+    // Root may give it to anybody; others to the groups that they are in.
+    let own = rustix::process::getegid().as_raw();
+    let group = if rustix::process::geteuid().is_root() { own + 4242 } else { own };
+    let listeners = bind(&group.to_string()).await.unwrap();
+    let socket = std::fs::metadata(folder.path().join("lmtp.sock")).unwrap();
+    assert_eq!((socket.gid(), socket.permissions().mode() & 0o777), (group, 0o660));
+    drop(listeners);
+    let told = bind("no-such-group-here").await.err().unwrap().to_string();
+    assert!(told.contains("\"no-such-group-here\"") && told.contains("[lmtp] group"), "{told}");
+    assert!(!folder.path().join("lmtp.sock").exists());
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ impl Server {
             hostname: Some("mx.example.org".to_owned()),
             ..SmtpSettings::default()
         };
-        let lmtp = LmtpSettings { listen: vec!["127.0.0.1:0".parse().unwrap()] };
+        let lmtp = LmtpSettings { listen: any(), ..LmtpSettings::default() };
         let taken = Taken::default();
         let (stop, stopped) = watch::channel(false);
         let (tell, told) = std::sync::mpsc::channel();

@@ -6,12 +6,10 @@
 //! who have it as their primary group (`sg` or `newgrp` make it so).
 
 use std::fs;
-use std::io;
-use std::path::Path;
 
 use crate::control::wire::{Answer, ErrorKind, Peer};
+use crate::group::{GROUP_FILE, Group, GroupError, entries};
 
-const GROUP_FILE: &str = "/etc/group";
 const PASSWD_FILE: &str = "/etc/passwd";
 
 /// What the kernel says of the other end.
@@ -25,14 +23,8 @@ pub(super) struct Credentials {
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
     own_uid: u32,
-    group: Option<GroupRef>,
-}
-
-/// The admitted group as it was when the daemon started.
-#[derive(Clone, Debug)]
-struct GroupRef {
-    name: String,
-    gid: u32,
+    /// The admitted group as it was when the daemon started.
+    group: Option<Group>,
 }
 
 impl Gate {
@@ -42,7 +34,7 @@ impl Gate {
     /// When the group does not exist, or `/etc/group` cannot be read.
     pub(super) fn new(group: Option<&str>) -> Result<Self, GroupError> {
         let own_uid = rustix::process::geteuid().as_raw();
-        let group = group.map(|name| find_group(name, Path::new(GROUP_FILE))).transpose()?;
+        let group = group.map(Group::find).transpose()?;
         Ok(Self { own_uid, group })
     }
 
@@ -71,7 +63,7 @@ impl Gate {
     fn refusal(&self, uid: u32, name: Option<&str>) -> Answer {
         let who = name.map_or_else(|| format!("user {uid}"), |name| format!("user {name} ({uid})"));
         let (why, next) = match &self.group {
-            Some(GroupRef { name, .. }) => (
+            Some(Group { name, .. }) => (
                 format!("only root, the daemon's own user and members of the group \"{name}\" are"),
                 format!("run it with sudo, or have root add you: usermod -aG {name} USER, then log in anew"),
             ),
@@ -90,41 +82,6 @@ impl Gate {
     }
 }
 
-/// Why there is no such group.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum GroupError {
-    #[error("there is no group \"{0}\" in /etc/group")]
-    Unknown(String),
-    #[error("/etc/group cannot be read: {0}")]
-    Unreadable(#[from] io::Error),
-}
-
-fn find_group(name: &str, file: &Path) -> Result<GroupRef, GroupError> {
-    if let Ok(gid) = name.parse() {
-        return Ok(GroupRef { name: name.to_owned(), gid });
-    }
-    let text = fs::read_to_string(file)?;
-    let found = entries(&text).find(|entry| entry.name == name).map(|entry| entry.id);
-    found
-        .map(|gid| GroupRef { name: name.to_owned(), gid })
-        .ok_or_else(|| GroupError::Unknown(name.to_owned()))
-}
-
-/// One line of group(5) or passwd(5), as far as both agree: `name:password:id:rest`.
-struct Entry<'a> {
-    name: &'a str,
-    id: u32,
-    rest: &'a str,
-}
-
-fn entries(text: &str) -> impl Iterator<Item = Entry<'_>> {
-    text.lines().filter_map(|line| {
-        let mut fields = line.splitn(4, ':');
-        let (name, _, id, rest) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-        Some(Entry { name, id: id.parse().ok()?, rest })
-    })
-}
-
 fn lists_member(groups: &str, gid: u32, user: &str) -> bool {
     entries(groups).filter(|e| e.id == gid).any(|e| e.rest.split(',').any(|member| member.trim() == user))
 }
@@ -140,7 +97,7 @@ mod tests {
     const GROUPS: &str = "root:x:0:\n# note\nvouchsafe:x:990:ada,ben\nstaff:x:50:eve\n";
 
     fn gate(group: Option<(&str, u32)>) -> Gate {
-        Gate { own_uid: 500, group: group.map(|(name, gid)| GroupRef { name: name.to_owned(), gid }) }
+        Gate { own_uid: 500, group: group.map(|(name, gid)| Group { name: name.to_owned(), gid }) }
     }
 
     fn ask(gate: &Gate, uid: u32, gid: u32, name: Option<&str>) -> Result<Peer, Answer> {
@@ -184,19 +141,9 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_found_by_name_or_number() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("group");
-        fs::write(&file, GROUPS).unwrap();
-        assert_eq!(find_group("vouchsafe", &file).unwrap().gid, 990);
-        assert_eq!(find_group("4242", &file).unwrap().gid, 4242);
-        assert_eq!(
-            find_group("vouch", &file).unwrap_err().to_string(),
-            "there is no group \"vouch\" in /etc/group"
-        );
-        assert_eq!(
-            user_name("root:x:0:0:root:/root:/bin/sh\nada:x:7:7::/:/bin/sh\n", 7).as_deref(),
-            Some("ada")
-        );
+    fn a_user_is_found_by_number() {
+        let users = "root:x:0:0:root:/root:/bin/sh\nada:x:7:7::/:/bin/sh\n";
+        assert_eq!(user_name(users, 7).as_deref(), Some("ada"));
+        assert_eq!(user_name(users, 8), None);
     }
 }
