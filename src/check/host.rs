@@ -1,12 +1,18 @@
 //! What the machine adds: swap, locked memory, file permissions.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::process::{Resource, geteuid, getrlimit};
 
 use super::report::Report;
 use crate::config::Config;
+use crate::egress;
+use crate::group::Group;
+use crate::ingress::tls_config;
 use crate::store::Kind;
 use crate::swap;
 
@@ -14,6 +20,8 @@ pub(super) fn host(config: &Config, report: &mut Report) {
     memory(config, report);
     data(config, report);
     tls_files(config, report);
+    way_out(config, report);
+    groups(config, report);
     let smtp = &config.smtp;
     if smtp.listen.is_empty() && smtp.tls_listen.is_empty() && config.lmtp.listen.is_empty() {
         let what = "nothing listens, so no mail can come in";
@@ -62,7 +70,8 @@ fn data(config: &Config, report: &mut Report) {
     }
     let path = &config.store.path;
     match fs::metadata(path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        Err(e) if e.kind() == ErrorKind::NotFound => can_be_made(config, report),
+        Err(e) if e.kind() == ErrorKind::NotADirectory => can_be_made(config, report),
         Err(e) => {
             let what = format!("the data directory cannot be looked at ({e})");
             report.warn(path.display(), what, "run `check` as the daemon's user or as root");
@@ -85,6 +94,47 @@ fn data(config: &Config, report: &mut Report) {
     }
 }
 
+/// Whether `serve` could make the data directory, with the folders that it lies in.
+fn can_be_made(config: &Config, report: &mut Report) {
+    let path = &config.store.path;
+    let there = path.ancestors().skip(1).find(|folder| folder.symlink_metadata().is_ok());
+    let there = there.unwrap_or(Path::new("/"));
+    // access(2): a read-only file system stops root as well.
+    let why = match fs::metadata(there) {
+        Ok(meta) if !meta.is_dir() => "is not a directory".to_owned(),
+        Ok(_) => match accessat(CWD, there, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
+            Ok(()) => return,
+            Err(e) => format!("cannot be written ({})", std::io::Error::from(e)),
+        },
+        Err(e) => format!("leads nowhere ({e})"),
+    };
+    let what = format!("the data directory {} cannot be made: {} {why}", path.display(), there.display());
+    let remedy = "make it for the daemon's user (install -d -m 0700 -o USER), name another, or run `check` as that user";
+    report.error(config.source.place(&["store", "path"]), what, remedy);
+}
+
+/// What stands against mail going out, as far as it can be known without connecting anywhere.
+fn way_out(config: &Config, report: &mut Report) {
+    // An authorities' file that cannot be read has its own finding.
+    if config.egress.ca_file.as_ref().is_some_and(|file| fs::read(file).is_err()) {
+        return;
+    }
+    if let Err(why) = egress::check(&config.egress, &config.dns) {
+        let place = config.source.place(&["egress"]);
+        report.error(place, format!("mail cannot go out: {why}"), "mend it: `serve` would refuse to start");
+    }
+}
+
+/// Whether the groups exist that sockets are to be given to.
+fn groups(config: &Config, report: &mut Report) {
+    for (section, group) in [("control", &config.control.group), ("lmtp", &config.lmtp.group)] {
+        if let Some(Err(why)) = group.as_deref().map(Group::find) {
+            let remedy = format!("create it (groupadd --system NAME), or change [{section}] group");
+            report.error(config.source.place(&[section, "group"]), why.to_string(), remedy);
+        }
+    }
+}
+
 fn tls_files(config: &Config, report: &mut Report) {
     let (smtp, egress) = (&config.smtp, &config.egress);
     let files = [
@@ -92,6 +142,7 @@ fn tls_files(config: &Config, report: &mut Report) {
         ("smtp", "tls_key", &smtp.tls_key),
         ("egress", "ca_file", &egress.ca_file),
     ];
+    let mut readable = true;
     for (section, key, file) in files {
         let Some(file) = file else { continue };
         let place = config.source.place(&[section, key]);
@@ -99,6 +150,7 @@ fn tls_files(config: &Config, report: &mut Report) {
             Err(e) => {
                 let what = format!("{key} cannot be read: {} ({e})", file.display());
                 report.error(place, what, "name a PEM file that the daemon's user can read");
+                readable = readable && section != "smtp";
             }
             Ok(meta) if key == "tls_key" && meta.permissions().mode() & 0o007 != 0 => {
                 let what = format!("the TLS key {} can be read by everybody", file.display());
@@ -106,5 +158,11 @@ fn tls_files(config: &Config, report: &mut Report) {
             }
             Ok(_) => {}
         }
+    }
+    if let (Some(cert), Some(key), true) = (&smtp.tls_cert, &smtp.tls_key, readable)
+        && let Err(why) = tls_config(cert, key)
+    {
+        let place = config.source.place(&["smtp", "tls_cert"]);
+        report.error(place, why.to_string(), "renew or replace the pair: `serve` would refuse to start");
     }
 }

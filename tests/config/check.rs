@@ -181,6 +181,60 @@ fn tls_files_that_are_not_there_have_their_place() {
     }
 }
 
+/// What `serve` would refuse to start with, told with its place.
+#[track_caller]
+fn refused(report: &Report, word: &str) {
+    let told = finding(report, word);
+    assert_eq!(told.severity, Severity::Error, "{told:?}");
+    assert!(told.place.contains("relay.toml:") && !told.remedy.is_empty(), "{told:?}");
+}
+
+#[test]
+fn a_certificate_and_the_key_of_another_do_not_serve() {
+    let (dir, made) = installed();
+    let pair = || rcgen::generate_simple_self_signed(vec!["lists.example.org".to_owned()]).unwrap();
+    let (one, other) = (pair(), pair());
+    let write = |name: &str, text: String| fs::write(dir.path().join("tls").join(name), text).unwrap();
+    fs::create_dir(dir.path().join("tls")).unwrap();
+    write("fullchain.pem", one.cert.pem());
+    write("key.pem", other.signing_key.serialize_pem());
+    chmod(&dir.path().join("tls/key.pem"), 0o600);
+    edit(&made.config, "#tls_cert", "tls_cert");
+    edit(&made.config, "#tls_key", "tls_key");
+    refused(&report(&made.config), "belong together");
+    write("key.pem", one.signing_key.serialize_pem());
+    assert_eq!(report(&made.config).count(Severity::Error), 0);
+}
+
+#[test]
+fn authorities_that_are_none_and_unknown_groups_are_errors() {
+    let (dir, made) = installed();
+    fs::write(dir.path().join("ca.pem"), "nothing\n").unwrap();
+    edit(&made.config, "tls = \"none\"", "tls = \"required\"");
+    edit(&made.config, "#ca_file = \"tls/ca.pem\"", "ca_file = \"ca.pem\"");
+    refused(&report(&made.config), "mail cannot go out");
+    edit(&made.config, "ca_file = \"ca.pem\"", "");
+    edit(&made.config, "#group = \"vouchsafe-admin\"", "group = \"no-such-admins\"");
+    edit(&made.config, "#group = \"postfix\"", "group = \"no-such-server\"");
+    let both = report(&made.config);
+    refused(&both, "no-such-admins");
+    refused(&both, "no-such-server");
+    assert_eq!(both.count(Severity::Error), 2, "{both}");
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_made_is_an_error() {
+    let (dir, made) = installed();
+    fs::write(dir.path().join("file"), "").unwrap();
+    edit(&made.config, "path = \"data\"", "path = \"file/data\"");
+    refused(&report(&made.config), "cannot be made");
+    std::os::unix::fs::symlink(dir.path().join("gone"), dir.path().join("link")).unwrap();
+    edit(&made.config, "path = \"file/data\"", "path = \"link/data\"");
+    refused(&report(&made.config), "leads nowhere");
+    edit(&made.config, "path = \"link/data\"", "path = \"new/folders/data\"");
+    assert_eq!(report(&made.config).count(Severity::Error), 0);
+}
+
 #[test]
 fn readers_come_from_the_daemon() {
     let (_dir, made) = installed();
