@@ -87,7 +87,7 @@ impl Drop for Place {
 }
 
 /// What counts as one client: an IPv4 address, or the /64 that every IPv6 customer has for itself (RFC 6177).
-fn network(ip: IpAddr) -> IpAddr {
+pub(super) fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         v4 @ IpAddr::V4(_) => v4,

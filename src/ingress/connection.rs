@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::budget::Budget;
 use super::events::TakeIn;
+use super::pace::{Pace, seconds};
 use super::session::{Action, Event, Phase, Session, Terms, Tls};
 use super::settings::Limits;
 use crate::mail::arrival::Via;
@@ -66,7 +67,7 @@ pub(super) async fn serve<S: Stream>(stream: S, client: Option<IpAddr>, speech: 
     let via = if speech == Speech::Lmtp { Via::Lmtp } else { Via::Smtp };
     let limits = Limits::clone(&shared.limits);
     let terms = Terms { via, hostname: shared.hostname.clone(), client: name.clone(), tls, limits };
-    let session = Session::new(terms, Arc::clone(&shared.directory), shared.budget.clone());
+    let session = Session::new(terms, Arc::clone(&shared.directory), shared.budget.seen_by(client));
     let mut driver = Driver { session, stopped: false, shared };
     let ended = driver.whole(stream, speech).await;
     let tally = driver.session.tally();
@@ -132,7 +133,7 @@ impl Driver {
     async fn stretch<S: Stream>(&mut self, stream: &mut S, first: Event<'_>) -> io::Result<Stretch> {
         let mut actions = self.session.handle(first, self.shared.clock.now());
         let mut buffer = vec![0; CHUNK];
-        let mut pace = Pace::new();
+        let mut pace = self.pace();
         loop {
             let answered = !actions.is_empty();
             if let Some(end) = self.perform(stream, actions).await? {
@@ -142,13 +143,13 @@ impl Driver {
                 return Ok(end);
             }
             if answered {
-                pace = Pace::new();
+                pace = self.pace();
             }
             let came = self.read(stream, &mut buffer, self.deadline(&pace)).await?;
             let now = self.shared.clock.now();
             actions = match came {
                 Came::Bytes(length) => {
-                    pace.bytes = pace.bytes.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+                    pace.came(length, Instant::now());
                     self.session.handle(Event::Bytes(buffer.get(..length).unwrap_or_default()), now)
                 }
                 Came::Nothing => return Ok(Stretch::Closed),
@@ -159,14 +160,16 @@ impl Driver {
     }
 
     /// When the client is too slow. A command has to be whole in time, however it trickles in; a message has to go
-    /// on in time, and to keep its pace on average.
+    /// on in time, and to keep its pace.
     fn deadline(&self, pace: &Pace) -> Instant {
         if self.session.phase() != Phase::Data {
-            return pace.since + self.patience();
+            return pace.since() + self.patience();
         }
-        let limits = &self.shared.limits;
-        let earned = limits.data_grace.saturating_add(pace.bytes / limits.min_data_rate.max(1));
-        (Instant::now() + self.patience()).min(pace.since + seconds(earned))
+        (Instant::now() + self.patience()).min(pace.deadline())
+    }
+
+    fn pace(&self) -> Pace {
+        Pace::new(&self.shared.limits, Instant::now())
     }
 
     async fn read<S: Stream>(&mut self, stream: &mut S, buffer: &mut [u8], by: Instant) -> io::Result<Came> {
@@ -234,26 +237,9 @@ impl Driver {
     }
 }
 
-/// A duration that no clock overflows on.
-fn seconds(count: u64) -> Duration {
-    Duration::from_secs(count.min(u64::from(u32::MAX)))
-}
-
 /// Waits for the daemon's stop; a sender that is gone means the same.
 pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// What came since our last answer.
-struct Pace {
-    since: Instant,
-    bytes: u64,
-}
-
-impl Pace {
-    fn new() -> Self {
-        Self { since: Instant::now(), bytes: 0 }
-    }
 }
 
 /// Ends our side and reads what is still under way, within bounds.
@@ -271,4 +257,57 @@ async fn linger<S: Stream>(stream: &mut S, buffer: &mut [u8]) {
     };
     // It is over either way.
     let _ = timeout(LINGER, drain).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+
+    use super::*;
+    use crate::mail::directory::{Kind, ListEntry};
+    use crate::time::SystemClock;
+
+    fn shared(stop: watch::Receiver<bool>) -> Shared {
+        let (name, address) = ("security".parse().unwrap(), "security@lists.example.org".parse().unwrap());
+        let limits = Limits::default();
+        Shared {
+            directory: Arc::new(Directory::new(vec![ListEntry {
+                name,
+                address,
+                kind: Kind::Intake,
+                encrypted_only: false,
+            }])),
+            take_in: Arc::new(|_, _| panic!("no message was ended")),
+            clock: Arc::new(SystemClock),
+            budget: Budget::of(&limits),
+            limits: Arc::new(limits),
+            hostname: "mx.example.org".to_owned(),
+            tls: None,
+            stop,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_sends_much_at_first_and_then_next_to_nothing_loses_its_place() {
+        let (_stop, stopped) = watch::channel(false);
+        let shared = shared(stopped);
+        let budget = shared.budget.clone();
+        let (mut client, server) = duplex(CHUNK);
+        let serving = tokio::spawn(serve(server, Some([192, 0, 2, 1].into()), Speech::Smtp, shared));
+        let hello = b"EHLO a.example\r\nMAIL FROM:<>\r\nRCPT TO:<security@lists.example.org>\r\nDATA\r\n";
+        client.write_all(hello).await.unwrap();
+        // At 500 bytes per second on average this would pay for eleven hours.
+        client.write_all(&b"0123456789".repeat(2_000_000)).await.unwrap();
+        assert!(budget.free() < Limits::default().max_in_memory, "it holds memory");
+        let begun = Instant::now();
+        while !serving.is_finished() && begun.elapsed() < Duration::from_secs(3_600) {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let _ = client.write_all(b"x").await;
+        }
+        assert!(serving.is_finished() && begun.elapsed() < Duration::from_secs(90), "{:?}", begun.elapsed());
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).await.unwrap();
+        assert!(heard.contains("\r\n421 4.4.2 mx.example.org waited too long"), "{heard}");
+        assert_eq!(budget.free(), Limits::default().max_in_memory);
+    }
 }

@@ -175,7 +175,7 @@ impl Listeners {
         let first = directory.lists().first().map(|list| list.address.domain().to_string());
         let hostname = self.hostname.or(first).unwrap_or_else(|| "localhost".to_owned());
         let (tls, limits) = (self.tls, Arc::new(self.limits));
-        let (budget, admission) = (Budget::new(limits.max_in_memory), Admission::new(&limits));
+        let (budget, admission) = (Budget::of(&limits), Admission::new(&limits));
         let shared = Shared { directory, take_in, clock, budget, limits, hostname, tls, stop };
         let mut acceptors = JoinSet::new();
         for (socket, speech) in self.sockets {

@@ -13,6 +13,7 @@ mod events;
 pub mod intake;
 mod line;
 pub mod listener;
+mod pace;
 mod reply;
 pub mod session;
 pub mod settings;

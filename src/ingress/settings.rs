@@ -50,15 +50,18 @@ pub struct Limits {
     pub max_bad_commands: usize,
     /// Unfinished mail in memory, in bytes over all connections.
     pub max_in_memory: usize,
+    /// The part of it that one client address (IPv6: one /64) may hold; clients on a Unix socket have no such limit.
+    /// When not set: see [`Limits::in_memory_per_client`].
+    pub max_in_memory_per_client: Option<usize>,
     /// Connections at once.
     pub max_connections: usize,
     /// Connections at once from one client address (IPv6: from one /64).
     pub max_connections_per_client: usize,
     /// How long a command may take to come, or a reply to be taken, in seconds.
     pub command_timeout: u64,
-    /// How fast a message has to come on average, in bytes per second.
+    /// How fast a message has to come over each `data_grace`, in bytes per second.
     pub min_data_rate: u64,
-    /// How long a message may take whatever its rate, in seconds.
+    /// Over how long its rate is judged, in seconds; also how long a message may take whatever its rate.
     pub data_grace: u64,
     /// How long a message under way is waited for at the end, in seconds.
     pub shutdown_grace: u64,
@@ -74,6 +77,7 @@ impl Default for Limits {
             max_recipients: 100,
             max_bad_commands: 10,
             max_in_memory: 268_435_456,
+            max_in_memory_per_client: None,
             max_connections: 1_000,
             max_connections_per_client: 50,
             command_timeout: 300,
@@ -85,6 +89,13 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// How much unfinished mail one client address may hold in memory, in bytes: what is set, or a quarter of
+    /// `max_in_memory`, but always one whole message.
+    #[must_use]
+    pub fn in_memory_per_client(&self) -> usize {
+        self.max_in_memory_per_client.unwrap_or(self.max_in_memory / 4).max(self.max_message)
+    }
+
     /// What is wrong with these limits, as a sentence with its remedy; `None` when nothing is.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
@@ -95,11 +106,18 @@ impl Limits {
                  in: raise max_in_memory or lower max_message"
             ));
         }
+        if let Some(part) = self.max_in_memory_per_client.filter(|part| *part < self.max_message) {
+            let message = self.max_message;
+            return Some(format!(
+                "max_in_memory_per_client ({part}) is smaller than max_message ({message}), so the largest mail could \
+                 never come in: raise it, or leave it out for its default"
+            ));
+        }
         // RFC 5321 §4.5.3.1.4: every server takes command lines of 512 octets.
         if self.max_command_line < 512 {
             return Some("max_command_line has to be at least 512 (RFC 5321 §4.5.3.1.4)".to_owned());
         }
-        let least_one: [(&str, u64); 7] = [
+        let least_one: [(&str, u64); 8] = [
             ("max_message", wide(self.max_message)),
             ("max_headers", wide(self.max_headers)),
             ("max_recipients", wide(self.max_recipients)),
@@ -107,6 +125,7 @@ impl Limits {
             ("max_connections_per_client", wide(self.max_connections_per_client)),
             ("command_timeout", self.command_timeout),
             ("min_data_rate", self.min_data_rate),
+            ("data_grace", self.data_grace),
         ];
         let (name, _) = least_one.into_iter().find(|(_, value)| *value == 0)?;
         Some(format!(
@@ -223,5 +242,19 @@ mod tests {
         assert!(none.problem().unwrap().contains("max_connections"));
         let tight = Limits { max_in_memory: 1, ..Limits::default() };
         assert!(tight.problem().unwrap().contains("max_message"));
+        let part = Limits { max_in_memory_per_client: Some(1), ..Limits::default() };
+        assert!(part.problem().unwrap().contains("max_in_memory_per_client (1)"));
+        let instant = Limits { data_grace: 0, ..Limits::default() };
+        assert!(instant.problem().unwrap().contains("data_grace"));
+    }
+
+    #[test]
+    fn one_client_may_hold_a_quarter_but_always_a_whole_message() {
+        assert_eq!(Limits::default().in_memory_per_client(), 64 << 20);
+        let of = |max_in_memory, max_message, max_in_memory_per_client| {
+            Limits { max_in_memory, max_message, max_in_memory_per_client, ..Limits::default() }
+                .in_memory_per_client()
+        };
+        assert_eq!([of(400, 80, None), of(400, 300, None), of(400, 80, Some(200))], [100, 300, 200]);
     }
 }
