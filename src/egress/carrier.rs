@@ -31,17 +31,20 @@ pub(crate) struct Attempt {
     pub(crate) host: String,
     /// Its reply code, if it gave one.
     pub(crate) code: Option<u16>,
+    /// Whether it let us wait until time was up.
+    pub(crate) hung: bool,
 }
 
 impl Attempt {
     fn delivered(host: &str, reply: &lettre::transport::smtp::response::Response) -> Self {
         let code = Some(reply.code().into());
-        Self { outcome: Outcome::Delivered, reply: shown(reply), host: host.to_owned(), code }
+        Self { outcome: Outcome::Delivered, reply: shown(reply), host: host.to_owned(), code, hung: false }
     }
 
     fn troubled(host: &str, trouble: &Trouble) -> Self {
         let outcome = if trouble.is_permanent() { Outcome::Failed } else { Outcome::Deferred };
-        Self { outcome, reply: trouble.to_string(), host: host.to_owned(), code: trouble.code() }
+        let hung = matches!(trouble, Trouble::Timeout(_));
+        Self { outcome, reply: trouble.to_string(), host: host.to_owned(), code: trouble.code(), hung }
     }
 
     fn not_routed(destination: &str, why: &NoRoute) -> Self {
@@ -49,13 +52,14 @@ impl Attempt {
             NoRoute::Never(_) => Outcome::Failed,
             NoRoute::NotNow(_) => Outcome::Deferred,
         };
-        Self { outcome, reply: printable(&why.to_string()), host: destination.to_owned(), code: None }
+        let reply = printable(&why.to_string());
+        Self { outcome, reply, host: destination.to_owned(), code: None, hung: false }
     }
 
     /// A delivery that was broken off because its lease would have run out.
     pub(crate) fn too_slow(destination: &str) -> Self {
         let reply = "the delivery took longer than the lease allows".to_owned();
-        Self { outcome: Outcome::Deferred, reply, host: destination.to_owned(), code: None }
+        Self { outcome: Outcome::Deferred, reply, host: destination.to_owned(), code: None, hung: true }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! queue ─ claim ─▶ lanes (one per destination) ─▶ delivery ─▶ recorder ─ one commit for many ─▶ queue
-//!                    └─ full, or waited too long: put back
+//!                    └─ full, waited too long, or its recipient hangs: put back
 //! ```
 //!
 //! A claim is a lease. A copy waits for at most a third of it and is in delivery until nine tenths of it at the latest,
@@ -17,16 +17,14 @@ use tokio::time::Instant;
 
 use crate::egress::backoff::next_attempt;
 use crate::egress::carrier::{Attempt, Carrier, Outcome};
-use crate::egress::lanes::{Lanes, Waiting};
+use crate::egress::lanes::{Lanes, Return, Waiting};
 use crate::egress::recorder::record_outcomes;
 use crate::egress::route::{DnsSettings, RouteError, Settings};
+use crate::egress::turns::{Turn, Turns};
 use crate::id::Entropy;
 use crate::ledger::queue::{Done, Job, Queue};
 use crate::store::contract::StoreError;
 use crate::time::{Clock, Timestamp};
-
-/// How long copies for a destination with a full lane rest before they can be claimed again.
-const BUSY_PAUSE: Duration = Duration::from_secs(10);
 
 /// The longest sleep: a wall clock that was set forward is noticed after this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -106,9 +104,10 @@ struct Round<'a> {
 impl<'a> Round<'a> {
     fn new(courier: &'a Courier, outbox: mpsc::Sender<(Job, Done)>) -> Self {
         let Settings { connections, connections_total, smarthost, .. } = courier.settings.as_ref();
+        let turns = Turns::new(courier.settings.timeouts.command.get());
         Self {
             courier,
-            lanes: Lanes::new(*connections, *connections_total, smarthost.is_some()),
+            lanes: Lanes::new(*connections, *connections_total, smarthost.is_some(), turns),
             running: JoinSet::new(),
             outbox,
             cut: watch::Sender::new(false),
@@ -118,12 +117,12 @@ impl<'a> Round<'a> {
 
     /// Does everything that can be done now; returns how long nothing else is to be done.
     async fn work(&mut self) -> Duration {
-        while let Some(finished) = self.running.try_join_next() {
-            self.finished(finished);
-        }
-        self.put_back_overdue().await;
         let mut sleep = LONGEST_SLEEP;
         loop {
+            while let Some(finished) = self.running.try_join_next() {
+                self.finished(finished);
+            }
+            self.put_back_overdue().await;
             self.start_waiting();
             let wanted = self.lanes.wanted(self.running.len());
             if wanted == 0 {
@@ -159,12 +158,12 @@ impl<'a> Round<'a> {
             let destination = self.courier.carrier.destination(&job.parcel);
             too_many.extend(self.lanes.add(destination, Waiting { job, claimed_at }));
         }
-        self.put_back(too_many, now.after(BUSY_PAUSE)).await;
+        self.put_back(too_many).await;
         Ok(claimed)
     }
 
     fn start_waiting(&mut self) {
-        while let Some((waiting, connection)) = self.lanes.next(self.running.len()) {
+        while let Some((waiting, turn)) = self.lanes.next(self.running.len()) {
             let delivery = Delivery {
                 carrier: Arc::clone(&self.courier.carrier),
                 settings: Arc::clone(&self.courier.settings),
@@ -174,9 +173,8 @@ impl<'a> Round<'a> {
             };
             let mut cut = self.cut.subscribe();
             self.running.spawn(async move {
-                let _connection = connection;
                 let Waiting { job, claimed_at } = waiting;
-                delivery.run(job, claimed_at, &mut cut).await
+                delivery.run(job, claimed_at, &turn, &mut cut).await
             });
         }
     }
@@ -192,14 +190,18 @@ impl<'a> Round<'a> {
 
     async fn put_back_overdue(&mut self) {
         let late = self.lanes.overdue(self.courier.settings.lease.get() / 3);
-        self.put_back(late, self.courier.clock.now()).await;
+        self.put_back(late).await;
     }
 
-    async fn put_back(&self, jobs: Vec<Job>, due: Timestamp) {
+    async fn put_back(&self, jobs: Vec<Return>) {
         if jobs.is_empty() {
             return;
         }
-        if let Err(why) = self.blocking(move |queue| queue.put_back(jobs, due)).await {
+        let now = self.courier.clock.now();
+        let back = move |queue: &Queue| {
+            jobs.into_iter().try_for_each(|Return { job, pause }| queue.put_back(vec![job], now.after(pause)))
+        };
+        if let Err(why) = self.blocking(back).await {
             tracing::error!(%why, "unsent copies cannot be put back; they are sent when their leases end");
         }
     }
@@ -217,7 +219,7 @@ impl<'a> Round<'a> {
 
     fn until_overdue(&self) -> Duration {
         let limit = self.courier.settings.lease.get() / 3;
-        self.lanes.oldest().map_or(LONGEST_SLEEP, |claimed_at| limit.saturating_sub(claimed_at.elapsed()))
+        self.lanes.until_overdue(limit).unwrap_or(LONGEST_SLEEP)
     }
 
     /// Takes leave of connections that were idle for too long; returns when to look again.
@@ -231,7 +233,7 @@ impl<'a> Round<'a> {
 
     async fn wind_down(mut self) {
         let waiting = self.lanes.drain();
-        self.put_back(waiting, self.courier.clock.now()).await;
+        self.put_back(at_once(waiting)).await;
         let deadline = Instant::now() + self.courier.settings.drain.get();
         while let Ok(Some(finished)) = tokio::time::timeout_at(deadline, self.running.join_next()).await {
             self.finished(finished);
@@ -241,7 +243,7 @@ impl<'a> Round<'a> {
             self.finished(finished);
         }
         let returned = std::mem::take(&mut self.returned);
-        self.put_back(returned, self.courier.clock.now()).await;
+        self.put_back(at_once(returned)).await;
         let mut leaving = JoinSet::new();
         for idle in self.courier.carrier.pool.drain() {
             leaving.spawn(idle.quit());
@@ -260,6 +262,10 @@ impl<'a> Round<'a> {
     }
 }
 
+fn at_once(jobs: Vec<Job>) -> Vec<Return> {
+    jobs.into_iter().map(|job| Return { job, pause: Duration::ZERO }).collect()
+}
+
 /// One delivery, from the claimed copy to the recorder.
 struct Delivery {
     carrier: Arc<Carrier>,
@@ -271,7 +277,13 @@ struct Delivery {
 
 impl Delivery {
     /// Returns the job if it was cut off.
-    async fn run(self, job: Job, claimed_at: Instant, cut: &mut watch::Receiver<bool>) -> Option<Job> {
+    async fn run(
+        self,
+        job: Job,
+        claimed_at: Instant,
+        turn: &Turn,
+        cut: &mut watch::Receiver<bool>,
+    ) -> Option<Job> {
         let parcel = Arc::new(job.parcel.clone());
         let deadline = claimed_at + self.settings.lease.get() * 9 / 10;
         let attempt = tokio::select! {
@@ -279,6 +291,7 @@ impl Delivery {
             _ = cut.wait_for(|cut| *cut) => return Some(job),
         };
         let attempt = attempt.unwrap_or_else(|_| Attempt::too_slow(&self.carrier.destination(&parcel)));
+        turn.ended(attempt.hung);
         // Never the reply itself: it may name the recipient.
         tracing::info!(
             parcel = %job.parcel.id, host = attempt.host, code = attempt.code, outcome = ?attempt.outcome, "attempt"

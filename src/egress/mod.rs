@@ -19,6 +19,7 @@ mod scripted;
 pub mod settings;
 pub mod smtp;
 pub mod tls;
+mod turns;
 
 use route::{DnsSettings, RouteError, Router, Settings};
 use tls::Tls;

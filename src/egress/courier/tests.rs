@@ -47,6 +47,17 @@ impl Bench {
         Self { queue, clock, wake, stop, courier }
     }
 
+    /// Starts with `mails` mails to each of these readers.
+    fn start_with(settings: &Settings, readers: &[&str], mails: u64) -> Self {
+        let bench = Self::start(settings, 0);
+        for (n, reader) in
+            (0..).zip(readers.iter().cycle().take(readers.len() * usize::try_from(mails).unwrap()))
+        {
+            bench.enqueue(n, &format!("{reader}@example.org"));
+        }
+        bench
+    }
+
     /// Waits until this holds.
     async fn until(&self, what: &str, holds: impl Fn() -> bool) {
         let end = Instant::now() + PATIENCE;
@@ -121,6 +132,65 @@ async fn one_hanging_reader_keeps_nobody_else_waiting() {
     bench.courier.abort();
 }
 
+fn hanging(heard: &Heard) -> Option<Act> {
+    heard.line.starts_with("RCPT TO:<hangs").then_some(Act::Hang)
+}
+
+#[tokio::test]
+async fn many_copies_for_a_hanging_reader_keep_nobody_else_waiting() {
+    let hop = Hop::start(Script::new(&[], hanging)).await;
+    let begun = Instant::now();
+    let bench = Bench::start_with(&settings(&hop), &["hangs", "ada", "bob", "cleo", "dan"], 30);
+    bench
+        .until("all others are delivered", || {
+            // What was put back comes when its time has come.
+            bench.advance(Duration::from_millis(20));
+            hop.messages().len() == 120
+        })
+        .await;
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert_eq!(hop.heard("RCPT TO:<hangs@"), 1, "one at a time, and its time is not up");
+    bench.courier.abort();
+}
+
+#[tokio::test]
+async fn copies_for_a_hanging_reader_are_tried_one_after_another() {
+    let hop = Hop::start(Script::new(&[], hanging)).await;
+    let timeouts = Timeouts { command: Period::millis(200), ..Timeouts::default() };
+    let settings = Settings { timeouts, ..settings(&hop) };
+    let begun = Instant::now();
+    let bench = Bench::start_with(&settings, &["hangs"], 8);
+    let deferred = || bench.queue.ls(None, 100).unwrap().iter().filter(|row| row.last.is_some()).count();
+    bench
+        .until("each was tried and deferred", || {
+            bench.advance(Duration::from_secs(1));
+            deferred() == 8
+        })
+        .await;
+    assert!(begun.elapsed() >= Duration::from_millis(8 * 200), "never two at once: {:?}", begun.elapsed());
+    bench.courier.abort();
+}
+
+#[tokio::test]
+async fn hanging_readers_as_many_as_connections_stop_the_others_once() {
+    let hop = Hop::start(Script::new(&[], hanging)).await;
+    let timeouts = Timeouts { command: Period::secs(3), ..Timeouts::default() };
+    let settings = Settings { timeouts, ..settings(&hop) };
+    let bench = Bench::start(&settings, 0);
+    let hanging =
+        |from: u64| (from..from + 10).for_each(|n| bench.enqueue(n, &format!("hangs{}@example.org", n % 10)));
+    hanging(0);
+    bench.until("all have hung", || hop.heard("RCPT TO:<hangs") == 10).await;
+    let deferred = || bench.queue.ls(None, 100).unwrap().iter().all(|row| row.last.is_some());
+    bench.until("all are deferred", deferred).await;
+    hanging(10);
+    bench.until("half of them hang again", || hop.heard("RCPT TO:<hangs") == 15).await;
+    bench.enqueue(100, "ada@example.org");
+    bench.until("the other copy is delivered", || hop.messages().len() == 1).await;
+    assert!(hop.heard("RCPT TO:<hangs") == 15, "while they hang");
+    bench.courier.abort();
+}
+
 fn greylisting(heard: &Heard) -> Option<Act> {
     if heard.line.starts_with("RCPT TO:<grey") { say("451 4.7.1 greylisted") } else { None }
 }
@@ -165,8 +235,13 @@ fn giving_up_says_why() {
     scripted::enqueue(&queue, &scripted::parcel(0, "ada@example.org", 10), &body(10), NOW);
     let job = queue.claim(NOW, Duration::from_secs(60), 1).unwrap().remove(0);
     let done = |outcome, days: u64| {
-        let attempt =
-            Attempt { outcome, reply: "451 4.7.1 later".to_owned(), host: "hop".to_owned(), code: Some(451) };
+        let attempt = Attempt {
+            outcome,
+            reply: "451 4.7.1 later".to_owned(),
+            host: "hop".to_owned(),
+            code: Some(451),
+            hung: false,
+        };
         let now = NOW.after(Duration::from_secs(days * 86_400));
         conclude(attempt, &job, &Settings::default(), now, &Entropy::seeded(1))
     };
