@@ -38,7 +38,7 @@ impl Wire {
                 return Err(Trouble::NotLocal);
             }
             Endpoint::Tcp(address) => {
-                let tcp = within(limit, at, TcpStream::connect(address)).await?;
+                let tcp = to_another(within(limit, at, TcpStream::connect(address)).await?)?;
                 // With Nagle's algorithm each message would wait 40 ms for a delayed acknowledgement.
                 tcp.set_nodelay(true).map_err(|why| failed(at, &why))?;
                 let (read, write) = tcp.into_split();
@@ -97,6 +97,17 @@ impl Wire {
     }
 }
 
+/// Where nobody listens on a loopback port from the ephemeral range, the kernel may draw that very port for our end, and
+/// TCP then connects us to ourselves (RFC 9293 §3.5, simultaneous open). Such a port is closed.
+fn to_another(tcp: TcpStream) -> Result<TcpStream, Trouble> {
+    match (tcp.local_addr(), tcp.peer_addr()) {
+        (Ok(local), Ok(peer)) if local == peer => {
+            Err(Trouble::Io(Step::Connect, io::ErrorKind::ConnectionRefused))
+        }
+        _ => Ok(tcp),
+    }
+}
+
 fn joined<R, W>(read: R, write: W) -> Stream
 where
     R: AsyncRead + Send + Unpin + 'static,
@@ -114,4 +125,36 @@ async fn within<T>(limit: Period, at: Step, work: impl Future<Output = io::Resul
 
 fn failed(at: Step, why: &io::Error) -> Trouble {
     Trouble::Io(at, why.kind())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_to_oneself_is_a_closed_port() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let own = socket.local_addr().unwrap();
+        let trouble = to_another(socket.connect(own).await.unwrap()).unwrap_err();
+        assert!(matches!(trouble, Trouble::Io(Step::Connect, io::ErrorKind::ConnectionRefused)), "{trouble}");
+        assert!(!trouble.is_permanent() && trouble.may_try_next());
+
+        let hop = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        assert!(to_another(TcpStream::connect(hop.local_addr().unwrap()).await.unwrap()).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_port_that_closed_is_never_connected() {
+        // Linux draws ports for listeners and for connections from different halves of the range; this one is of the latter.
+        let mut address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        address.set_port(address.port() ^ 1);
+        // Often enough that the kernel draws the same port for our end now and then.
+        for _ in 0..20_000 {
+            let opened = Wire::connect(&Endpoint::Tcp(address), true, Period::secs(5)).await;
+            assert!(matches!(opened, Err(Trouble::Io(Step::Connect, io::ErrorKind::ConnectionRefused))));
+        }
+    }
 }
