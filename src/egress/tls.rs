@@ -1,11 +1,12 @@
 //! Encryption towards the next hop: chain and name are always verified.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -54,7 +55,7 @@ impl Tls {
     /// Shakes hands over `stream` with the peer that must be `host`, or the configured name.
     ///
     /// # Errors
-    /// Why the peer is not trusted, as text without content.
+    /// Why the peer is not trusted, in our own words.
     pub async fn upgrade<S>(&self, host: &str, stream: S) -> Result<TlsStream<S>, String>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -68,8 +69,50 @@ impl Tls {
                 ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no name to verify"))?
             }
         };
-        TlsConnector::from(Arc::clone(config)).connect(name, stream).await.map_err(|why| why.to_string())
+        let shaken = TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream).await;
+        shaken.map_err(|why| in_words(&why, &name))
     }
+}
+
+/// Why a handshake failed, for people. Nothing here is the peer's text.
+fn in_words(why: &io::Error, name: &ServerName<'_>) -> String {
+    match why.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(wrong)) => certificate_in_words(wrong, &name.to_str()),
+        Some(rustls::Error::AlertReceived(alert)) => {
+            format!("the host ended the handshake with the alert {alert:?}")
+        }
+        Some(other) => other.to_string(),
+        None => format!("the handshake broke off ({})", why.kind()),
+    }
+}
+
+fn certificate_in_words(wrong: &CertificateError, name: &str) -> String {
+    use CertificateError as Wrong;
+    match wrong {
+        Wrong::Expired | Wrong::ExpiredContext { .. } => "the host's certificate has expired".to_owned(),
+        Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
+            "the host's certificate is not valid yet; look at the clocks".to_owned()
+        }
+        Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
+            format!("the host's certificate is not for the name {name}")
+        }
+        Wrong::UnknownIssuer => {
+            "the host's certificate comes from an authority that is not trusted here".to_owned()
+        }
+        Wrong::InvalidPurpose | Wrong::InvalidPurposeContext { .. } => not_a_server(),
+        // webpki's own error, which rustls passes on without a name of its own.
+        Wrong::Other(inner) if inner.0.to_string() == "CaUsedAsEndEntity" => not_a_server(),
+        Wrong::Revoked => "the host's certificate was revoked".to_owned(),
+        Wrong::BadEncoding => "the host's certificate cannot be read".to_owned(),
+        Wrong::BadSignature => {
+            "the host's certificate bears a trusted authority's name and not its signature".to_owned()
+        }
+        _ => "the host's certificate cannot be verified".to_owned(),
+    }
+}
+
+fn not_a_server() -> String {
+    "the host's certificate is not a server certificate".to_owned()
 }
 
 fn configured_name(name: &str) -> Result<ServerName<'static>, RouteError> {

@@ -16,13 +16,20 @@ struct Authority {
 }
 
 fn authority(names: &[&str]) -> Authority {
+    authority_with(names, |_| {})
+}
+
+/// The same, with something special about the host's certificate.
+fn authority_with(names: &[&str], special: impl Fn(&mut rcgen::CertificateParams)) -> Authority {
     let ca_key = rcgen::KeyPair::generate().unwrap();
     let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    ca.distinguished_name.push(rcgen::DnType::CommonName, names.concat());
     ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let ca_cert = ca.self_signed(&ca_key).unwrap();
     let host_key = rcgen::KeyPair::generate().unwrap();
-    let host =
+    let mut host =
         rcgen::CertificateParams::new(names.iter().map(|&n| n.to_owned()).collect::<Vec<_>>()).unwrap();
+    special(&mut host);
     let host_cert = host.signed_by(&host_key, &rcgen::Issuer::from_params(&ca, &ca_key)).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::try_from(host_key.serialize_der()).unwrap();
     let config =
@@ -82,6 +89,42 @@ async fn who_cannot_prove_its_name_gets_nothing() {
         open(&hop, &verified(&ours, Some("mail.example.org"))).await.is_ok(),
         "the configured name counts"
     );
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_accepted_is_explained_in_plain_words() {
+    let ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let local = ["localhost"];
+    let good = authority(&local);
+    let refused = [
+        (authority(&["mail.example.org"]), "is not for the name localhost"),
+        (authority_with(&local, |host| host.not_after = rcgen::date_time_ymd(2020, 1, 1)), "has expired"),
+        (
+            authority_with(&local, |host| host.not_before = rcgen::date_time_ymd(4000, 1, 1)),
+            "is not valid yet; look at the clocks",
+        ),
+        (authority_with(&local, |host| host.is_ca = ca), "is not a server certificate"),
+        (
+            authority_with(&local, |host| {
+                host.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth]
+            }),
+            "is not a server certificate",
+        ),
+    ];
+    for (authority, words) in &refused {
+        let hop = Hop::start(encrypting(authority, "")).await;
+        let trouble = open(&hop, &verified(authority, None)).await.err().unwrap();
+        assert_eq!(trouble.to_string(), format!("TLS: the host's certificate {words}"));
+    }
+    let (namesake, other) = (authority(&local), authority(&["localhost", "mail.example.org"]));
+    for (theirs, words) in [
+        (namesake, "bears a trusted authority's name and not its signature"),
+        (other, "comes from an authority that is not trusted here"),
+    ] {
+        let hop = Hop::start(encrypting(&theirs, "")).await;
+        let trouble = open(&hop, &verified(&good, None)).await.err().unwrap();
+        assert_eq!(trouble.to_string(), format!("TLS: the host's certificate {words}"));
+    }
 }
 
 #[tokio::test]
