@@ -31,6 +31,8 @@ pub(crate) struct Attempt {
     pub(crate) host: String,
     /// Its reply code, if it gave one.
     pub(crate) code: Option<u16>,
+    /// Why it was not delivered, for the log: in our words, never the next hop's.
+    pub(crate) cause: Option<String>,
     /// Whether it let us wait until time was up.
     pub(crate) hung: bool,
 }
@@ -38,13 +40,21 @@ pub(crate) struct Attempt {
 impl Attempt {
     fn delivered(host: &str, reply: &lettre::transport::smtp::response::Response) -> Self {
         let code = Some(reply.code().into());
-        Self { outcome: Outcome::Delivered, reply: shown(reply), host: host.to_owned(), code, hung: false }
+        Self {
+            outcome: Outcome::Delivered,
+            reply: shown(reply),
+            host: host.to_owned(),
+            code,
+            cause: None,
+            hung: false,
+        }
     }
 
     fn troubled(host: &str, trouble: &Trouble) -> Self {
         let outcome = if trouble.is_permanent() { Outcome::Failed } else { Outcome::Deferred };
         let hung = matches!(trouble, Trouble::Timeout(_));
-        Self { outcome, reply: trouble.to_string(), host: host.to_owned(), code: trouble.code(), hung }
+        let (code, cause) = (trouble.code(), Some(trouble.cause()));
+        Self { outcome, reply: trouble.to_string(), host: host.to_owned(), code, cause, hung }
     }
 
     fn not_routed(destination: &str, why: &NoRoute) -> Self {
@@ -53,13 +63,22 @@ impl Attempt {
             NoRoute::NotNow(_) => Outcome::Deferred,
         };
         let reply = printable(&why.to_string());
-        Self { outcome, reply, host: destination.to_owned(), code: None, hung: false }
+        let cause = Some(reply.clone());
+        Self { outcome, reply, host: destination.to_owned(), code: None, cause, hung: false }
     }
 
     /// A delivery that was broken off because its lease would have run out.
     pub(crate) fn too_slow(destination: &str) -> Self {
         let reply = "the delivery took longer than the lease allows".to_owned();
-        Self { outcome: Outcome::Deferred, reply, host: destination.to_owned(), code: None, hung: true }
+        let cause = Some(reply.clone());
+        Self {
+            outcome: Outcome::Deferred,
+            reply,
+            host: destination.to_owned(),
+            code: None,
+            cause,
+            hung: true,
+        }
     }
 }
 
@@ -162,7 +181,7 @@ impl Carrier {
 
 async fn read_piece(queue: Queue, parcel: Arc<Parcel>, offset: u64) -> Result<Vec<u8>, String> {
     let read = tokio::task::spawn_blocking(move || queue.read_body(&parcel, offset, PIECE));
-    read.await.map_err(|why| why.to_string())?.map_err(|why| why.to_string())
+    read.await.map_err(|_| "reading it broke off".to_owned())?.map_err(|why| why.to_string())
 }
 
 #[cfg(test)]
@@ -212,6 +231,22 @@ mod tests {
             (Outcome::Delivered, Some(250), "250 2.0.0 Ok")
         );
         assert_eq!(hop.messages(), [scripted::message(&parcel, &body(300_000))]);
+    }
+
+    #[tokio::test]
+    async fn the_cause_for_the_log_is_in_our_words() {
+        let grey = answering("RCPT", "451 4.7.1 <ada@example.org> greylisted").await;
+        let (carrier, parcel) = carrier(&grey);
+        let attempt = carrier.carry(&parcel).await;
+        assert_eq!((attempt.cause.as_deref(), attempt.code), (Some("refused at RCPT TO"), Some(451)));
+        assert!(attempt.reply.contains("ada@"), "the ledger has the whole reply");
+
+        let silent = answering("DATA", "nonsense <ada@example.org>").await;
+        let attempt = carrier.try_hosts(&route(&[&[&silent]]), &parcel).await;
+        let cause = attempt.cause.unwrap();
+        assert!(cause.starts_with("no proper reply to DATA") && !cause.contains("ada"), "{cause}");
+        let willing = Hop::start(Script::willing(&[])).await;
+        assert_eq!(carrier.try_hosts(&route(&[&[&willing]]), &parcel).await.cause, None);
     }
 
     #[tokio::test]

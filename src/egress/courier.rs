@@ -294,7 +294,8 @@ impl Delivery {
         turn.ended(attempt.hung);
         // Never the reply itself: it may name the recipient.
         tracing::info!(
-            parcel = %job.parcel.id, host = attempt.host, code = attempt.code, outcome = ?attempt.outcome, "attempt"
+            parcel = %job.parcel.id, host = attempt.host, code = attempt.code, outcome = ?attempt.outcome,
+            cause = attempt.cause, "attempt"
         );
         let done = conclude(attempt, &job, &self.settings, self.clock.now(), &self.entropy);
         // The recorder lives until all deliveries are gone.

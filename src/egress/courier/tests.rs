@@ -240,6 +240,7 @@ fn giving_up_says_why() {
             reply: "451 4.7.1 later".to_owned(),
             host: "hop".to_owned(),
             code: Some(451),
+            cause: None,
             hung: false,
         };
         let now = NOW.after(Duration::from_secs(days * 86_400));

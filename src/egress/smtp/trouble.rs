@@ -133,6 +133,16 @@ impl Trouble {
         }
     }
 
+    /// Why, in our own words only: unlike the text for people this never repeats what the next hop said, which may name
+    /// the recipient.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Refused { at, .. } => format!("refused at {at}"),
+            other => other.to_string(),
+        }
+    }
+
     fn step(&self) -> Step {
         match self {
             Self::Refused { at, .. }
