@@ -250,6 +250,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_stored_body_that_is_not_whole_defers_the_copy() {
+        let hop = Hop::start(Script::willing(&["PIPELINING"])).await;
+        for (stored, length) in [(299_999, 300_000), (0, 1), (10, 9)] {
+            let parcel = Arc::new(scripted::parcel(2, "ada@example.org", length));
+            let (mut carrier, _) = carrier(&hop);
+            carrier.queue = scripted::queue();
+            scripted::enqueue(&carrier.queue, &parcel, &body(stored), scripted::NOW);
+            let carried = tokio::time::timeout(std::time::Duration::from_secs(20), carrier.carry(&parcel));
+            let attempt = carried.await.unwrap();
+            assert_eq!(
+                (attempt.outcome, attempt.reply.as_str()),
+                (
+                    Outcome::Deferred,
+                    "the stored body cannot be read: it does not have the length it should have"
+                )
+            );
+            assert_eq!(attempt.cause.as_deref(), Some(attempt.reply.as_str()), "the log says it, too");
+        }
+        assert_eq!(hop.messages().len(), 0);
+    }
+
+    #[tokio::test]
     async fn a_kept_connection_that_died_is_replaced_unseen() {
         for dying in [Act::Close, Act::SayAndClose("421 4.4.2 idle for too long\r\n".to_owned())] {
             let hop = Hop::start(Script::new(&["PIPELINING"], move |heard: &Heard| {
