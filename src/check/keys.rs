@@ -1,8 +1,8 @@
 //! The relay's own keys: are they there, closed to others, unlocked by the passphrase, and fit for their addresses?
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use super::report::Report;
 use crate::config::{Config, List, NoPassphrase, PassphraseSource};
@@ -20,20 +20,18 @@ pub(super) fn keys(config: &Config, credentials: Option<&Path>, now: Timestamp, 
         report.error(config.source.place(&["keys", "path"]), what, remedy);
         return;
     }
-    permissions(dir, report);
+    let keys = KeyDir::new(dir);
+    permissions(&keys, report);
     let source = config.keys.passphrase_source(credentials);
     file_systems(&source, dir, report);
     let passphrase = passphrase(config, &source, report);
-    let keys = KeyDir::new(dir);
     for list in config.lists.iter().filter(|list| list.kind.takes_mail()) {
         certificate(&keys, list, now, report);
     }
     if let Err(error) = keys.spool_cert() {
         unusable("the spool key", &error, report);
     }
-    if let Some(passphrase) = passphrase {
-        unlock(config, &keys, &passphrase, report);
-    }
+    secrets(config, &keys, passphrase.as_ref(), report);
 }
 
 fn passphrase(config: &Config, source: &PassphraseSource, report: &mut Report) -> Option<Passphrase> {
@@ -98,41 +96,13 @@ fn file_systems(source: &PassphraseSource, dir: &Path, report: &mut Report) {
     }
 }
 
-fn permissions(dir: &Path, report: &mut Report) {
-    for path in inside(dir) {
-        let Ok(meta) = path.symlink_metadata() else { continue };
-        let mode = meta.permissions().mode() & 0o7777;
-        let (open, right) = if meta.is_dir() {
-            (mode & 0o077, "700")
-        } else if path.file_name().is_some_and(|name| name == "cert.asc") {
-            (mode & 0o022, "644")
-        } else {
-            (mode & 0o077, "600")
-        };
-        if open != 0 && !meta.is_symlink() {
-            let what = format!(
-                "others can {} it (mode {mode:04o})",
-                if open & 0o022 != 0 { "change" } else { "read" }
-            );
-            report.error(path.display(), what, format!("chmod {right} {}", path.display()));
+/// What `serve` refuses as well.
+fn permissions(keys: &KeyDir, report: &mut Report) {
+    for error in keys.exposed() {
+        if let KeyError::Exposed { path, right, .. } = &error {
+            report.error(path.display(), error.to_string(), format!("chmod {right:03o} {}", path.display()));
         }
     }
-}
-
-/// The directory, its folders, and the files in them.
-fn inside(dir: &Path) -> Vec<PathBuf> {
-    let entries = |dir: &Path| -> Vec<PathBuf> {
-        let mut all: Vec<_> = fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
-        all.sort();
-        all
-    };
-    let mut all = vec![dir.to_owned()];
-    for path in entries(dir) {
-        let below = if path.is_dir() { entries(&path) } else { Vec::new() };
-        all.push(path);
-        all.extend(below);
-    }
-    all
 }
 
 fn certificate(keys: &KeyDir, list: &List, now: Timestamp, report: &mut Report) {
@@ -162,30 +132,54 @@ fn certificate(keys: &KeyDir, list: &List, now: Timestamp, report: &mut Report) 
     }
 }
 
-fn unlock(config: &Config, keys: &KeyDir, passphrase: &Passphrase, report: &mut Report) {
-    for list in config.lists.iter().filter(|list| list.kind.takes_mail()) {
-        if let Err(error) = keys.load_list(&list.name, passphrase) {
-            unusable(&format!("the key of \"{}\"", list.name), &error, report);
-        }
+/// The secret keys; without a passphrase as far as their files tell.
+fn secrets(config: &Config, keys: &KeyDir, passphrase: Option<&Passphrase>, report: &mut Report) {
+    for List { name, .. } in config.lists.iter().filter(|list| list.kind.takes_mail()) {
+        let found = match passphrase {
+            Some(passphrase) => keys.load_list(name, passphrase).map(|_| ()),
+            None => keys.inspect_list(name),
+        };
+        secret(&format!("the key of \"{name}\""), found, report);
     }
-    match keys.load_spool(passphrase) {
+    let found = match passphrase {
+        Some(passphrase) => keys.load_spool(passphrase).map(|_| ()),
+        None => keys.inspect_spool(),
+    };
+    match found {
         // That there is none has been told.
-        Ok(_) | Err(KeyError::Missing(_)) => {}
-        Err(error) => unusable("the spool key", &error, report),
+        Err(KeyError::Missing(_)) => {}
+        found => secret("the spool key", found, report),
     }
-    if let Err(error) = keys.load_tags(passphrase) {
-        unusable("the tag key", &error, report);
+    if let Some(passphrase) = passphrase {
+        secret("the tag key", keys.load_tags(passphrase).map(|_| ()), report);
+    }
+}
+
+fn secret(what: &str, found: Result<(), KeyError>, report: &mut Report) {
+    match found {
+        // Told with all others of that sort.
+        Ok(()) | Err(KeyError::Exposed { .. }) => {}
+        Err(error) => unusable(what, &error, report),
     }
 }
 
 /// The error names the file and what to do.
 fn unusable(what: &str, error: &KeyError, report: &mut Report) {
     let remedy = match error {
-        KeyError::Io { .. } => RUN_AS,
+        KeyError::Io { .. } => RUN_AS.to_owned(),
         KeyError::WrongPassphrase(_) => {
-            "use the passphrase that the key was made with: [keys] passphrase_file"
+            "use the passphrase that the key was made with: [keys] passphrase_file".to_owned()
         }
-        _ => "restore it from a backup",
+        KeyError::MissingList { list, .. } => {
+            format!("for a new list run `vouchsafe key new {list}`, else restore it from a backup")
+        }
+        KeyError::Unlocked(_) => "restore the locked key from a backup, or lock it with gpg".to_owned(),
+        KeyError::Mismatch { .. } => "restore both files from the same backup".to_owned(),
+        _ => "restore it from a backup".to_owned(),
     };
-    report.error(what, error.to_string(), remedy);
+    // Certificate and secret key may miss the same file.
+    let told = error.to_string();
+    if report.findings.iter().all(|finding| finding.what != told) {
+        report.error(what, told, remedy);
+    }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::cert::CertError;
+use crate::id::ListName;
 
 /// Why a key could not be made, stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -20,9 +21,53 @@ pub enum KeyError {
     /// A key is there already and is never overwritten.
     #[error("{} exists and is not overwritten: use `key import` to replace a list's key", .0.display())]
     Exists(PathBuf),
-    /// There is no such key.
-    #[error("{} is missing: make the key with `init`, or restore it from a backup", .0.display())]
+    /// There is no such key, and another one cannot take its place.
+    #[error("{} is missing: restore it from a backup", .0.display())]
     Missing(PathBuf),
+    /// A list has no key.
+    #[error(
+        "{} is missing: if the list is new, make its key with `vouchsafe key new {list}`, else restore it from a backup",
+        path.display()
+    )]
+    MissingList {
+        /// The file.
+        path: PathBuf,
+        /// The list.
+        list: ListName,
+    },
+    /// A file or folder of the key directory is open to others.
+    #[error(
+        "{} is open to others (mode {mode:04o}), who may have copied or changed what is in it: chmod {right:03o} it, \
+         and make new keys if anybody else uses this machine",
+        path.display()
+    )]
+    Exposed {
+        /// Which.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// The mode that it should have.
+        right: u32,
+    },
+    /// A secret key that needs no passphrase.
+    #[error(
+        "{} holds a secret key without a passphrase, so whoever gets the file has the key: restore the locked one \
+         from a backup, or import it into gpg, give it the keys' passphrase there (--passwd) and export it again",
+        .0.display()
+    )]
+    Unlocked(PathBuf),
+    /// The secret key is not the one of the public certificate.
+    #[error(
+        "{} is not the key of {}, so what people encrypt to that certificate could not be opened: restore both from \
+         the same backup",
+        secret.display(), cert.display()
+    )]
+    Mismatch {
+        /// The secret key's file.
+        secret: PathBuf,
+        /// The certificate's file.
+        cert: PathBuf,
+    },
     /// Others can read it.
     #[error("{} can be read by others: chmod 600 it, and change the passphrase if anybody else uses this machine", .0.display())]
     Readable(PathBuf),

@@ -23,11 +23,17 @@ impl Keychain {
     /// Unlocks the keys of these lists, the spool keys and the tag key.
     ///
     /// # Errors
-    /// When a key is missing, unreadable, or the passphrase does not open it.
+    /// When a key is missing, unreadable, open to others, locked by no passphrase, not that of its certificate, or the
+    /// passphrase does not open it.
     pub fn open(dir: KeyDir, passphrase: Passphrase, lists: &[ListName]) -> Result<Self, KeyError> {
+        if let Some(error) = dir.exposed().into_iter().next() {
+            return Err(error);
+        }
         let mut keys = BTreeMap::new();
         for list in lists {
-            keys.insert(list.clone(), Arc::new(dir.load_list(list, &passphrase)?));
+            let key = dir.load_list(list, &passphrase)?;
+            dir.publish(list, &key)?;
+            keys.insert(list.clone(), Arc::new(key));
         }
         let spool = dir.load_spool(&passphrase)?;
         let spool_cert = Arc::new(RwLock::new(spool.newest()));

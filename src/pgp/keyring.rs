@@ -9,9 +9,11 @@
 //!
 //! Directories are 0700. Every file is written beside its place, synced, moved there, and the directory synced.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+mod files;
+mod passphrase;
+
+use std::fs::{self, OpenOptions};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sequoia_openpgp as openpgp;
@@ -19,6 +21,9 @@ use sequoia_openpgp as openpgp;
 use openpgp::parse::Parse;
 use zeroize::Zeroizing;
 
+use self::files::{
+    CERT, create, exposed, files, hand_over, io, make_dir, read, read_secret, replace, sync_parent,
+};
 use super::cert::{Cert, identity};
 use super::decrypt::{Bounds, Keys, decrypt};
 pub use super::key_error::KeyError;
@@ -30,59 +35,6 @@ use super::keys::{
 use crate::id::{Entropy, Fingerprint, ListName};
 use crate::secret::Plaintext;
 use crate::time::Timestamp;
-
-impl Passphrase {
-    /// From what a person typed.
-    #[must_use]
-    #[allow(clippy::needless_pass_by_value, reason = "takes it over, so that no other copy stays")]
-    pub fn new(passphrase: Plaintext) -> Self {
-        Self(passphrase.expose().into())
-    }
-
-    /// A new one: 160 random bits in base32.
-    #[must_use]
-    pub fn random(entropy: &Entropy) -> Self {
-        let bytes = Zeroizing::new(entropy.bytes::<20>());
-        let text = Zeroizing::new(data_encoding::BASE32_NOPAD.encode(&*bytes).to_ascii_lowercase());
-        Self(text.as_str().into())
-    }
-
-    /// Reads it from a file, without the line end.
-    ///
-    /// # Errors
-    /// [`KeyError::Readable`] when group or others can read the file, [`KeyError::EmptyPassphrase`].
-    pub fn from_file(path: &Path) -> Result<Self, KeyError> {
-        let mut file = File::open(path).map_err(io("open", path))?;
-        let mode = file.metadata().map_err(io("read", path))?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(KeyError::Readable(path.to_owned()));
-        }
-        // Roomy enough that reading does not move it and leave copies behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
-        file.read_to_end(&mut bytes).map_err(io("read", path))?;
-        let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
-        if line.is_empty() {
-            return Err(KeyError::EmptyPassphrase);
-        }
-        Ok(Self(line.into()))
-    }
-
-    /// Writes it to a new file, 0600.
-    ///
-    /// # Errors
-    /// [`KeyError::Exists`] rather than overwrite.
-    pub fn write_new(&self, path: &Path) -> Result<(), KeyError> {
-        let line = Zeroizing::new(self.0.map(|bytes| [bytes.as_ref(), b"\n"].concat()));
-        let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                return Err(KeyError::Exists(path.to_owned()));
-            }
-            file => file.map_err(io("create", path))?,
-        };
-        file.write_all(&line).and_then(|()| file.sync_all()).map_err(io("write", path))?;
-        sync_parent(path)
-    }
-}
 
 /// The directory that holds all keys of the relay.
 #[derive(Clone, Debug)]
@@ -120,6 +72,14 @@ impl KeyDir {
         replace(&dir.join(CERT), cert.armored().as_bytes(), 0o644)?;
         create(&place, &key_file(&locked)?)?;
         Ok(cert)
+    }
+
+    /// Gives a list's new files to whom the key directory belongs.
+    ///
+    /// # Errors
+    /// When this process may not.
+    pub fn hand_over(&self, list: &ListName) -> Result<(), KeyError> {
+        hand_over(&self.list_dir(list), &self.0)
     }
 
     /// Takes over a secret key that was made elsewhere. A former key stays beside it, so that old mail still opens.
@@ -169,27 +129,92 @@ impl KeyDir {
     /// A list's certificate, without any passphrase.
     ///
     /// # Errors
-    /// [`KeyError::Missing`] when the list has none.
+    /// [`KeyError::MissingList`] when the list has none.
     pub fn list_cert(&self, list: &ListName) -> Result<Cert, KeyError> {
-        Ok(Cert::parse(&read(&self.list_dir(list).join(CERT))?)?)
+        let dir = self.list_dir(list);
+        let bytes = read(&dir.join(CERT)).map_err(|error| match error {
+            KeyError::Missing(path) if !dir.join(SECRET).exists() => {
+                KeyError::MissingList { path, list: list.clone() }
+            }
+            error => error,
+        })?;
+        Ok(Cert::parse(&bytes)?)
     }
 
     /// A list's key, unlocked, with its former ones.
     ///
     /// # Errors
-    /// [`KeyError::WrongPassphrase`], [`KeyError::Missing`], [`KeyError::Malformed`].
+    /// [`KeyError::WrongPassphrase`], and as [`KeyDir::inspect_list`].
     pub fn load_list(&self, list: &ListName, pass: &Passphrase) -> Result<ListKey, KeyError> {
+        let mut unlocked = Vec::new();
+        for (path, key) in self.locked_list(list)? {
+            unlocked.push(unlock_key(key, &path, pass)?);
+        }
+        let place = self.list_dir(list).join(SECRET);
+        let (current, former) = unlocked.split_first().ok_or_else(|| KeyError::Missing(place.clone()))?;
+        ListKey::assemble(current.clone(), former).ok_or(KeyError::Malformed(place))
+    }
+
+    /// Whether a list's files are what they should be, as far as that shows without the passphrase.
+    ///
+    /// # Errors
+    /// [`KeyError::MissingList`], [`KeyError::Malformed`], [`KeyError::Exposed`], [`KeyError::Unlocked`],
+    /// [`KeyError::Mismatch`].
+    pub fn inspect_list(&self, list: &ListName) -> Result<(), KeyError> {
+        self.locked_list(list).map(|_| ())
+    }
+
+    /// The current key first.
+    fn locked_list(&self, list: &ListName) -> Result<Vec<(PathBuf, openpgp::Cert)>, KeyError> {
         let dir = self.list_dir(list);
         let place = dir.join(SECRET);
-        let current = unlock_file(&place, pass)?;
-        let mut former = Vec::new();
+        let current = locked_key(&place).map_err(|error| match error {
+            KeyError::Missing(path) => KeyError::MissingList { path, list: list.clone() },
+            error => error,
+        })?;
+        let mut keys = vec![(place.clone(), current)];
         for path in files(&dir)? {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if name.starts_with("secret-") && name.ends_with(".asc") {
-                former.push(unlock_file(&path, pass)?);
+                let key = locked_key(&path)?;
+                keys.push((path, key));
             }
         }
-        ListKey::assemble(current, &former).ok_or(KeyError::Malformed(place))
+        let public = self.list_cert(list)?.fingerprint();
+        // That of a former key is left by an import that was cut short, and `KeyDir::publish` ends it.
+        if keys.iter().all(|(_, key)| identity(&key.fingerprint()) != Some(public)) {
+            return Err(KeyError::Mismatch { secret: place, cert: dir.join(CERT) });
+        }
+        Ok(keys)
+    }
+
+    /// Sees that a list's public file is that of its current key.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn publish(&self, list: &ListName, key: &ListKey) -> Result<(), KeyError> {
+        if self.list_cert(list)?.fingerprint() == key.cert().fingerprint() {
+            return Ok(());
+        }
+        replace(&self.list_dir(list).join(CERT), key.cert().armored().as_bytes(), 0o644)
+    }
+
+    /// Everything in the directory that others could read or change: the daemon refuses to start over it.
+    #[must_use]
+    pub fn exposed(&self) -> Vec<KeyError> {
+        let below = |dir: &PathBuf| {
+            let mut all = files(dir).unwrap_or_default();
+            all.sort();
+            all
+        };
+        let mut all = vec![self.0.clone()];
+        for path in below(&self.0) {
+            let inside = below(&path);
+            all.push(path);
+            all.extend(inside);
+        }
+        // What a link points to counts; one that leads nowhere is found by whoever needs it.
+        all.iter().filter_map(|path| exposed(path, &fs::metadata(path).ok()?)).collect()
     }
 
     /// Makes a new spool key beside the others: version 6, X25519.
@@ -215,9 +240,17 @@ impl KeyDir {
     pub fn load_spool(&self, pass: &Passphrase) -> Result<SpoolKeys, KeyError> {
         let mut keys = Vec::new();
         for (path, made_at) in self.spool_files()? {
-            keys.push((unlock_file(&path, pass)?, made_at));
+            keys.push((unlock_key(locked_key(&path)?, &path, pass)?, made_at));
         }
         SpoolKeys::assemble(&keys).ok_or(KeyError::Missing(self.spool_dir()))
+    }
+
+    /// Whether the spool keys are what they should be, as far as that shows without the passphrase.
+    ///
+    /// # Errors
+    /// As [`KeyDir::inspect_list`].
+    pub fn inspect_spool(&self) -> Result<(), KeyError> {
+        self.spool_files()?.iter().try_for_each(|(path, _)| locked_key(path).map(|_| ()))
     }
 
     /// The public half of the newest spool key, without any passphrase.
@@ -272,7 +305,7 @@ impl KeyDir {
         let bounds = Bounds { plaintext: 32, attempts: 1, nesting: 1 };
         // No signature and no certificate: the policy's time decides nothing but the packet types.
         let at = Timestamp::from_secs(TAG_POLICY_SECS);
-        let content = decrypt(&read(&path)?, &Keys::Password(&pass.0), bounds, at, None)
+        let content = decrypt(&read_secret(&path)?, &Keys::Password(&pass.0), bounds, at, None)
             .map_err(|_| KeyError::WrongPassphrase(path.clone()))?;
         let bytes = Zeroizing::new(
             <[u8; 32]>::try_from(content.bytes.expose()).map_err(|_| KeyError::Malformed(path))?,
@@ -305,14 +338,25 @@ impl KeyDir {
 }
 
 const SECRET: &str = "secret.asc";
-const CERT: &str = "cert.asc";
 const REVOCATION: &str = "revocation.asc";
 const TAGS: &str = "tags.pgp";
 /// 2026-01-01.
 const TAG_POLICY_SECS: i64 = 1_767_225_600;
 
-fn unlock_file(path: &Path, pass: &Passphrase) -> Result<openpgp::Cert, KeyError> {
-    unlock(read_key(path)?, Some(pass)).map_err(|_| KeyError::WrongPassphrase(path.to_owned()))
+fn unlock_key(key: openpgp::Cert, path: &Path, pass: &Passphrase) -> Result<openpgp::Cert, KeyError> {
+    unlock(key, Some(pass)).map_err(|_| KeyError::WrongPassphrase(path.to_owned()))
+}
+
+/// A secret key that nobody else can read, and that only a passphrase opens.
+fn locked_key(path: &Path) -> Result<openpgp::Cert, KeyError> {
+    let key = openpgp::Cert::from_bytes(&read_secret(path)?)
+        .ok()
+        .filter(openpgp::Cert::is_tsk)
+        .ok_or_else(|| KeyError::Malformed(path.to_owned()))?;
+    match key.keys().unencrypted_secret().next() {
+        Some(_) => Err(KeyError::Unlocked(path.to_owned())),
+        None => Ok(key),
+    }
 }
 
 fn read_key(path: &Path) -> Result<openpgp::Cert, KeyError> {
@@ -325,72 +369,4 @@ fn key_file(locked: &openpgp::Cert) -> Result<Vec<u8>, KeyError> {
 
 fn revocation_file(revocation: &openpgp::Packet) -> Result<Vec<u8>, KeyError> {
     armored_revocation(revocation).map_err(|_| KeyError::Library("write a revocation certificate"))
-}
-
-fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> KeyError {
-    let path = path.to_owned();
-    move |source| match source.kind() {
-        ErrorKind::NotFound => KeyError::Missing(path),
-        _ => KeyError::Io { what, path, source },
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, KeyError> {
-    fs::read(path).map_err(io("read", path))
-}
-
-/// What lies in a directory; nothing when it does not exist.
-fn files(dir: &Path) -> Result<Vec<PathBuf>, KeyError> {
-    match fs::read_dir(dir) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(io("list", dir)(error)),
-        Ok(entries) => entries.map(|entry| entry.map(|e| e.path()).map_err(io("list", dir))).collect(),
-    }
-}
-
-fn make_dir(dir: &Path) -> Result<(), KeyError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io("create", dir))?;
-    sync_parent(dir)
-}
-
-/// Writes a new 0600 file; never over another.
-fn create(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
-    let draft = draft(path, bytes, 0o600)?;
-    // A hard link fails when the name is taken, a rename would not.
-    let linked = fs::hard_link(&draft, path);
-    fs::remove_file(&draft).map_err(io("remove", &draft))?;
-    match linked {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(KeyError::Exists(path.to_owned())),
-        linked => linked.map_err(io("create", path)).and_then(|()| sync_parent(path)),
-    }
-}
-
-/// Writes a file in place of any other.
-fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyError> {
-    let draft = draft(path, bytes, mode)?;
-    fs::rename(&draft, path).map_err(io("replace", path))?;
-    sync_parent(path)
-}
-
-fn draft(path: &Path, bytes: &[u8], mode: u32) -> Result<PathBuf, KeyError> {
-    let draft = path.with_added_extension("new");
-    // Left over from a crash.
-    let _ = fs::remove_file(&draft);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&draft)
-        .map_err(io("create", &draft))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io("write", &draft))?;
-    Ok(draft)
-}
-
-fn sync_parent(path: &Path) -> Result<(), KeyError> {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => {
-            File::open(parent).and_then(|dir| dir.sync_all()).map_err(io("sync", parent))
-        }
-        _ => Ok(()),
-    }
 }

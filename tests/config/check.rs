@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use vouchsafe::check::{CannotReceive, Finding, Report, Severity, check};
 use vouchsafe::init::{Made, Preset};
+use vouchsafe::pgp::keychain::Keychain;
+use vouchsafe::pgp::keyring::{KeyDir, Passphrase};
 
 use crate::init::{clock, install};
 
@@ -128,6 +130,44 @@ fn what_others_can_read_gets_its_chmod() {
             "{report}"
         );
         fs::set_permissions(path, before).unwrap();
+    }
+}
+
+/// Whether `serve` would take the keys.
+fn opens(made: &Made) -> bool {
+    let lists = ["security", "distrib-announce"].map(|name| name.parse().unwrap());
+    let passphrase = Passphrase::from_file(&made.passphrase).unwrap();
+    Keychain::open(KeyDir::new(&made.keys), passphrase, &lists).is_ok()
+}
+
+#[test]
+fn what_check_calls_an_error_of_the_keys_serve_refuses() {
+    type Harm = fn(&Made);
+    let harms: [(Harm, &str); 6] = [
+        (|m| chmod(&m.keys.join("security"), 0o750), "chmod 700"),
+        (|m| chmod(&m.keys.join("security/secret.asc"), 0o640), "chmod 600"),
+        (|m| chmod(&m.keys.join("security/revocation.asc"), 0o644), "chmod 600"),
+        (|m| chmod(&m.keys.join("tags.pgp"), 0o604), "chmod 600"),
+        (
+            |m| {
+                fs::copy(m.keys.join("distrib-announce/secret.asc"), m.keys.join("security/secret.asc"))
+                    .unwrap();
+            },
+            "is not the key of",
+        ),
+        (|m| fs::remove_dir_all(m.keys.join("security")).unwrap(), "vouchsafe key new security"),
+    ];
+    for (harm, told) in harms {
+        for source in ["passphrase_file = \"passphrase\"", "passphrase_credential = \"pass\""] {
+            let (_dir, made) = installed();
+            assert!(opens(&made));
+            edit(&made.config, "passphrase_file = \"passphrase\"", source);
+            harm(&made);
+            let report = report(&made.config);
+            let found: Vec<_> = report.findings.iter().filter(|f| f.severity == Severity::Error).collect();
+            assert!(!found.is_empty() && report.to_string().contains(told), "{told}:\n{report}");
+            assert!(!opens(&made), "{told}");
+        }
     }
 }
 

@@ -51,7 +51,65 @@ fn a_list_key_is_made_once_locked_and_unlocked() {
     assert_eq!(keys.load_list(&name(), &passphrase()).unwrap().cert().fingerprint(), cert.fingerprint());
     eprintln!("unlocking a list key (two secrets) took {:?}", start.elapsed());
     assert!(matches!(keys.load_list(&name(), &other()), Err(KeyError::WrongPassphrase(_))));
-    assert!(matches!(keys.load_list(&"none".parse().unwrap(), &passphrase()), Err(KeyError::Missing(_))));
+    let none = keys.load_list(&"none".parse().unwrap(), &passphrase()).err().unwrap();
+    assert!(none.to_string().contains("vouchsafe key new none"), "{none}");
+}
+
+#[test]
+fn a_key_that_is_open_or_unlocked_or_another_one_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let keys = KeyDir::new(dir.path());
+    keys.create_list(&name(), &ids(), &passphrase(), NOW).unwrap();
+    keys.create_spool(&passphrase(), NOW).unwrap();
+    keys.create_tags(&passphrase(), &Entropy::kernel()).unwrap();
+    let secret = dir.path().join("security/secret.asc");
+    let spool = fs::read_dir(dir.path().join("spool")).unwrap().next().unwrap().unwrap().path();
+    let load = || {
+        let list = keys.load_list(&name(), &passphrase()).map(|_| ());
+        let all = list.and_then(|()| keys.load_spool(&passphrase()).map(|_| ()));
+        all.and_then(|()| keys.load_tags(&passphrase()).map(|_| ()))
+    };
+    load().unwrap();
+    for path in [&secret, &spool, &dir.path().join("tags.pgp")] {
+        for mode in [0o640, 0o604, 0o620] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+            let error = load().unwrap_err();
+            assert!(matches!(&error, KeyError::Exposed { path: p, .. } if p == path), "{error}");
+            assert!(error.to_string().contains("chmod 600"), "{error}");
+            assert_eq!(keys.exposed().len(), 1);
+        }
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    load().unwrap();
+
+    let cert = keys.list_cert(&name()).unwrap().fingerprint();
+    let unlocked = person("security").as_tsk().armored().to_vec().unwrap();
+    for path in [&secret, &spool] {
+        let before = fs::read(path).unwrap();
+        fs::write(path, &unlocked).unwrap();
+        let error = load().unwrap_err();
+        assert!(matches!(&error, KeyError::Unlocked(p) if p == path), "{error}");
+        let without_passphrase = keys.inspect_list(&name()).and_then(|()| keys.inspect_spool());
+        assert!(matches!(without_passphrase, Err(KeyError::Unlocked(_))));
+        fs::write(path, before).unwrap();
+    }
+    let elsewhere = KeyDir::new(dir.path().join("elsewhere"));
+    elsewhere.create_list(&name(), &ids(), &passphrase(), NOW).unwrap();
+    let own = fs::read(&secret).unwrap();
+    fs::copy(dir.path().join("elsewhere/security/secret.asc"), &secret).unwrap();
+    assert!(matches!(load(), Err(KeyError::Mismatch { .. })));
+    assert!(matches!(keys.inspect_list(&name()), Err(KeyError::Mismatch { .. })));
+
+    // As an import leaves it that is cut short before the certificate.
+    let former = dir.path().join(format!("security/secret-{cert}.asc"));
+    fs::write(&former, own).unwrap();
+    fs::set_permissions(&former, fs::Permissions::from_mode(0o600)).unwrap();
+    let key = keys.load_list(&name(), &passphrase()).unwrap();
+    assert_eq!(keys.list_cert(&name()).unwrap().fingerprint(), cert);
+    keys.publish(&name(), &key).unwrap();
+    assert_eq!(keys.list_cert(&name()).unwrap().fingerprint(), key.cert().fingerprint());
+    assert_ne!(key.cert().fingerprint(), cert);
 }
 
 #[test]
