@@ -65,6 +65,9 @@ pub enum Key {
         /// A file with the key's passphrase; without it, an encrypted key's passphrase is asked for.
         #[arg(long, value_name = "FILE")]
         passphrase_file: Option<PathBuf>,
+        /// Do not ask before it takes the place of another key.
+        #[arg(long, short)]
+        yes: bool,
     },
 }
 

@@ -128,20 +128,27 @@ impl Desk<'_> {
                 let armored = expect!(self.ask(&request), Answer::Certificate { armored } => armored);
                 Ok(lines(&armored).into())
             }
-            Key::Import { what, passphrase_file } => {
-                let given = passphrase_file.is_some();
+            Key::Import { what, passphrase_file, yes } => {
                 let passphrase = passphrase_file.map(|file| input::passphrase(&file)).transpose()?;
-                let mut request =
-                    Request::KeyImport { list: what.list, key: input::secret(&what.file)?, passphrase };
-                let answer = self.ask(&request)?;
-                if given || !matches!(answer, Answer::PassphraseNeeded) {
-                    return done(answer);
+                let (list, key) = (what.list, input::secret(&what.file)?);
+                self.import(Request::KeyImport { list, key, passphrase, confirm: yes })
+            }
+        }
+    }
+
+    /// The daemon says what it needs: the key's passphrase, consent to another fingerprint, or neither.
+    fn import(&self, mut request: Request) -> Result<Shown, Failure> {
+        loop {
+            let answer = self.ask(&request)?;
+            match (answer, &mut request) {
+                (Answer::PassphraseNeeded, Request::KeyImport { passphrase: needed @ None, .. }) => {
+                    *needed = Some(self.terminal.passphrase("Passphrase of the key")?);
                 }
-                let typed = self.terminal.passphrase("Passphrase of the key")?;
-                if let Request::KeyImport { passphrase, .. } = &mut request {
-                    *passphrase = Some(typed);
+                (Answer::Confirm { what }, Request::KeyImport { confirm: confirm @ false, .. }) => {
+                    self.terminal.agree(false, &one_line(&what))?;
+                    *confirm = true;
                 }
-                self.order(&request)
+                (answer, _) => return done(answer),
             }
         }
     }

@@ -116,8 +116,8 @@ impl Desk {
             R::ListResume { list } => self.list_pause(&list, false, actor),
             R::KeyLs => self.key_ls(),
             R::KeyExport { list } => self.key_export(&list),
-            R::KeyImport { list, key, passphrase } => {
-                self.key_import(&list, &key, passphrase.as_ref(), actor)
+            R::KeyImport { list, key, passphrase, confirm } => {
+                self.key_import(&list, &key, passphrase.as_ref(), confirm, actor)
             }
             R::OrgAdd { org, title } => self.org_add(&org, title, actor),
             R::OrgLs => self.org_ls(),
@@ -209,7 +209,7 @@ impl Desk {
             not_found(
                 format!("there is no list {name}"),
                 format!("the configuration has: {}", known.join(", ")),
-                "use one of these, or add the list to relay.toml and restart",
+                "use one of these, or add the list to relay.toml, make its key with `vouchsafe key new` and restart",
             )
         })
     }

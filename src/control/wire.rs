@@ -54,7 +54,8 @@ pub enum Request {
         list: ListName,
     },
     /// A secret key for a list. [`Answer::Done`], or [`Answer::PassphraseNeeded`] when it is encrypted and no
-    /// passphrase came along.
+    /// passphrase came along, or [`Answer::Confirm`] when it takes the place of another key and `confirm` is false:
+    /// then nothing has changed.
     KeyImport {
         /// For which list.
         list: ListName,
@@ -62,6 +63,8 @@ pub enum Request {
         key: Secret,
         /// What opens it.
         passphrase: Option<Secret>,
+        /// Whether the admin has agreed to another fingerprint.
+        confirm: bool,
     },
     /// A new organisation. [`Answer::Done`].
     OrgAdd {

@@ -72,6 +72,27 @@ impl Keychain {
         &self.tags
     }
 
+    /// The certificate of a secret key that could be imported.
+    ///
+    /// # Errors
+    /// When the bytes are no key for this.
+    pub fn examine(
+        &self,
+        key: &Plaintext,
+        theirs: Option<&Passphrase>,
+        now: Timestamp,
+    ) -> Result<Cert, KeyError> {
+        self.dir.examine(key, theirs, now)
+    }
+
+    /// The list that uses this key, or once did.
+    #[must_use]
+    pub fn user(&self, key: Fingerprint) -> Option<ListName> {
+        let lists = self.lists.read().unwrap_or_else(PoisonError::into_inner);
+        let uses = |list: &ListKey| list.certs().any(|cert| cert.fingerprint() == key);
+        lists.iter().find(|(_, list)| uses(list)).map(|(name, _)| name.clone())
+    }
+
     /// Takes another key for a list; the one before stays, so that old mail still opens.
     ///
     /// # Errors

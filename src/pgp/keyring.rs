@@ -4,12 +4,14 @@
 //! ```text
 //! DIR/<list>/secret.asc         locked secret key, 0600      DIR/<list>/cert.asc        what everybody may have
 //! DIR/<list>/secret-<fpr>.asc   former ones: old mail opens  DIR/<list>/revocation.asc  for the day it leaks, 0600
+//!                                                            DIR/<list>/revocation-<fpr>.asc  of a former key, 0600
 //! DIR/spool/<millis>-<fpr>.asc  spool keys, locked, 0600     DIR/tags.pgp               locked tag key, 0600
 //! ```
 //!
 //! Directories are 0700. Every file is written beside its place, synced, moved there, and the directory synced.
 
 mod files;
+mod import;
 mod passphrase;
 
 use std::fs::{self, OpenOptions};
@@ -28,12 +30,8 @@ use super::cert::{Cert, identity};
 use super::decrypt::{Bounds, Keys, decrypt};
 pub use super::key_error::KeyError;
 pub use super::keys::{ListKey, Passphrase, SpoolCert, SpoolKeys, TagKey, UserId};
-use super::keys::{
-    armored_key, armored_revocation, lock, new_list_key, new_spool_key, revocation, seal_tag, serves_a_list,
-    unlock,
-};
+use super::keys::{armored_key, armored_revocation, lock, new_list_key, new_spool_key, seal_tag, unlock};
 use crate::id::{Entropy, Fingerprint, ListName};
-use crate::secret::Plaintext;
 use crate::time::Timestamp;
 
 /// The directory that holds all keys of the relay.
@@ -80,50 +78,6 @@ impl KeyDir {
     /// When this process may not.
     pub fn hand_over(&self, list: &ListName) -> Result<(), KeyError> {
         hand_over(&self.list_dir(list), &self.0)
-    }
-
-    /// Takes over a secret key that was made elsewhere. A former key stays beside it, so that old mail still opens.
-    ///
-    /// # Errors
-    /// [`KeyError::ImportNoKey`], [`KeyError::ImportLocked`], [`KeyError::ImportUnfit`] say what is wrong with it.
-    pub fn import_list(
-        &self,
-        list: &ListName,
-        key: &Plaintext,
-        theirs: Option<&Passphrase>,
-        ours: &Passphrase,
-        now: Timestamp,
-    ) -> Result<Cert, KeyError> {
-        let key = openpgp::Cert::from_bytes(key.expose()).map_err(|_| KeyError::ImportNoKey)?;
-        if !key.is_tsk() {
-            return Err(KeyError::ImportNoKey);
-        }
-        let key = unlock(key, theirs).map_err(|_| KeyError::ImportLocked)?;
-        if !serves_a_list(&key, now) {
-            return Err(KeyError::ImportUnfit);
-        }
-        let revocation = revocation(&key, now);
-        let dir = self.list_dir(list);
-        make_dir(&dir)?;
-        let place = dir.join(SECRET);
-        let mut locked = lock(key, ours).map_err(|_| KeyError::Library("lock a key"))?;
-        if place.exists() {
-            let former = read_key(&place)?;
-            if former.fingerprint() == locked.fingerprint() {
-                // The same key in a newer state: nothing of the former is lost.
-                locked = former.merge_public_and_secret(locked).map_err(|_| KeyError::ImportNoKey)?;
-            } else {
-                let keep = dir.join(format!("secret-{}.asc", former.fingerprint().to_hex()));
-                replace(&keep, &key_file(&former)?, 0o600)?;
-            }
-        }
-        let cert = Cert::from_openpgp(locked.clone())?;
-        if let Some(revocation) = revocation {
-            replace(&dir.join(REVOCATION), &revocation_file(&revocation)?, 0o600)?;
-        }
-        replace(&place, &key_file(&locked)?, 0o600)?;
-        replace(&dir.join(CERT), cert.armored().as_bytes(), 0o644)?;
-        Ok(cert)
     }
 
     /// A list's certificate, without any passphrase.

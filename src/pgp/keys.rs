@@ -56,6 +56,11 @@ impl ListKey {
         &self.cert
     }
 
+    /// The public half and those of the former keys.
+    pub(super) fn certs(&self) -> impl Iterator<Item = &Cert> {
+        self.own.iter().map(Arc::as_ref)
+    }
+
     /// From unlocked keys, the current one first.
     pub(super) fn assemble(current: openpgp::Cert, former: &[openpgp::Cert]) -> Option<Self> {
         let cert = Cert::from_openpgp(current.clone()).ok()?;

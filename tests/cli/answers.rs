@@ -68,6 +68,30 @@ fn an_encrypted_key_has_its_passphrase_asked_for() {
 }
 
 #[test]
+fn another_key_for_a_list_needs_consent() {
+    let daemon = Daemon::saying(|request| match request {
+        Request::KeyImport { passphrase: None, .. } => Answer::PassphraseNeeded,
+        Request::KeyImport { confirm: false, .. } => {
+            Answer::Confirm { what: "Key AAAA takes the place of BBBB.".to_owned() }
+        }
+        _ => Answer::Done { what: "imported".to_owned(), remarks: Vec::new() },
+    });
+    let line = "key import sec CERT --passphrase-file PASS";
+    let failure = daemon.run(line).unwrap_err();
+    assert_eq!(failure.exit_code(), 64);
+    assert!(failure.to_string().contains("BBBB") && failure.to_string().contains("--yes"), "{failure}");
+    assert_eq!(daemon.asked().len(), 1, "asked, and not asked again");
+    assert_eq!(daemon.run(&format!("{line} --yes")).unwrap(), "imported\n");
+    let no = Terminal::saying(|_| Some(false), |_| None);
+    assert_eq!(daemon.run_before(line, &no).unwrap_err().exit_code(), 75);
+    daemon.asked();
+    let typing = Terminal::saying(|q| Some(q.contains("BBBB")), |_| Some(Secret::new(b"hunter2".to_vec())));
+    assert_eq!(daemon.run_before("key import sec CERT", &typing).unwrap(), "imported\n");
+    let confirmed: Vec<Value> = daemon.asked().iter().map(|r| r["key_import"]["confirm"].clone()).collect();
+    assert_eq!(confirmed, [json!(false), json!(false), json!(true)], "the passphrase comes first");
+}
+
+#[test]
 fn a_refusal_is_told_with_its_exit_code() {
     let daemon = Daemon::saying(|_| Answer::Error {
         code: ErrorKind::NotFound,

@@ -28,10 +28,14 @@ fn list_and_key_lines_ask_what_they_say() {
     asks(&daemon, &["key ls", "key list"], &json!("key_ls"));
     asks(&daemon, &["key export sec", "key export --list sec"], &of("key_export"));
     let cert = "LS0tLS1CRUdJTiBQR1AgUFVCTElDIEtFWSBCTE9DSy0tLS0t";
-    let import = json!({ "key_import": { "list": "sec", "key": cert, "passphrase": "aHVudGVyMg==" } });
+    let import = |confirm: bool| {
+        json!({ "key_import":
+            { "list": "sec", "key": cert, "passphrase": "aHVudGVyMg==", "confirm": confirm } })
+    };
     let lines =
         ["key import sec CERT --passphrase-file PASS", "key import --list sec CERT --passphrase-file PASS"];
-    asks(&daemon, &lines, &import);
+    asks(&daemon, &lines, &import(false));
+    asks(&daemon, &lines.map(|line| format!("{line} --yes")).each_ref().map(String::as_str), &import(true));
 }
 
 #[test]

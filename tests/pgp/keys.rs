@@ -132,6 +132,14 @@ fn a_key_made_elsewhere_is_taken_over_under_our_passphrase() {
         "the same key again is an update"
     );
 
+    let first = fs::read(dir.path().join("security/revocation.asc")).unwrap();
+    let second = Plaintext::new(person("security").as_tsk().to_vec().unwrap());
+    keys.examine(&second, None, NOW).unwrap();
+    keys.import_list(&name(), &second, None, &passphrase(), NOW).unwrap();
+    let kept = dir.path().join(format!("security/revocation-{}.asc", cert.fingerprint()));
+    assert_eq!((fs::read(&kept).unwrap(), mode(&kept)), (first.clone(), 0o600));
+    assert_ne!(fs::read(dir.path().join("security/revocation.asc")).unwrap(), first);
+
     let unfit = CertBuilder::new().add_userid("a <a@example.org>").add_signing_subkey().generate().unwrap().0;
     for (export, unfit_key) in [(unfit.as_tsk().to_vec(), true), (cert_bytes(&cert), false)] {
         let outcome = keys.import_list(&name(), &Plaintext::new(export.unwrap()), None, &passphrase(), NOW);

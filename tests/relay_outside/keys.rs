@@ -51,8 +51,29 @@ fn a_key_made_by_gpg_becomes_the_list_s() {
         "{}",
         nobody_to_ask.err
     );
-    let done = import(&["--passphrase-file", right.to_str().unwrap()]);
-    assert_eq!(done.code, 0, "{}", done.err);
+    let right = right.to_str().unwrap();
+    let unasked = import(&["--passphrase-file", right]);
+    assert_eq!(unasked.code, 64, "{}", unasked.err);
+    for told in [&maker.fingerprint, &scene.security, "--yes"] {
+        assert!(unasked.err.contains(told), "{}", unasked.err);
+    }
+    assert!(scene.install.ok(&["key", "ls"]).contains(&scene.security), "nothing has changed");
+    for (list, why) in [("distrib-announce", "no User ID"), ("security", "")] {
+        let args = ["key", "import", list, secret.to_str().unwrap(), "--yes", "--passphrase-file", right];
+        let ran = scene.install.run(&args);
+        assert!(if why.is_empty() { ran.code == 0 } else { ran.code == 65 }, "{}", ran.err);
+        assert!(ran.err.contains(why), "{}", ran.err);
+    }
+    let theirs = scene.install.root().join("keys/distrib-announce/secret.asc");
+    let passphrase = scene.install.root().join("passphrase");
+    let (theirs, passphrase) = (theirs.to_str().unwrap(), passphrase.to_str().unwrap());
+    let stolen = ["key", "import", "security", theirs, "--yes", "--passphrase-file", passphrase];
+    let stolen = scene.install.run(&stolen);
+    assert!(stolen.code == 65 && stolen.err.contains("distrib-announce uses key"), "{}", stolen.err);
+    let kept = format!("keys/security/revocation-{}.asc", scene.security);
+    assert!(scene.install.root().join(kept).exists());
+    let done = import(&["--passphrase-file", right]);
+    assert_eq!(done.code, 0, "the same key needs no consent: {}", done.err);
     assert!(done.out.contains(&maker.fingerprint), "{}", done.out);
 
     let (ada, rita) = (&scene.people.ada, &scene.people.rita);
@@ -74,7 +95,7 @@ fn a_key_made_by_gpg_becomes_the_list_s() {
     scene = scene.restarted();
     relays(&scene, 3, &maker.fingerprint, "To the new key after a restart");
     relays(&scene, 4, &old, "To the former key after a restart");
-    assert_eq!(scene.events("key-imported", 1)[0]["event"]["fingerprint"], maker.fingerprint.as_str());
+    assert_eq!(scene.events("key-imported", 2)[0]["event"]["fingerprint"], maker.fingerprint.as_str());
 }
 
 fn rita_address(scene: &Scene) -> String {

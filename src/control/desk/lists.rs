@@ -6,7 +6,9 @@ use crate::control::wire::{Answer, ErrorKind, KeyRow, ListRow, Secret};
 use crate::id::ListName;
 use crate::ledger::journal::{Actor, Event};
 use crate::ledger::registry::{ListState, Registry};
+use crate::mail::address::Address;
 use crate::mail::directory::fixed_addresses;
+use crate::pgp::cert::Cert;
 use crate::pgp::keyring::{KeyError, Passphrase};
 use crate::relay::world::{List, World};
 use crate::roster::membership::Member;
@@ -73,11 +75,7 @@ impl Desk {
             let cert = key.cert();
             let emails = cert.emails();
             let fixed = fixed_addresses(&list.address, list.kind).unwrap_or_default();
-            let missing: Vec<String> = fixed
-                .iter()
-                .map(ToString::to_string)
-                .filter(|a| !emails.iter().any(|e| e.eq_ignore_ascii_case(a)))
-                .collect();
+            let missing = missing_ids(&fixed, &emails);
             let unusable = cert.sealable(self.clock.now()).err().map(|p| p.to_string());
             let unnamed = (!missing.is_empty()).then(|| format!("no User ID for {}", missing.join(", ")));
             rows.push(KeyRow {
@@ -105,6 +103,7 @@ impl Desk {
         name: &ListName,
         key: &Secret,
         passphrase: Option<&Secret>,
+        confirm: bool,
         actor: &Actor,
     ) -> Reply {
         let list = self.list(name)?;
@@ -119,23 +118,57 @@ impl Desk {
         }
         let theirs = passphrase.map(|p| Passphrase::new(Plaintext::new(p.bytes().to_vec())));
         let key = Plaintext::new(key.bytes().to_vec());
-        let cert = match self.keys.import(name, &key, theirs.as_ref(), self.clock.now()) {
+        let cert = match self.keys.examine(&key, theirs.as_ref(), self.clock.now()) {
             Err(KeyError::ImportLocked) if passphrase.is_none() => return Ok(Answer::PassphraseNeeded),
             other => other?,
         };
+        let missing = self.fit(list, &cert)?;
         let fingerprint = cert.fingerprint();
+        let former = self.keys.list(name).map(|key| key.cert().fingerprint()).filter(|f| *f != fingerprint);
+        if let (Some(former), false) = (former, confirm) {
+            return Ok(Answer::Confirm {
+                what: format!(
+                    "Key {fingerprint} takes the place of {former}: everybody who writes to {name} needs it then."
+                ),
+            });
+        }
+        self.keys.import(name, &key, theirs.as_ref(), self.clock.now())?;
         self.change(|_, _| {
             Ok(((), vec![journalled(Some(name), actor, Event::KeyImported { fingerprint })]))
         })?;
-        let emails = cert.emails();
-        let missing = fixed_addresses(&list.address, list.kind).unwrap_or_default();
-        let missing = missing.iter().map(ToString::to_string);
-        let remarks = missing.filter(|a| !emails.iter().any(|e| e.eq_ignore_ascii_case(a))).map(|a| {
+        let remarks = missing.iter().map(|a| {
             format!("the key has no User ID for {a}: mail programs will not find it for that address")
         });
+        let after = if former.is_some() { "; the former one still opens old mail" } else { "" };
         Ok(Answer::Done {
-            what: format!("{name} uses key {fingerprint} from now on; the former one still opens old mail"),
+            what: format!("{name} uses key {fingerprint} from now on{after}"),
             remarks: remarks.collect(),
         })
     }
+
+    /// Whether a key may be this list's; if so, the addresses that it has no User ID for.
+    fn fit(&self, list: &List, cert: &Cert) -> Result<Vec<String>, Refused> {
+        let refused =
+            |why: String, next| Err(Refused::new(ErrorKind::Data, "the key was not taken", why, next));
+        if let Some(other) = self.keys.user(cert.fingerprint()).filter(|other| *other != list.name) {
+            let why = format!("{other} uses key {}, now or formerly", cert.fingerprint());
+            return refused(why, "give each list a key of its own");
+        }
+        let fixed = fixed_addresses(&list.address, list.kind).unwrap_or_default();
+        let missing = missing_ids(&fixed, &cert.emails());
+        if missing.len() == fixed.len() {
+            let why = format!("it has no User ID for an address of {}: {}", list.name, missing.join(", "));
+            return refused(
+                why,
+                "see that it is the right file, or add the User IDs with gpg --quick-add-uid",
+            );
+        }
+        Ok(missing)
+    }
+}
+
+/// The addresses that a key has no User ID for.
+fn missing_ids(fixed: &[Address], emails: &[String]) -> Vec<String> {
+    let all = fixed.iter().map(ToString::to_string);
+    all.filter(|a| !emails.iter().any(|e| e.eq_ignore_ascii_case(a))).collect()
 }

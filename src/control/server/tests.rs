@@ -66,7 +66,7 @@ fn bind(settings: &Settings) -> Result<Server, BindError> {
 fn a_request_reaches_the_handler_and_its_answer_the_client() {
     let daemon = Daemon::start(|request, peer| {
         assert_eq!(peer.uid, rustix::process::geteuid().as_raw());
-        let Request::KeyImport { list, key, passphrase: Some(passphrase) } = request else {
+        let Request::KeyImport { list, key, passphrase: Some(passphrase), confirm: false } = request else {
             panic!("another")
         };
         done(&format!("{list} {} {}", key.bytes().len(), passphrase.bytes().len()))
@@ -75,6 +75,7 @@ fn a_request_reaches_the_handler_and_its_answer_the_client() {
         list: "security".parse().unwrap(),
         key: Secret::new(vec![1; 1 << 20]),
         passphrase: Some(Secret::new(b"hunter2".to_vec())),
+        confirm: false,
     };
     assert_eq!(daemon.ask(&request).unwrap(), done("security 1048576 7"));
 }
@@ -226,6 +227,7 @@ fn a_refusal_reaches_a_client_whose_request_nobody_reads() {
             list: "a".parse().unwrap(),
             key: Secret::new(vec![0; size]),
             passphrase: None,
+            confirm: false,
         };
         assert_eq!(client::ask(&socket, &request).unwrap(), refusal, "{size}");
         daemon.join().unwrap();

@@ -120,6 +120,7 @@ mod tests {
             list: "security".parse().unwrap(),
             key: Secret::new(vec![7; 100]),
             passphrase: Some(Secret::new(b"hunter2".to_vec())),
+            confirm: false,
         }
     }
 
@@ -132,7 +133,8 @@ mod tests {
 
     #[test]
     fn a_request_comes_back_whole() {
-        let Ok(Request::KeyImport { list, key, passphrase: Some(passphrase) }) = decode(&json_of(&import()))
+        let Ok(Request::KeyImport { list, key, passphrase: Some(passphrase), confirm: false }) =
+            decode(&json_of(&import()))
         else {
             panic!("another request came back");
         };
