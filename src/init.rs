@@ -1,6 +1,7 @@
 //! A new installation from a preset: settings, policy, keys and passphrase in one folder. Nothing that exists is
 //! overwritten, and what a failed attempt made is taken away again.
 
+mod list;
 mod made;
 
 use std::fs::{self, File, OpenOptions};
@@ -9,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+pub use self::list::{NewListError, new_list};
 pub use self::made::{Made, MadeList};
 use crate::config::{Config, ConfigError};
 use crate::id::{Entropy, Fingerprint};

@@ -8,17 +8,18 @@ use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
 use vouchsafe::check::{self, CannotReceive};
-use vouchsafe::cli::{self, Command};
-use vouchsafe::config::Config;
+use vouchsafe::cli::{self, Admin, Command, Key};
+use vouchsafe::config::{Config, NoPassphrase};
 use vouchsafe::control::client;
 use vouchsafe::control::wire::{Answer, Request};
 use vouchsafe::daemon::{self, Fatal, hygiene};
-use vouchsafe::id::Entropy;
+use vouchsafe::demo;
+use vouchsafe::id::{Entropy, ListName};
+use vouchsafe::init::{self, NewListError};
 use vouchsafe::mail::address::Domain;
-use vouchsafe::pgp::keyring::Passphrase;
+use vouchsafe::pgp::keyring::{KeyError, Passphrase};
 use vouchsafe::secret::Plaintext;
 use vouchsafe::time::SystemClock;
-use vouchsafe::{demo, init};
 use zeroizing_alloc::ZeroAlloc;
 
 /// Memory is wiped as it is freed, in the libraries that handle plaintext too.
@@ -28,6 +29,7 @@ static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 /// Exit codes of sysexits.h.
 mod exit {
     pub(super) const USAGE: u8 = 64;
+    pub(super) const NO_INPUT: u8 = 66;
     pub(super) const UNAVAILABLE: u8 = 69;
     pub(super) const SOFTWARE: u8 = 70;
     pub(super) const CANT_CREATE: u8 = 73;
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Init(init) => make(&init),
         Command::Serve => serve(&path),
         Command::Check { json } => return checked(&path, json),
+        Command::Admin(Admin::Key(Key::New { list })) => new_key(&list.0, &path),
         Command::Admin(command) => admin(command, &path),
     };
     match done {
@@ -83,7 +86,7 @@ fn make(args: &cli::Init) -> Outcome {
 fn serve(path: &Path) -> Outcome {
     let config = Config::load(path).map_err(|error| failed(exit::CONFIG)(&error))?;
     log();
-    let passphrase = passphrase(&config)?;
+    let passphrase = passphrase(&config, false)?;
     daemon::serve(&config, passphrase).map_err(|error| {
         let code = match error {
             Fatal::Keys(_) | Fatal::Route(_) | Fatal::Unclean(_) => exit::CONFIG,
@@ -94,17 +97,39 @@ fn serve(path: &Path) -> Outcome {
     })
 }
 
+fn new_key(list: &ListName, path: &Path) -> Outcome {
+    let config = Config::load(path).map_err(|error| failed(exit::CONFIG)(&error))?;
+    let passphrase = passphrase(&config, true)?;
+    let made = init::new_list(&config, list, &passphrase, &SystemClock).map_err(|error| {
+        let code = match error {
+            NewListError::Unknown { .. } => exit::NO_INPUT,
+            NewListError::Public(_) => exit::USAGE,
+            NewListError::Key(KeyError::Exists(_)) => exit::CANT_CREATE,
+            NewListError::Key(_) => exit::CONFIG,
+        };
+        failed(code)(&error)
+    })?;
+    write!(
+        io::stdout(),
+        "{made}\nnext: restart the daemon, and publish what `vouchsafe key export {list}` shows\n"
+    )
+    .map_err(|error| failed(exit::IO)(&error))
+}
+
 /// Logs go to standard error; `VOUCHSAFE_LOG` holds a filter such as `debug` or `vouchsafe::egress=trace`.
 fn log() {
     let filter = EnvFilter::try_from_env("VOUCHSAFE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
 }
 
-fn passphrase(config: &Config) -> Result<Passphrase, (u8, String)> {
+/// `by_hand`: the command is run beside the unit, which alone gets the credential, so that a person is asked for it.
+fn passphrase(config: &Config, by_hand: bool) -> Result<Passphrase, (u8, String)> {
     let source = config.keys.passphrase_source(credentials().as_deref());
     let error = failed(exit::CONFIG);
-    if let Some(passphrase) = source.read().map_err(|e| error(&e))? {
-        return Ok(passphrase);
+    match source.read() {
+        Ok(Some(passphrase)) => return Ok(passphrase),
+        Err(NoPassphrase::NoCredentials(_)) if by_hand && io::stdin().is_terminal() => {}
+        read => drop(read.map_err(|e| error(&e))?),
     }
     if !io::stdin().is_terminal() {
         return Err(error(
@@ -158,7 +183,7 @@ fn who_cannot_receive(config: &Config) -> Option<Vec<CannotReceive>> {
     Some(unreachable.map(found).chain(unread).collect())
 }
 
-fn admin(command: cli::Admin, path: &Path) -> Outcome {
+fn admin(command: Admin, path: &Path) -> Outcome {
     let config = Config::load(path).map_err(|error| failed(exit::CONFIG)(&error))?;
     let done = cli::run(command, &config.control.socket, &mut io::stdout().lock());
     done.map_err(|failure| (failure.exit_code(), failure.to_string()))

@@ -66,5 +66,9 @@ fn the_examples_of_the_documents_do_what_they_show() {
     let unsigned = relay.encrypt("distrib-announce.asc", "Not signed.\n");
     relay.send("distrib-announce@lists.example.org", &format!("Subject: ...\r\n\r\n{unsigned}"));
     relay.wait_for("held              2");
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operate.md")).unwrap();
+    let list = text.split("```toml\n").find(|block| block.starts_with("[list.")).unwrap();
+    relay.add(list.split("```").next().unwrap());
     play(&mut relay, "docs/operate.md", &page("docs/operate.md"));
 }

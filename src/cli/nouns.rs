@@ -57,6 +57,12 @@ pub enum Key {
         #[command(flatten)]
         list: OneList,
     },
+    /// Make the key of a list that is new in relay.toml; then restart the daemon.
+    New {
+        /// Which.
+        #[command(flatten)]
+        list: OneList,
+    },
     /// Give a list a secret key that exists already.
     Import {
         /// For which list, and from where.

@@ -42,14 +42,7 @@ pub struct MadeList {
 impl fmt::Display for Made {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for list in &self.lists {
-            writeln!(f, "list {} ({})", list.name, list.kind)?;
-            for address in &list.addresses {
-                writeln!(f, "    {address}")?;
-            }
-            match list.fingerprint {
-                Some(fingerprint) => writeln!(f, "    certificate {fingerprint}")?,
-                None => writeln!(f, "    no certificate: it takes no mail")?,
-            }
+            write!(f, "{list}")?;
         }
         writeln!(f, "spool certificate {}", self.spool)?;
         writeln!(f)?;
@@ -69,5 +62,18 @@ impl fmt::Display for Made {
             "next: look through the settings, then `vouchsafe check --config {0}` and `vouchsafe serve --config {0}`",
             self.config.display()
         )
+    }
+}
+
+impl fmt::Display for MadeList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "list {} ({})", self.name, self.kind)?;
+        for address in &self.addresses {
+            writeln!(f, "    {address}")?;
+        }
+        match self.fingerprint {
+            Some(fingerprint) => writeln!(f, "    certificate {fingerprint}"),
+            None => writeln!(f, "    no certificate: it takes no mail"),
+        }
     }
 }

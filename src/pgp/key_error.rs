@@ -19,7 +19,11 @@ pub enum KeyError {
         source: std::io::Error,
     },
     /// A key is there already and is never overwritten.
-    #[error("{} exists and is not overwritten: use `key import` to replace a list's key", .0.display())]
+    #[error(
+        "{} exists and is not overwritten: use `key import` to replace a list's key, or restore from a backup what is \
+         missing beside it",
+        .0.display()
+    )]
     Exists(PathBuf),
     /// There is no such key, and another one cannot take its place.
     #[error("{} is missing: restore it from a backup", .0.display())]

@@ -57,10 +57,13 @@ impl KeyDir {
         now: Timestamp,
     ) -> Result<Cert, KeyError> {
         let dir = self.list_dir(list);
-        let place = dir.join(SECRET);
-        if place.exists() {
-            return Err(KeyError::Exists(place));
+        // Without the secret key the others are what is left of it: only they can revoke it.
+        if let Some(there) =
+            [SECRET, CERT, REVOCATION].map(|name| dir.join(name)).into_iter().find(|p| p.exists())
+        {
+            return Err(KeyError::Exists(there));
         }
+        let place = dir.join(SECRET);
         let (key, revocation) = new_list_key(ids, now).map_err(|_| KeyError::Library("make a key"))?;
         let cert = Cert::from_openpgp(key.clone())?;
         let locked = lock(key, pass).map_err(|_| KeyError::Library("lock a key"))?;

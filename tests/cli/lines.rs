@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command as Program;
 use serde_json::{Value, json};
-use vouchsafe::cli::{self, Command, Preset};
+use vouchsafe::cli::{self, Admin, Command, Key, Preset};
 
 use super::{Daemon, ID, parsed};
 
@@ -132,6 +132,11 @@ fn the_programs_own_commands_are_handed_back() {
     assert!(matches!(command("demo"), Command::Demo));
     assert!(matches!(command("serve"), Command::Serve));
     assert!(matches!(command("check --json"), Command::Check { json: true }));
+    for line in ["key new sec", "key new --list sec"] {
+        assert!(
+            matches!(command(line), Command::Admin(Admin::Key(Key::New { list })) if list.0.as_str() == "sec")
+        );
+    }
     let Command::Init(init) = command("init --dir /d --domain x.example --preset edgex --passphrase-file /p")
     else {
         panic!("not init")
@@ -179,6 +184,7 @@ fn what_makes_no_command_is_a_usage_error() {
         "init --dir d --domain x --preset debian",
         "journal ls --limit many",
         "key import d",
+        "key new",
     ] {
         let error = parsed(&line.replace("ID", ID)).unwrap_err();
         assert_eq!(cli::exit_code(&error), 64, "{line}");

@@ -133,6 +133,13 @@ impl Relay {
         fs::write(place, fitted).unwrap();
     }
 
+    /// Adds lines to the settings, which the running daemon has read already.
+    pub(crate) fn add(&self, lines: &str) {
+        let place = self.path("relay/relay.toml");
+        let text = fs::read_to_string(&place).unwrap();
+        fs::write(place, format!("{text}\n{lines}")).unwrap();
+    }
+
     fn serve(&mut self, args: &[String]) {
         let log = File::create(self.path("log")).unwrap();
         let daemon = self.program(args).stdin(Stdio::null()).stderr(log).spawn().unwrap();

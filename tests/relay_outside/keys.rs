@@ -1,5 +1,7 @@
 //! The lists' own keys: exported to people, imported from elsewhere.
 
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
 use crate::outside::gpg::Person;
 use crate::outside::install::SECURITY;
 use crate::outside::mail::{entity, pgp_mime};
@@ -96,6 +98,49 @@ fn a_key_made_by_gpg_becomes_the_list_s() {
     relays(&scene, 3, &maker.fingerprint, "To the new key after a restart");
     relays(&scene, 4, &old, "To the former key after a restart");
     assert_eq!(scene.events("key-imported", 2)[0]["event"]["fingerprint"], maker.fingerprint.as_str());
+}
+
+#[test]
+fn a_new_list_gets_its_key_before_the_daemon_knows_it() {
+    let Some(scene) = Scene::set() else { return };
+    let refused = scene.install.run(&["key", "new", "early"]);
+    assert!(refused.code == 66 && refused.err.contains("[list.early]"), "{}", refused.err);
+    let table = "[list.early]\naddress = \"early@lists.example\"\nkind = \"discuss\"\n\n[list.security]";
+    scene.install.edit("[list.security]", table);
+    let unknown = scene.install.run(&["list", "show", "early"]);
+    assert!(unknown.code == 66 && unknown.err.contains("vouchsafe key new"), "{}", unknown.err);
+    let check = scene.install.run(&["check"]);
+    assert!(check.code == 78 && check.out.contains("vouchsafe key new early"), "{}", check.out);
+
+    let made = scene.install.ok(&["key", "new", "early"]);
+    assert!(
+        made.contains("early@lists.example\n") && made.contains("early-request@lists.example\n"),
+        "{made}"
+    );
+    let keys = scene.install.root().join("keys");
+    let owner = |path: &str| std::fs::metadata(keys.join(path)).unwrap().uid();
+    for path in ["early", "early/secret.asc", "early/cert.asc", "early/revocation.asc"] {
+        assert_eq!(owner(path), owner("."), "{path}");
+    }
+    let again = scene.install.run(&["key", "new", "early"]);
+    assert!(again.code == 73 && again.err.contains("not overwritten"), "{}", again.err);
+    std::fs::remove_file(keys.join("early/secret.asc")).unwrap();
+    let lost = scene.install.run(&["key", "new", "early"]);
+    assert_eq!(lost.code, 73, "what can revoke a lost key stays: {}", lost.err);
+    std::fs::remove_dir_all(keys.join("early")).unwrap();
+
+    scene.install.edit("passphrase_file = \"passphrase\"", "passphrase_file = \"wrong\"");
+    let wrong = scene.install.root().join("wrong");
+    std::fs::write(&wrong, "another\n").unwrap();
+    std::fs::set_permissions(&wrong, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let refused = scene.install.run(&["key", "new", "early"]);
+    assert!(refused.code == 78 && refused.err.contains("does not unlock"), "{}", refused.err);
+    scene.install.edit("passphrase_file = \"wrong\"", "passphrase_file = \"passphrase\"");
+
+    let made = scene.install.ok(&["key", "new", "early"]);
+    let scene = scene.restarted();
+    let row = scene.install.json(&["list", "show", "early"]);
+    assert!(made.contains(row["fingerprint"].as_str().unwrap()), "{made}");
 }
 
 fn rita_address(scene: &Scene) -> String {
