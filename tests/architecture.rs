@@ -200,11 +200,7 @@ fn the_command_line_knows_the_socket_only() {
 
 #[test]
 fn the_roof_is_not_imported_from_below() {
-    none(&rules::only_imported_by(
-        &HOUSE,
-        &["config/"],
-        &["main.rs", "demo", "init", "check/", "daemon/"],
-    ));
+    none(&rules::only_imported_by(&HOUSE, &["config/"], &["main.rs", "demo", "init", "check/", "daemon/"]));
     none(&rules::only_imported_by(&HOUSE, &["cli/", "daemon/"], &["main.rs"]));
 }
 

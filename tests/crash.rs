@@ -103,7 +103,7 @@ fn release_quarantined(setting: &Setting) -> usize {
     let held = setting.install.json(&["hold", "ls"]);
     for row in held.as_array().unwrap() {
         assert_eq!(row["reason"], "quarantined", "nothing else is held");
-        setting.install.ok(&["hold", "release", row["id"].as_str().unwrap()]);
+        setting.install.ok(&["hold", "release", row["id"].as_str().unwrap(), "--yes"]);
     }
     held.as_array().unwrap().len()
 }

@@ -101,7 +101,7 @@ fn held_refused_and_waiting_mail_leaves_no_trace() {
     for row in trap.scene.holds(2) {
         let id = row["id"].as_str().unwrap();
         if row["reason"] == "unknown-signer" {
-            trap.scene.install.ok(&["hold", "release", id]);
+            trap.scene.install.ok(&["hold", "release", id, "--yes"]);
         } else {
             trap.scene.install.ok(&["hold", "drop", id, "--yes"]);
         }

@@ -9,6 +9,7 @@ mod failure;
 mod input;
 mod names;
 mod nouns;
+mod reason;
 mod run;
 mod show;
 mod text;

@@ -233,6 +233,9 @@ pub enum Hold {
     /// Show the held mails.
     #[command(visible_alias = "list")]
     Ls {
+        /// Of which list.
+        #[command(flatten)]
+        list: SomeList,
         /// As a JSON array, for programs.
         #[arg(long)]
         json: bool,
@@ -249,6 +252,9 @@ pub enum Hold {
     Release {
         /// Which, as `ls` shows it.
         id: SpoolId,
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
     },
     /// Destroy a held mail.
     #[command(visible_aliases = ["delete", "rm"])]
@@ -315,7 +321,7 @@ pub enum Journal {
         #[command(flatten)]
         list: SomeList,
         /// Only so many of the newest.
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         limit: Option<u64>,
         /// As a JSON array, for programs.
         #[arg(long)]

@@ -80,7 +80,7 @@ impl Desk<'_> {
     }
 
     /// The same, after a person agreed.
-    fn destroy(&self, request: &Request, yes: bool, what: &str) -> Result<Shown, Failure> {
+    fn after_consent(&self, request: &Request, yes: bool, what: &str) -> Result<Shown, Failure> {
         self.terminal.agree(yes, what)?;
         self.order(request)
     }
@@ -199,7 +199,7 @@ impl Desk<'_> {
             Member::Remove { who, reason, yes } => {
                 let what = format!("{} leaves {}; its queued copies are withdrawn.", who.address, who.list);
                 let request = Request::MemberRemove { list: who.list, address: who.address, reason };
-                self.destroy(&request, yes, &one_line(&what))
+                self.after_consent(&request, yes, &one_line(&what))
             }
         }
     }
@@ -229,16 +229,16 @@ impl Desk<'_> {
             Team::Remove { who, yes } => {
                 let what = format!("{} leaves the team of {}.", who.address, who.list);
                 let request = Request::TeamRemove { list: who.list, address: who.address };
-                self.destroy(&request, yes, &one_line(&what))
+                self.after_consent(&request, yes, &one_line(&what))
             }
         }
     }
 
     fn hold(&self, verb: Hold) -> Result<Shown, Failure> {
         match verb {
-            Hold::Ls { json } => {
+            Hold::Ls { list, json } => {
                 let rows = self.pages(
-                    |after| Request::HoldLs { after, limit: PAGE },
+                    |after| Request::HoldLs { list: list.0.clone(), after, limit: PAGE },
                     |answer| if let Answer::Holds(page) = answer { Some(page) } else { None },
                 )?;
                 Ok(show::rows(&rows, &show::HOLDS, json).into())
@@ -247,10 +247,15 @@ impl Desk<'_> {
                 let row = expect!(self.ask(&Request::HoldShow { id }), Answer::Hold(row) => row);
                 Ok(show::one(&*row, show::hold, json).into())
             }
-            Hold::Release { id } => self.order(&Request::HoldRelease { id }),
+            Hold::Release { id, yes } => {
+                let what = format!(
+                    "The held mail {id} is judged again; if only its author is in doubt, all readers get it."
+                );
+                self.after_consent(&Request::HoldRelease { id }, yes, &what)
+            }
             Hold::Drop { id, yes } => {
                 let what = format!("The held mail {id} is destroyed; nobody will read it.");
-                self.destroy(&Request::HoldDrop { id }, yes, &what)
+                self.after_consent(&Request::HoldDrop { id }, yes, &what)
             }
         }
     }
@@ -272,7 +277,7 @@ impl Desk<'_> {
             Queue::Retry { id: None, list, .. } => self.order(&Request::QueueRetryAll { list }),
             Queue::Drop { id, yes } => {
                 let what = format!("The copy {id} is destroyed; its reader will not get it.");
-                self.destroy(&Request::QueueDrop { id }, yes, &what)
+                self.after_consent(&Request::QueueDrop { id }, yes, &what)
             }
         }
     }

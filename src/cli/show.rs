@@ -4,6 +4,7 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::reason::explained;
 use super::text::{json as harmless, one_line};
 use crate::control::wire::{
     ChainRow, HoldRow, JournalRow, KeyRow, ListRow, MemberRow, OrgRow, ParcelRow, StatusRow,
@@ -199,14 +200,18 @@ pub(super) const HOLDS: Columns<HoldRow> = Columns {
 };
 
 pub(super) fn hold(h: &HoldRow) -> Vec<(&'static str, String)> {
-    vec![
+    let mut pairs = vec![
         ("id", h.id.clone()),
         ("list", h.list.clone()),
         ("reason", h.reason.clone()),
         ("since", h.since.clone()),
         ("signer", or_dash(h.signer.as_deref())),
         ("size", format!("{} bytes", h.size)),
-    ]
+    ];
+    if let Some((meaning, next)) = explained(&h.reason) {
+        pairs.extend([("meaning", meaning.to_owned()), ("next", next.to_owned())]);
+    }
+    pairs
 }
 
 pub(super) const PARCELS: Columns<ParcelRow> = Columns {
@@ -365,13 +370,16 @@ bbbb  distrib  psirt@a-much-longer-name.example  deferred  3         2026-11-18T
     }
 
     #[test]
-    fn a_team_members_row_has_no_org_and_a_members_no_name() {
+    fn what_is_unset_is_null_for_programs_and_left_out_for_people() {
         let member = MemberRow { org: Some("debian".to_owned()), ..MemberRow::default() };
         let json: Value = serde_json::from_str(&one(&member, super::member, true)).unwrap();
         assert_eq!(json["org"], "debian");
-        assert!(json.get("name").is_none() && json["can_receive"] == false && json["problem"].is_null());
+        for unset in ["name", "role", "format", "expires", "problem"] {
+            assert_eq!(json.get(unset), Some(&Value::Null), "{unset}");
+        }
+        assert_eq!(json["can_receive"], false);
         let text = one(&member, super::member, false);
         assert!(text.contains("org          debian\n"), "{text}");
-        assert!(text.contains("receives     no\n"), "{text}");
+        assert!(text.contains("receives     no\n") && !text.contains("role"), "{text}");
     }
 }

@@ -171,6 +171,8 @@ pub enum Request {
     },
     /// The held mails. [`Answer::Holds`].
     HoldLs {
+        /// Of which list only.
+        list: Option<ListName>,
         /// Only what comes behind this cursor.
         after: Option<String>,
         /// How many rows at most.

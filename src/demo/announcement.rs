@@ -131,7 +131,7 @@ pub(super) fn stranger(show: &mut Show<'_>, scene: &Scene) -> Result<(), Trouble
     show.row("written", format!("by {}: {}", draft.from.name, draft.subject))?;
     show.row("reply", taken(&hand_in(scene.stage.smtp, draft.from.address, &draft.to, &mail)?)?)?;
     let held = scene.patience.until("the stranger's mail is held", || {
-        match scene.stage.ask(&Request::HoldLs { after: None, limit: 10 })? {
+        match scene.stage.ask(&Request::HoldLs { list: None, after: None, limit: 10 })? {
             Answer::Holds(mut page) => Ok(page.rows.pop()),
             _ => Trouble::broken("the relay did not list what it holds"),
         }

@@ -9,14 +9,21 @@ use vouchsafe::control::wire::{
     Answer, ChainRow, ErrorKind, HoldRow, JournalRow, ListRow, MemberRow, Page, ParcelRow, Request, Secret,
 };
 
+use vouchsafe::pgp::open::{Closed, Why};
+use vouchsafe::relay::gate::Reason;
+
 use super::{CERT, Daemon, admin};
 
 #[test]
-fn nothing_is_destroyed_without_consent() {
+fn what_cannot_be_undone_needs_consent() {
     let daemon = Daemon::obliging();
-    let destructive =
-        ["member remove d p@x.example", "team remove d p@x.example", "hold drop ID", "queue drop ID"];
-    for line in destructive {
+    for line in [
+        "member remove d p@x.example",
+        "team remove d p@x.example",
+        "hold release ID",
+        "hold drop ID",
+        "queue drop ID",
+    ] {
         let failure = daemon.run(line).unwrap_err();
         assert_eq!(failure.exit_code(), 64, "{line}");
         assert!(failure.to_string().contains("--yes"), "{failure}");
@@ -163,12 +170,40 @@ fn json_has_the_fields_that_scripts_read() {
     has(&read("member ls --json")[0], &member);
     assert_eq!(read("member ls --json")[0]["org"], "acme");
     has(&read("team ls --json")[0], &member);
-    has(&read("team ls --json")[0], &["name", "role"]);
+    has(&read("team ls --json")[0], &["name", "role", "org"]);
     has(&read("hold ls --json")[0], &["id", "list", "reason", "since", "signer", "size"]);
     let parcel = ["id", "list", "member", "recipient", "state", "attempts", "last", "next"];
     has(&read("queue show ID --json"), &parcel);
     has(&read("journal ls d --json")[0], &["list", "seq", "at", "actor", "event", "hash"]);
     assert_eq!(read("journal ls d --json")[0]["event"]["kind"], "arrived");
+}
+
+#[test]
+fn every_reason_of_a_held_mail_is_explained_to_people() {
+    let all = [
+        Reason::NotEncrypted,
+        Reason::Closed(Closed::NoKey),
+        Reason::Structure,
+        Reason::Unsigned,
+        Reason::UnknownSigner,
+        Reason::BadSignature(Why::Stale),
+        Reason::NotAPoster,
+        Reason::NoCommand,
+        Reason::Bounce,
+        Reason::NoUsableKey,
+        Reason::Quarantined,
+    ];
+    for reason in all {
+        let daemon = Daemon::saying(move |_| {
+            Answer::Hold(Box::new(HoldRow { reason: reason.to_string(), ..HoldRow::default() }))
+        });
+        let shown = daemon.run("hold show ID").unwrap();
+        let line = |name: &str| shown.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        assert!(line("meaning").ends_with('.'), "{reason}: {shown}");
+        assert_eq!(line("next").contains("hold release"), reason.releasable() && reason != Reason::Structure);
+        let json: Value = serde_json::from_str(&daemon.run("hold show ID --json").unwrap()).unwrap();
+        assert!(json.get("meaning").is_none());
+    }
 }
 
 #[test]

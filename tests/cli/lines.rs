@@ -106,9 +106,11 @@ fn member_lines_ask_what_they_say() {
 fn hold_queue_and_journal_lines_ask_what_they_say() {
     let daemon = Daemon::obliging();
     let of = |verb: &str| json!({ verb: { "id": ID } });
-    asks(&daemon, &["hold ls", "hold list"], &json!({ "hold_ls": { "after": null, "limit": 500 } }));
+    let ls = |list: Value| json!({ "hold_ls": { "list": list, "after": null, "limit": 500 } });
+    asks(&daemon, &["hold ls", "hold list"], &ls(Value::Null));
+    asks(&daemon, &["hold ls d", "hold ls --list d"], &ls(json!("d")));
     asks(&daemon, &["hold show ID"], &of("hold_show"));
-    asks(&daemon, &["hold release ID"], &of("hold_release"));
+    asks(&daemon, &["hold release ID --yes", "hold release ID -y"], &of("hold_release"));
     asks(&daemon, &["hold drop ID --yes", "hold delete ID --yes"], &of("hold_drop"));
     let ls = |list: Value| json!({ "queue_ls": { "list": list, "after": null, "limit": 500 } });
     asks(&daemon, &["queue ls", "queue list"], &ls(Value::Null));
@@ -183,6 +185,7 @@ fn what_makes_no_command_is_a_usage_error() {
         "hold show short",
         "init --dir d --domain x --preset debian",
         "journal ls --limit many",
+        "journal ls --limit 0",
         "key import d",
         "key new",
     ] {

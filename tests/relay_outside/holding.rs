@@ -35,8 +35,13 @@ fn strangers_and_unsigned_mail_are_held_and_a_released_one_goes_out() {
     assert_eq!(shown["signer"], dora.fingerprint.as_str());
     let without_consent = scene.install.run(&["hold", "drop", &id("unknown-signer")]);
     assert_eq!(without_consent.code, 64, "{}", without_consent.err);
+    assert_eq!(scene.install.json(&["hold", "ls", "security"]).as_array().unwrap().len(), 0);
+    assert_eq!(scene.install.json(&["hold", "ls", "distrib-announce"]).as_array().unwrap().len(), 3);
+    for line in [&["hold", "ls", "nolist"][..], &["queue", "ls", "nolist"]] {
+        assert_eq!(scene.install.run(line).code, 66, "{line:?}");
+    }
     scene.install.ok(&["hold", "drop", &id("unknown-signer"), "--yes"]);
-    scene.install.ok(&["hold", "release", &id("unsigned")]);
+    scene.install.ok(&["hold", "release", &id("unsigned"), "--yes"]);
     let copy = scene.sink.wait_for(&scene.people.emil.address, 1).remove(0);
     let copy = scene.people.emil.open(&copy.data, &scene.announce);
     assert!(copy.holds(&unsigned) && copy.note().contains("an admin let it through"), "{}", copy.note());

@@ -15,6 +15,11 @@ use crate::roster::membership::Member;
 use crate::secret::Plaintext;
 
 impl Desk {
+    /// A list that somebody names has to be there, or an empty answer would look like good news.
+    pub(super) fn known(&self, list: Option<&ListName>) -> Result<(), Refused> {
+        list.map_or(Ok(()), |name| self.list(name).map(|_| ()))
+    }
+
     pub(super) fn list_ls(&self) -> Reply {
         let rows: Result<Vec<ListRow>, Refused> = self.lists.iter().map(|list| self.list_row(list)).collect();
         Ok(Answer::Lists(rows?))

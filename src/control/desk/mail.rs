@@ -19,7 +19,7 @@ impl Desk {
     pub(super) fn route_mail(&self, request: Request, actor: &Actor) -> Reply {
         use Request as R;
         match request {
-            R::HoldLs { after, limit } => self.hold_ls(after.as_deref(), limit),
+            R::HoldLs { list, after, limit } => self.hold_ls(list.as_ref(), after.as_deref(), limit),
             R::HoldShow { id } => Ok(Answer::Hold(Box::new(hold_row(self.held(id)?)))),
             R::HoldRelease { id } => self.hold_release(id, actor),
             R::HoldDrop { id } => self.hold_drop(id, actor),
@@ -41,12 +41,14 @@ impl Desk {
         }
     }
 
-    fn hold_ls(&self, after: Option<&str>, limit: u64) -> Reply {
+    fn hold_ls(&self, list: Option<&ListName>, after: Option<&str>, limit: u64) -> Reply {
+        self.known(list)?;
         let after = cursor::<SpoolId>(after)?;
         let limit = page_size(limit);
         let held = self.holds.ls(after, limit)?;
         let more = (held.len() == limit).then(|| held.last().map(|h| h.id.to_string())).flatten();
-        Ok(Answer::Holds(Page { rows: held.into_iter().map(hold_row).collect(), more }))
+        let held = held.into_iter().filter(|h| list.is_none_or(|l| h.list == *l));
+        Ok(Answer::Holds(Page { rows: held.map(hold_row).collect(), more }))
     }
 
     fn held(&self, id: SpoolId) -> Result<Held, Refused> {
@@ -82,6 +84,7 @@ impl Desk {
     }
 
     fn queue_ls(&self, list: Option<&ListName>, after: Option<&str>, limit: u64) -> Reply {
+        self.known(list)?;
         let after = cursor::<ParcelId>(after)?;
         let limit = page_size(limit);
         let rows = self.queue.ls(after, limit)?;
@@ -115,6 +118,7 @@ impl Desk {
     }
 
     fn queue_retry_all(&self, list: Option<&ListName>) -> Reply {
+        self.known(list)?;
         let mut tried = 0;
         for row in self.all_parcels()? {
             let waits = matches!(row.state, State::Deferred | State::Failed);

@@ -107,13 +107,10 @@ pub struct MemberRow {
     /// The opaque id that the journal uses.
     pub id: String,
     /// The organisation; team members have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub org: Option<String>,
     /// The person's name; only team members have one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// What the person does; only team members have one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
     /// The address.
     pub address: String,

@@ -1,0 +1,57 @@
+//! What the reason of a held mail means, and what to do about it, for people.
+
+const ASK_AUTHOR: &str =
+    "ask its author by another way whether it is genuine; if so `hold release`, else `hold drop`";
+
+/// How a reason begins, what it means, and the next step.
+const REASONS: &[(&str, &str, &str)] = &[
+    ("unsigned", "Nobody signed it, and who may post is decided by a signature.", ASK_AUTHOR),
+    ("unknown-signer", "A key that is not on the roster signed it.", ASK_AUTHOR),
+    (
+        "bad-signature",
+        "Its signature does not count, for the reason behind the colon.",
+        "ask its author by another way whether it is genuine; if so `hold release`, else let it be sent again",
+    ),
+    ("not-a-poster", "Its signer is on the roster, but may not post to this list.", ASK_AUTHOR),
+    (
+        "cannot-open",
+        "It could not be decrypted, for the reason behind the colon.",
+        "ask its author to encrypt it anew to the list's certificate (`key export`); `hold release` tries this one again",
+    ),
+    (
+        "structure-beyond-limits",
+        "It has more parts, or parts within parts, than the relay takes apart.",
+        "ask its author to send it in a simpler form, then `hold drop`",
+    ),
+    (
+        "no-usable-key",
+        "No reader of the list has a certificate that can be used today.",
+        "get a reader a certificate that works (`member set-cert`), then `hold release`",
+    ),
+    (
+        "quarantined",
+        "The relay did not survive working on it three times.",
+        "report the fault with the log; after an upgrade `hold release` tries it again",
+    ),
+    (
+        "not-encrypted",
+        "It came in the clear, and this list takes encrypted mail only.",
+        "ask its author to encrypt it to the list's certificate (`key export`), then `hold drop`",
+    ),
+    (
+        "no-command",
+        "It came to the address for commands, where nothing is understood yet.",
+        "answer its author by another way if you know what was wanted, then `hold drop`",
+    ),
+    (
+        "bounce",
+        "It came to a return path: some mail server could not deliver a copy.",
+        "look for a reader whose address does not work (`journal ls`, `member ls`), then `hold drop`",
+    ),
+];
+
+/// What a reason means, and the next step.
+pub(super) fn explained(reason: &str) -> Option<(&'static str, &'static str)> {
+    let kind = reason.split(':').next().unwrap_or_default();
+    REASONS.iter().find(|(name, ..)| *name == kind).map(|(_, meaning, next)| (*meaning, *next))
+}
