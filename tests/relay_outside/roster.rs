@@ -107,3 +107,22 @@ fn a_paused_list_takes_mail_and_relays_it_when_it_goes_on() {
     );
     assert!(scene.people.ada.open(&copies[1].data, &scene.security).holds(&written));
 }
+
+#[test]
+fn a_public_list_says_that_it_takes_nobody() {
+    let Some(scene) = Scene::set() else { return };
+    let table = "[list.news]\naddress = \"news@lists.example\"\nkind = \"public\"\n\n[list.security]";
+    scene.install.edit("[list.security]", table);
+    let scene = scene.restarted();
+    let cert = scene.install.file("nobody.asc", &armored(&ending("nobody@distro.example", 600)));
+    let cert = cert.to_str().unwrap();
+    for rest in [["member", "--org", "dora"], ["team", "--name", "Nobody"]] {
+        let [noun, flag, value] = rest;
+        let ran =
+            scene.install.run(&[noun, "add", "news", "nobody@distro.example", flag, value, "--cert", cert]);
+        assert_eq!(ran.code, 64, "{}", ran.err);
+        assert!(ran.err.contains("public list: it takes no members and no mail"), "{}", ran.err);
+    }
+    let key = scene.install.run(&["key", "new", "news"]);
+    assert!(key.code == 64 && key.err.contains("needs no key"), "{}", key.err);
+}

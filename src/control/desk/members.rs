@@ -63,6 +63,7 @@ impl Desk {
         format: Option<WireFormat>,
         actor: &Actor,
     ) -> Reply {
+        self.not_public(list)?;
         if !matches!(self.list(list)?.kind, Kind::Announce | Kind::Discuss) {
             let next = "persons of a team are added with `team add`";
             return Err(Refused::new(
@@ -88,6 +89,7 @@ impl Desk {
         role: Option<String>,
         actor: &Actor,
     ) -> Reply {
+        self.not_public(list)?;
         let rules = self.list(list)?;
         if rules.kind != Kind::Intake {
             let next = match &rules.team {
@@ -102,6 +104,15 @@ impl Desk {
             return Err(Refused::new(ErrorKind::Usage, "nobody was added", why, "give a plain name"));
         }
         self.add(list, address, Role::Team { name, role }, cert, None, actor)
+    }
+
+    fn not_public(&self, list: &ListName) -> Result<(), Refused> {
+        if self.list(list)?.kind != Kind::Public {
+            return Ok(());
+        }
+        let why = format!("{list} is a public list: it takes no members and no mail");
+        let next = "add them to a list that takes mail, see `list ls`";
+        Err(Refused::new(ErrorKind::Usage, "nobody was added", why, next))
     }
 
     fn add(
