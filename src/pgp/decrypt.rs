@@ -21,6 +21,7 @@ use openpgp::{Cert, KeyHandle};
 use zeroize::Zeroizing;
 
 use super::cert::standard;
+use super::detached::DetachedSignature;
 use super::keys::SecretKey;
 use super::outcome::Closed;
 use super::verdict::{Finding, Judge, MAX_SIGNATURES};
@@ -61,6 +62,8 @@ pub(super) struct Content {
 #[derive(Default)]
 pub(super) struct Signatures {
     pub(super) findings: Vec<Finding>,
+    /// The message's only signature, taken out of it.
+    pub(super) detached: Option<DetachedSignature>,
     /// More than one layer, or one around a compressed message.
     pub(super) nested: bool,
 }
@@ -205,10 +208,12 @@ impl VerificationHelper for Helper<'_> {
                 MessageLayer::SignatureGroup { results } => {
                     groups += 1;
                     let Some(judge) = self.judge else { continue };
-                    self.state
-                        .signatures
-                        .findings
-                        .extend(results.into_iter().map(|result| judge.find(result)));
+                    let signatures = &mut self.state.signatures;
+                    signatures.detached = match results.as_slice() {
+                        [only] if groups == 1 => DetachedSignature::of(only),
+                        _ => None,
+                    };
+                    signatures.findings.extend(results.into_iter().map(|result| judge.find(result)));
                 }
                 // Something below a signature that is not the literal data.
                 MessageLayer::Compression { .. } | MessageLayer::Encryption { .. } => {

@@ -7,6 +7,7 @@
 
 pub mod cert;
 mod decrypt;
+mod detached;
 mod key_error;
 pub mod keychain;
 pub mod keyring;

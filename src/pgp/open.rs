@@ -6,7 +6,7 @@
 //! ```compile_fail
 //! use vouchsafe::{pgp::open::{How, Opened, Verdict}, secret::Plaintext};
 //! let forged = Opened { how: How::PgpMime, verdict: Verdict::Unsigned, payload: Plaintext::new(Vec::new()),
-//!     signatures: Vec::new(), session: None };
+//!     signatures: Vec::new(), session: None, detached: None };
 //! ```
 
 use std::sync::Arc;
@@ -15,6 +15,8 @@ use sha2::{Digest, Sha256};
 
 use super::cert::Cert;
 use super::decrypt::{Bounds, Content, Keys, decrypt};
+pub use super::detached::DetachedSignature;
+use super::detached::is_canonical;
 use super::keys::{ListKey, SpoolKeys};
 pub use super::outcome::{Closed, How, Verdict, Why};
 use super::sealed::{AtRest, Sealed};
@@ -87,6 +89,7 @@ pub struct Opened {
     payload: Plaintext,
     signatures: Vec<Vec<u8>>,
     session: Option<[u8; 32]>,
+    detached: Option<DetachedSignature>,
 }
 
 /// Opens one mail: decrypts what may be decrypted, reads it to its last byte, verifies against `certs` as of
@@ -112,8 +115,8 @@ pub fn open(
         Shape::Mixed => (How::Closed(Closed::Mixed), Err(Closed::Mixed)),
     };
     match opened {
-        Ok(Inner { payload, verdict, signatures, session }) => {
-            Opened { how, verdict, payload, signatures, session }
+        Ok(Inner { payload, verdict, signatures, session, detached }) => {
+            Opened { how, verdict, payload, signatures, session, detached }
         }
         Err(closed) => Opened {
             how: How::Closed(closed),
@@ -121,6 +124,7 @@ pub fn open(
             payload: Plaintext::new(message.raw().to_vec()),
             signatures: Vec::new(),
             session: None,
+            detached: None,
         },
     }
 }
@@ -162,6 +166,14 @@ impl Opened {
     pub fn session_digest(&self) -> Option<&[u8; 32]> {
         self.session.as_ref()
     }
+
+    /// The author's own signature over exactly the payload, where mail and signature were one message (RFC 3156 §6.2)
+    /// and it can stand beside the payload: the only signature, one that counts or is by a key that is not known
+    /// here, over text in canonical form.
+    #[must_use]
+    pub fn detached_signature(&self) -> Option<&DetachedSignature> {
+        self.detached.as_ref()
+    }
 }
 
 struct Inner {
@@ -169,6 +181,7 @@ struct Inner {
     verdict: Verdict,
     signatures: Vec<Vec<u8>>,
     session: Option<[u8; 32]>,
+    detached: Option<DetachedSignature>,
 }
 
 type Judged = (Verdict, Vec<Vec<u8>>);
@@ -190,11 +203,15 @@ fn opened_mime(
         Some(judged) => judged,
         None => combine(content.signatures.findings),
     };
+    let passable = matches!(verdict, Verdict::Good { .. } | Verdict::UnknownKey(_))
+        && is_canonical(content.bytes.expose());
     Ok(Inner {
         session: Some(session_digest(&content.session, &content.bytes)),
         payload: content.bytes,
         verdict,
         signatures,
+        // Beside a multipart/signed inside there is none, or the verdict is bad.
+        detached: content.signatures.detached.filter(|_| passable),
     })
 }
 
@@ -216,6 +233,8 @@ fn opened_inline(
         payload: content.bytes,
         verdict,
         signatures,
+        // Bare text is no entity that a multipart/signed could hold as it is.
+        detached: None,
     })
 }
 
@@ -236,7 +255,7 @@ fn clear(raw: &[u8], judged: Result<Option<Judged>, Closed>) -> Inner {
         Ok(None) => (Verdict::Unsigned, Vec::new()),
         Err(_) => (Verdict::Bad(Why::Invalid), Vec::new()),
     };
-    Inner { payload: Plaintext::new(raw.to_vec()), verdict, signatures, session: None }
+    Inner { payload: Plaintext::new(raw.to_vec()), verdict, signatures, session: None, detached: None }
 }
 
 /// RFC 3156 §5: the verdict of an entity whose root is multipart/signed; `None` for any other.

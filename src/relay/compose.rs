@@ -9,7 +9,7 @@ use crate::mime::scan::{Limits, Scanned, scan};
 use crate::mime::write::{
     Field, boundary, mailbox, multipart, opaque_part, raw_field, rfc822_part, text_field, text_part,
 };
-use crate::pgp::open::{How, Opened, Verdict};
+use crate::pgp::open::{DetachedSignature, How, Opened, Verdict};
 use crate::relay::note::Note;
 use crate::relay::world::World;
 use crate::secret::Plaintext;
@@ -55,7 +55,7 @@ pub fn post(
     let identity = identity(&headers, source, world, tags, now);
     let fields = protected_fields(&headers, source, world, &identity);
     let note = text_part(&source.note.text(world));
-    let payload = payload_part(source, limits);
+    let payload = payload_part(source, limits, entropy);
     let entity = multipart(
         &fields,
         "mixed; hp=\"cipher\"; protected-headers=\"v1\"",
@@ -194,6 +194,7 @@ fn harmless(name: &str) -> String {
 enum Part<'a> {
     AsIs(&'a [u8]),
     Wrapped(Vec<u8>),
+    Signed(Plaintext),
 }
 
 impl Part<'_> {
@@ -201,11 +202,12 @@ impl Part<'_> {
         match self {
             Self::AsIs(bytes) => bytes,
             Self::Wrapped(bytes) => bytes,
+            Self::Signed(entity) => entity.expose(),
         }
     }
 }
 
-fn payload_part<'a>(source: &Source<'a>, limits: &Limits) -> Part<'a> {
+fn payload_part<'a>(source: &Source<'a>, limits: &Limits, entropy: &Entropy) -> Part<'a> {
     let Some(opened) = source.opened else {
         return Part::Wrapped(opaque_part(source.raw, "original.eml"));
     };
@@ -214,7 +216,10 @@ fn payload_part<'a>(source: &Source<'a>, limits: &Limits) -> Part<'a> {
     let inline = !source.note.holds_encrypted;
     match opened.how() {
         How::PgpMime if inline => match scan(payload, limits) {
-            Ok(entity) if is_entity(&entity) => Part::AsIs(payload),
+            Ok(entity) if is_entity(&entity) => match opened.detached_signature() {
+                Some(signature) => Part::Signed(signed_part(payload, signature, entropy)),
+                None => Part::AsIs(payload),
+            },
             Ok(_) => Part::Wrapped(plain_part(payload)),
             Err(_) => Part::Wrapped(opaque_part(payload, "payload")),
         },
@@ -225,6 +230,15 @@ fn payload_part<'a>(source: &Source<'a>, limits: &Limits) -> Part<'a> {
         How::Clear => Part::Wrapped(rfc822_part(source.raw, "attachment")),
         How::Closed(_) => Part::Wrapped(rfc822_part(source.raw, "attachment")),
     }
+}
+
+/// RFC 3156 §5: the payload byte for byte, and its author's own signature, which each reader can verify himself.
+fn signed_part(payload: &[u8], signature: &DetachedSignature, entropy: &Entropy) -> Plaintext {
+    let head = "Content-Type: application/pgp-signature; name=\"signature.asc\"\r\n\
+                Content-Disposition: attachment; filename=\"signature.asc\"\r\n\r\n";
+    let second = [head.as_bytes(), signature.armored()].concat();
+    let kind = format!("signed; micalg={}; protocol=\"application/pgp-signature\"", signature.micalg());
+    multipart(&[], &kind, &boundary(entropy.bytes()), &[payload, &second])
 }
 
 /// Whether the decrypted bytes start with a header block, as PGP/MIME says they do (RFC 3156 §4).

@@ -7,6 +7,8 @@ use vouchsafe::pgp::cert::Format;
 use vouchsafe::relay::Post;
 use vouchsafe::relay::world::List;
 
+use crate::support::forge::By;
+use crate::support::keys::DAY;
 use crate::support::reader::{find, on_the_wire, packets, read_copy};
 use crate::support::world::{NOW, Sent, posted, readers};
 use crate::{ENTITY, copy_of, setting};
@@ -176,5 +178,31 @@ fn a_payload_travels_byte_for_byte_whatever_is_in_it() {
                 String::from_utf8_lossy(&payload)
             );
         }
+    }
+}
+
+#[test]
+fn the_author_s_signature_travels_only_where_it_can_be_verified() {
+    let setting = setting();
+    let (ada, bob, mallory) = (setting.by("ada"), setting.by("bob"), setting.by("mallory"));
+    let one = std::slice::from_ref(&ada);
+    let stale = By { at: NOW.before(30 * DAY), ..ada.clone() };
+    let bare = [ENTITY, b"one line end\nof another kind\r\n"].concat();
+    for (entity, by, passed_on) in [
+        (ENTITY, one, true),
+        (ENTITY, &[mallory], true),
+        (ENTITY, &[], false),
+        (ENTITY, &[ada.clone(), bob], false),
+        (ENTITY, &[ada.clone(), ada.clone()], false),
+        (ENTITY, &[stale], false),
+        (&bare, one, false),
+        // No entity: the relay writes a header in front.
+        (b"\xff\xfe no header\r\n", one, false),
+    ] {
+        let post = setting.post(&Sent::to("security", &setting.write("security", entity, by)));
+        let read = copy_of(&post, "bob", "security");
+        let what = String::from_utf8_lossy(entity);
+        assert_eq!(read.signature.is_some(), passed_on, "{} signed {what:?}: {}", by.len(), post.verdict);
+        assert!(read.payload.ends_with(entity), "byte for byte");
     }
 }

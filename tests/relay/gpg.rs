@@ -114,3 +114,46 @@ fn what_gpg_writes_is_relayed() {
         assert!(read.subject().ends_with(std::str::from_utf8(subject.expose()).unwrap()));
     }
 }
+
+/// What gpg says of a detached signature, as status lines.
+fn verified(gpg: &Gpg, signature: &[u8], content: &[u8]) -> String {
+    let (sig, file) = (gpg.home().join("s.asc"), gpg.home().join("s"));
+    std::fs::write(&sig, signature).unwrap();
+    std::fs::write(&file, content).unwrap();
+    let paths = [sig.to_str().unwrap(), file.to_str().unwrap()];
+    String::from_utf8_lossy(&gpg.ok(&["--status-fd", "1", "--verify", paths[0], paths[1]], b"")).into_owned()
+}
+
+#[test]
+fn readers_can_verify_the_author_s_own_signature() {
+    let Some(gpg) = gpg(&["ada", "mallory"]) else { return };
+    let setting = setting();
+    for (who, list, reader) in [("ada", "distrib", "dora"), ("mallory", "security", "bob")] {
+        let (from, to) = (setting.person(who).address.as_str(), format!("{list}@lists.example"));
+        let signer = setting.fingerprint(who);
+        let common = ["-u", from, "-r", &to, "--armor", "--sign", "--encrypt"];
+        for options in [&[][..], &["--textmode"], &["--compress-algo", "zlib"], &["--digest-algo", "SHA256"]]
+        {
+            let armor = gpg.ok(&[options, &common].concat(), ENTITY);
+            let read = copy_of(&setting.post(&Sent::to(list, &multipart_encrypted(&armor))), reader, list);
+            assert_eq!(read.payload, ENTITY, "byte for byte");
+            let (signature, micalg) = read.signature.unwrap_or_else(|| panic!("{options:?}: no signature"));
+            let says = verified(&gpg, &signature, &read.payload);
+            assert!(
+                says.lines().any(|l| l.contains("VALIDSIG") && l.ends_with(&signer.to_string())),
+                "{options:?}: {says}"
+            );
+            let expected = if options.contains(&"SHA256") { "pgp-sha256" } else { "pgp-sha512" };
+            assert_eq!(micalg, expected, "{options:?}");
+        }
+    }
+    // gpg 2.2 must find the end of the signature's armor, wherever in a line it is.
+    for more in 0..4 {
+        let entity = [ENTITY, &b"x".repeat(more), b"\r\n"].concat();
+        let post =
+            setting.post(&Sent::to("distrib", &setting.write("distrib", &entity, &[setting.by("ada")])));
+        let read = copy_of(&post, "dora", "distrib");
+        let says = verified(&gpg, &read.signature.unwrap().0, &entity);
+        assert!(says.contains("GOODSIG"), "{more}: {says}");
+    }
+}

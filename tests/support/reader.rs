@@ -137,6 +137,8 @@ pub(crate) struct Read {
     pub(crate) note: String,
     /// The other part: what was sent.
     pub(crate) payload: Vec<u8>,
+    /// The author's own signature beside it (RFC 3156 §5), and the name of its hash: armored, as it stands there.
+    pub(crate) signature: Option<(Vec<u8>, String)>,
     /// Everything that was decrypted.
     pub(crate) entity: Vec<u8>,
     /// Whom the packets in front name.
@@ -212,9 +214,39 @@ pub(crate) fn read_copy(wire: &[u8], reader: &openpgp::Cert, from: &Cert, now: T
     let ctype = field(&inner, "Content-Type");
     let parts = parts(&ctype, body);
     assert_eq!(parts.len(), 2, "a note and what was sent");
-    let (note, payload) = (text_of(parts[0]), parts[1].to_vec());
+    let note = text_of(parts[0]);
+    let (payload, signature) = signed_by_author(parts[1]);
     let Helper { pkesks, intended, .. } = helper;
-    Some(Read { outer, note, payload, inner, pkesks, intended, seipd: seipd_version(&armor), entity })
+    Some(Read {
+        outer,
+        note,
+        payload,
+        signature,
+        inner,
+        pkesks,
+        intended,
+        seipd: seipd_version(&armor),
+        entity,
+    })
+}
+
+/// What was sent and the author's signature, where the relay put them side by side: its own delimiters tell. Anything
+/// else is what was sent.
+fn signed_by_author(part: &[u8]) -> (Vec<u8>, Option<(Vec<u8>, String)>) {
+    if !part.starts_with(b"Content-Type: multipart/signed; micalg=pgp-")
+        || find(part, b"boundary=\"=_").is_none()
+    {
+        return (part.to_vec(), None);
+    }
+    let (fields, body) = split(part);
+    let ctype = field(&fields, "Content-Type");
+    assert!(ctype.contains("; protocol=\"application/pgp-signature\";"), "{ctype}");
+    let micalg = ctype.split("micalg=").nth(1).unwrap().split(';').next().unwrap().to_owned();
+    let parts = parts(&ctype, body);
+    assert_eq!(parts.len(), 2, "what was sent and its signature");
+    let (fields, signature) = split(parts[1]);
+    assert!(field(&fields, "Content-Type").starts_with("application/pgp-signature"));
+    (parts[0].to_vec(), Some((signature.to_vec(), micalg)))
 }
 
 fn seipd_version(armor: &[u8]) -> u8 {

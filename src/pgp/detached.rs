@@ -1,0 +1,93 @@
+//! The signature of a message that was signed and encrypted in one step, as a detached one: whoever gets the same bytes
+//! without the encryption can verify it himself.
+
+use std::io::Write;
+
+use sequoia_openpgp as openpgp;
+
+use openpgp::Packet;
+use openpgp::armor::{Kind, Writer};
+use openpgp::packet::Signature;
+use openpgp::parse::stream::{VerificationError, VerificationResult};
+use openpgp::serialize::Serialize;
+use openpgp::types::{HashAlgorithm, SignatureType};
+
+/// A signature over a payload that stands for itself (RFC 3156 §5).
+pub struct DetachedSignature {
+    armored: Vec<u8>,
+    micalg: &'static str,
+}
+
+impl DetachedSignature {
+    /// ASCII armor, lines ending in CRLF.
+    #[must_use]
+    pub fn armored(&self) -> &[u8] {
+        &self.armored
+    }
+
+    /// The hash as the `micalg` parameter names it.
+    #[must_use]
+    pub const fn micalg(&self) -> &'static str {
+        self.micalg
+    }
+
+    /// What stands behind a result: a valid signature, or one by a certificate that is not known here.
+    pub(super) fn of(result: &VerificationResult<'_>) -> Option<Self> {
+        match result {
+            Ok(good) => Self::from_packet(good.sig),
+            Err(VerificationError::MissingKey { sig }) => Self::from_packet(sig),
+            Err(_) => None,
+        }
+    }
+
+    fn from_packet(signature: &Signature) -> Option<Self> {
+        // RFC 9580 §5.2.1.1, §5.2.1.2: both kinds cover the literal's body alone, as if it stood by itself.
+        if !matches!(signature.typ(), SignatureType::Binary | SignatureType::Text) {
+            return None;
+        }
+        let micalg = micalg(signature.hash_algo())?;
+        let mut packet = Vec::new();
+        Packet::from(signature.clone()).serialize(&mut packet).ok()?;
+        let mut writer = Writer::new(Vec::new(), Kind::Signature).ok()?;
+        writer.write_all(&packet).ok()?;
+        let armor = String::from_utf8(writer.finalize().ok()?).ok()?;
+        Some(Self { armored: armor.replace("\r\n", "\n").replace('\n', "\r\n").into_bytes(), micalg })
+    }
+}
+
+/// Whether every line ends in CRLF and nothing else looks like a line end. RFC 3156 §5 has verifiers make line ends
+/// CRLF before they hash: only then what they hash is what was signed.
+pub(super) fn is_canonical(text: &[u8]) -> bool {
+    let split = |pair: &[u8]| {
+        matches!(pair, [b'\r', other] if *other != b'\n') || matches!(pair, [other, b'\n'] if *other != b'\r')
+    };
+    text.first() != Some(&b'\n') && text.last() != Some(&b'\r') && !text.windows(2).any(split)
+}
+
+/// RFC 3156 §5: "pgp-" and the hash's name (RFC 9580 §9.5) in lower case. Obsolete ones are not passed on.
+const fn micalg(hash: HashAlgorithm) -> Option<&'static str> {
+    match hash {
+        HashAlgorithm::SHA224 => Some("pgp-sha224"),
+        HashAlgorithm::SHA256 => Some("pgp-sha256"),
+        HashAlgorithm::SHA384 => Some("pgp-sha384"),
+        HashAlgorithm::SHA512 => Some("pgp-sha512"),
+        HashAlgorithm::SHA3_256 => Some("pgp-sha3-256"),
+        HashAlgorithm::SHA3_512 => Some("pgp-sha3-512"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_crlf_is_a_canonical_line_end() {
+        for text in ["", "a", "a\r\n", "\r\n\r\na\r\nb"] {
+            assert!(is_canonical(text.as_bytes()), "{text:?}");
+        }
+        for text in ["\n", "\r", "a\n", "a\r", "a\rb", "a\r\nb\n", "\nb", "\r\r\n", "a\r\n\n"] {
+            assert!(!is_canonical(text.as_bytes()), "{text:?}");
+        }
+    }
+}
