@@ -35,7 +35,7 @@ fn setting() -> &'static Setting {
 
 /// An entity with a protected Subject.
 const ENTITY: &[u8] = b"Content-Type: text/plain; charset=utf-8; protected-headers=\"v1\"\r\n\
-    From: Ada at home <ada@home.example>\r\nSubject: Overflow\r\nMessage-ID: <inner-id@inner.example>\r\n\r\nA heap overflow in the parser.\r\n";
+    From: Ada at home <ada@ada.example>\r\nSubject: Overflow\r\nMessage-ID: <inner-id@inner.example>\r\n\r\nA heap overflow in the parser.\r\n";
 
 fn held(outcome: Result<Outcome, Fault>) -> (Reason, Option<Fingerprint>) {
     match outcome {

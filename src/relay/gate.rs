@@ -13,6 +13,7 @@ use crate::mail::directory::{Kind, Purpose};
 use crate::mail::headers::{LOOP_MARK, list_id};
 use crate::mime::scan;
 use crate::pgp::open::{Closed, How, Opened, Verdict, Why};
+use crate::relay::author::Claim;
 use crate::relay::world::World;
 
 /// A mail that may go to the list's readers.
@@ -199,10 +200,11 @@ fn admit(opened: Opened, purpose: &Purpose, world: &World<'_>, signer: Option<Fi
     Ruling::Admit(Box::new(Admitted { opened, purpose: purpose.clone(), signer }))
 }
 
-/// The name of a verdict, for journal and note.
+/// The name of a verdict, for the journal.
 #[must_use]
-pub fn verdict_name(verdict: &Verdict) -> String {
+pub fn verdict_name(verdict: &Verdict, claim: Claim) -> String {
     match verdict {
+        Verdict::Good { .. } if claim != Claim::Own => "good-foreign-from".to_owned(),
         Verdict::Good { .. } => "good".to_owned(),
         Verdict::Unsigned => "unsigned".to_owned(),
         Verdict::UnknownKey(_) => "unknown-key".to_owned(),

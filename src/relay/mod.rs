@@ -1,5 +1,6 @@
 //! THE STORY: what happens to one mail, in one function without I/O. Bytes and state in, what shall change out.
 
+pub mod author;
 pub mod compose;
 pub mod gate;
 pub mod note;
@@ -13,13 +14,14 @@ use crate::mail::arrival::{Arrival, NotAnArrival};
 use crate::mail::directory::Purpose;
 use crate::mail::parcel::Head;
 use crate::mail::tags::Tags;
-use crate::mime::read::read;
+use crate::mime::read::{Message, read};
 use crate::mime::scan::scan;
 use crate::pgp::cert::{Cert, CertProblem};
 use crate::pgp::keyring::{ListKey, SpoolKeys, TagKey};
 use crate::pgp::open::{UnlockError, Verdict, open, unlock};
 use crate::pgp::seal::{Reader, SealError, SealedPost, seal_to_readers, sign};
 use crate::pgp::sealed::{AtRest, Sealed, ToReaders, WrappedKey};
+use crate::relay::author::{Claim, claim};
 use crate::relay::compose::{Composed, Source, post};
 use crate::relay::gate::{Admitted, DropReason, Reason, Ruling};
 use crate::relay::note::Note;
@@ -134,14 +136,14 @@ pub fn relay(
         message: Some(&message),
         raw,
         opened: Some(admitted.opened()),
-        note: note(&admitted, &arrival, world),
+        note: note(&admitted, &message, &arrival, world),
     };
     let tags = Tags::new(keys.tags.as_bytes());
     let composed = post(&source, world, &tags, entropy, now);
     let readers = readers(&purpose, world);
     let sealed = seal(&composed, &readers, keys, world, now)?;
     let replay = replay(&admitted, &tags, world);
-    Ok(outcome(sealed, composed.head, &readers, admitted.opened().verdict(), admitted.signer(), replay))
+    Ok(outcome(sealed, composed.head, &readers, &source.note, admitted.signer(), replay))
 }
 
 fn purpose(arrival: &Arrival, world: &World<'_>) -> Result<Purpose, Fault> {
@@ -188,15 +190,21 @@ fn unopened(
         purpose,
         arrived: arrival.envelope.at,
         holds_encrypted: false,
+        claim: Claim::Own,
     };
     let source = Source { message: None, raw: arrival.raw.expose(), opened: None, note };
     let composed = post(&source, world, &Tags::new(keys.tags.as_bytes()), entropy, now);
     let readers = readers(purpose, world);
     let sealed = seal(&composed, &readers, keys, world, now)?;
-    Ok(outcome(sealed, composed.head, &readers, &verdict, None, Vec::new()))
+    Ok(outcome(sealed, composed.head, &readers, &source.note, None, Vec::new()))
 }
 
-fn note<'a>(admitted: &'a Admitted, arrival: &Arrival, world: &'a World<'_>) -> Note<'a> {
+fn note<'a>(
+    admitted: &'a Admitted,
+    message: &Message<'_>,
+    arrival: &Arrival,
+    world: &'a World<'_>,
+) -> Note<'a> {
     let opened = admitted.opened();
     let signer = match opened.verdict() {
         Verdict::Good { signer, .. } => world.known(*signer).map(Member::display_name),
@@ -209,6 +217,7 @@ fn note<'a>(admitted: &'a Admitted, arrival: &Arrival, world: &'a World<'_>) -> 
         purpose: admitted.purpose(),
         arrived: arrival.envelope.at,
         holds_encrypted: compose::payload_holds_encrypted(opened, &world.limits.mime),
+        claim: claim(opened, message, world),
     }
 }
 
@@ -282,7 +291,7 @@ fn outcome(
     sealed: SealedPost,
     head: Head,
     readers: &[&Member],
-    verdict: &Verdict,
+    note: &Note<'_>,
     signer: Option<&MemberId>,
     replay: Vec<[u8; 32]>,
 ) -> Outcome {
@@ -304,7 +313,7 @@ fn outcome(
         bodies: sealed.bodies,
         head,
         signer: signer.cloned(),
-        verdict: gate::verdict_name(verdict),
+        verdict: gate::verdict_name(note.verdict, note.claim),
         replay,
     }))
 }

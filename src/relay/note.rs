@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::mail::directory::Purpose;
 use crate::pgp::open::{Closed, How, Verdict, Why};
+use crate::relay::author::Claim;
 use crate::relay::world::World;
 use crate::time::Timestamp;
 
@@ -21,6 +22,8 @@ pub struct Note<'a> {
     pub arrived: Timestamp,
     /// Whether its payload holds further encrypted parts.
     pub holds_encrypted: bool,
+    /// What its From says, beside the signature.
+    pub claim: Claim,
 }
 
 impl Note<'_> {
@@ -32,6 +35,9 @@ impl Note<'_> {
             let _ = writeln!(text, "{:<12}{value}", format!("{name}:"));
         };
         line("Signature", &self.signature());
+        if let Some(remark) = self.remark() {
+            line("Attention", remark);
+        }
         line("Arrived", &self.arrived.to_string());
         if let Some(warning) = self.protection() {
             line("Attention", warning);
@@ -63,6 +69,18 @@ impl Note<'_> {
                 format!("by a key that is not on the roster: {}", keys.join(", "))
             }
             Verdict::Bad(why) => format!("does not count: {}", why_text(*why)),
+        }
+    }
+
+    const fn remark(&self) -> Option<&'static str> {
+        match self.claim {
+            Claim::Own => None,
+            Claim::Another => Some(
+                "its From names an address that is not the signer's; go by the signature, not by the From",
+            ),
+            Claim::Several => {
+                Some("its From names several people, and one signed; go by the signature, not by the From")
+            }
         }
     }
 

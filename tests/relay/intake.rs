@@ -47,6 +47,37 @@ fn a_report_reaches_the_team_whoever_signed_it() {
 }
 
 #[test]
+fn a_from_that_is_not_the_signer_s_gets_a_remark() {
+    let setting = setting();
+    let (another, several) = ("its From names an address that is not", "its From names several people");
+    for (from, remark) in [
+        ("From: \"Bob of the team\" <ADA@Ada.example>\r\n", None),
+        ("From: Ada <ada@ada.example.org>\r\n", Some(another)),
+        ("From: \"ada@ada.example\" <bob@bob.example>\r\n", Some(another)),
+        ("From: ada\r\n", Some(another)),
+        ("From: Ada <ada@ada.example>, Bob <bob@bob.example>\r\n", Some(several)),
+        ("From: Ada <ada@ada.example>\r\nFrom: Bob <bob@bob.example>\r\n", Some(several)),
+        // Then the outer one speaks, which is somebody else's.
+        ("", Some(another)),
+    ] {
+        let entity = format!("Content-Type: text/plain; protected-headers=\"v1\"\r\n{from}\r\ntext\r\n");
+        let entity = entity.as_bytes();
+        let post =
+            setting.post(&Sent::to("security", &setting.write("security", entity, &[setting.by("ada")])));
+        let note = copy_of(&post, "bob", "security").note;
+        assert!(note.contains("good, by Ada of the team"), "{from:?}: {note}");
+        assert_eq!(note.contains("its From"), remark.is_some(), "{from:?}: {note}");
+        assert!(remark.is_none_or(|remark| note.contains(remark)), "{from:?}: {note}");
+        assert!(!note.contains("bob@") && !note.contains("ada@"), "quotes nothing: {note}");
+        let verdict = if remark.is_some() { "good-foreign-from" } else { "good" };
+        assert_eq!((post.verdict.as_str(), post.signer), (verdict, Some(member_id("ada"))), "{from:?}");
+        // Nothing is vouched for, so there is nothing to compare.
+        let unsigned = ada_reads(&Sent::to("security", &setting.write("security", entity, &[])));
+        assert!(!unsigned.note.contains("its From"), "{from:?}: {}", unsigned.note);
+    }
+}
+
+#[test]
 fn what_cannot_be_opened_goes_to_the_team_as_it_came() {
     let setting = setting();
     let to_other = setting.write("distrib", ENTITY, &[setting.by("ada")]);
