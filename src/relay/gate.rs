@@ -200,9 +200,14 @@ fn admit(opened: Opened, purpose: &Purpose, world: &World<'_>, signer: Option<Fi
     Ruling::Admit(Box::new(Admitted { opened, purpose: purpose.clone(), signer }))
 }
 
-/// The name of a verdict, for the journal.
+/// The name of a verdict, for the journal. What was not opened may well be signed: `closed:` says why nobody looked.
 #[must_use]
-pub fn verdict_name(verdict: &Verdict, claim: Claim) -> String {
+pub fn verdict_name(how: Option<How>, verdict: &Verdict, claim: Claim) -> String {
+    match how {
+        Some(How::Closed(why)) => return format!("closed:{}", closed_name(why)),
+        None => return format!("closed:{}", Reason::Structure),
+        Some(How::PgpMime | How::Inline | How::Clear) => {}
+    }
     match verdict {
         Verdict::Good { .. } if claim != Claim::Own => "good-foreign-from".to_owned(),
         Verdict::Good { .. } => "good".to_owned(),

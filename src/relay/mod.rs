@@ -313,7 +313,7 @@ fn outcome(
         bodies: sealed.bodies,
         head,
         signer: signer.cloned(),
-        verdict: gate::verdict_name(note.verdict, note.claim),
+        verdict: gate::verdict_name(note.how, note.verdict, note.claim),
         replay,
     }))
 }

@@ -82,14 +82,19 @@ fn what_cannot_be_opened_goes_to_the_team_as_it_came() {
     let setting = setting();
     let to_other = setting.write("distrib", ENTITY, &[setting.by("ada")]);
     let mut damaged = setting.write("security", ENTITY, &[]);
-    let at = crate::support::reader::find(&damaged, b"-----END PGP").unwrap() - 40;
+    // In the text, well before the packet with the digest.
+    let at = crate::support::reader::find(&damaged, b"-----END PGP").unwrap() - 110;
     damaged[at] = if damaged[at] == b'A' { b'B' } else { b'A' };
     let mut cut = setting.write("security", ENTITY, &[]);
     let at = crate::support::reader::find(&cut, b"-----END PGP").unwrap();
     cut.drain(at - 132..at - 66);
-    for (raw, why) in [(to_other, "not to this list"), (damaged, "but damaged"), (cut, "but damaged")] {
+    for (raw, why, name) in [
+        (to_other, "not to this list", "closed:no-key"),
+        (damaged, "but damaged", "closed:damaged"),
+        (cut, "but damaged", "closed:damaged"),
+    ] {
         let post = setting.post(&Sent::to("security", &raw));
-        assert_eq!((post.verdict.as_str(), &post.signer), ("unsigned", &None));
+        assert_eq!((post.verdict.as_str(), &post.signer), (name, &None));
         assert!(post.replay.is_empty());
         let read = copy_of(&post, "bob", "security");
         assert!(read.note.contains(why), "{}", read.note);
@@ -120,7 +125,7 @@ fn beyond_the_limits_nothing_is_parsed_and_nothing_is_lost() {
     let no_field = b"\r\nthere is no header\r\n".to_vec();
     for raw in [wide, long, no_field] {
         let post = setting.post(&Sent::to("security", &raw));
-        assert_eq!((post.verdict.as_str(), post.replay.len()), ("unsigned", 0));
+        assert_eq!((post.verdict.as_str(), post.replay.len()), ("closed:structure-beyond-limits", 0));
         let read = copy_of(&post, "ada", "security");
         assert!(read.note.contains("structure is beyond the list's limits"), "{}", read.note);
         let (fields, body) = split(&read.payload);
