@@ -240,10 +240,16 @@ impl Rooms {
 }
 
 fn lists(config: &Config) -> Vec<List> {
+    // Distributors may not post to an announce list: who answers a copy, answers to its team.
+    let team = |l: &crate::config::List| {
+        let team = l.team.as_ref().and_then(|team| config.lists.iter().find(|other| other.name == *team));
+        team.map_or_else(|| l.address.clone(), |team| team.address.clone())
+    };
     let list = |l: &crate::config::List| List {
         name: l.name.clone(),
         title: l.display.clone(),
         address: l.address.clone(),
+        answer_to: team(l),
         kind: l.kind,
         team: l.team.clone(),
         individual: l.individual,

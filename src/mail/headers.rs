@@ -11,6 +11,8 @@ pub const LOOP_MARK: &str = "X-Vouchsafe-List";
 pub struct Identity<'a> {
     /// The list's posting address.
     pub list: &'a Address,
+    /// Where readers may answer.
+    pub answer_to: &'a Address,
     /// What people call the list.
     pub title: &'a str,
     /// When the copy was made.
@@ -36,6 +38,7 @@ impl Identity<'_> {
             ("Subject", HIDDEN_SUBJECT.to_owned()),
             ("Date", self.date.rfc5322()),
         ];
+        fields.extend(self.reply_to().map(|address| ("Reply-To", address)));
         fields.extend(self.threading());
         fields.extend([
             // RFC 2919 §3: the address with its @ as a dot is unique in the domain that we own.
@@ -46,6 +49,12 @@ impl Identity<'_> {
             (LOOP_MARK, self.list_id()),
         ]);
         fields
+    }
+
+    /// What Reply-To says: nothing where the From is the right address already (RFC 5322 §3.6.2).
+    #[must_use]
+    pub fn reply_to(&self) -> Option<String> {
+        (!self.answer_to.same_mailbox(self.list)).then(|| self.answer_to.to_string())
     }
 
     /// Message-ID, In-Reply-To and References, the same inside and outside.
@@ -86,8 +95,10 @@ mod tests {
     #[test]
     fn outside_stands_only_what_the_allow_list_names() {
         let list: Address = "distrib@lists.example.org".parse().unwrap();
+        let team: Address = "security@lists.example.org".parse().unwrap();
         let identity = Identity {
             list: &list,
+            answer_to: &team,
             title: "distrib",
             date: Timestamp::from_secs(0),
             message_id: "a@b".to_owned(),
@@ -102,6 +113,7 @@ mod tests {
                 "To",
                 "Subject",
                 "Date",
+                "Reply-To",
                 "Message-ID",
                 "In-Reply-To",
                 "References",
@@ -116,5 +128,8 @@ mod tests {
         assert!(outer.contains(&("Subject", "[...]".to_owned())));
         assert!(outer.contains(&("List-Id", "<distrib.lists.example.org>".to_owned())));
         assert!(outer.contains(&("References", "<e@f> <c@d>".to_owned())));
+        assert!(outer.contains(&("Reply-To", "security@lists.example.org".to_owned())));
+        let own = Identity { answer_to: &list, ..identity };
+        assert!(own.outer().iter().all(|(name, _)| *name != "Reply-To"));
     }
 }

@@ -130,6 +130,7 @@ fn identity<'a>(
         headers.filter(|h| !h.references.is_empty() || !h.in_reply_to.is_empty()).or(outer.as_ref());
     Identity {
         list: &world.list.address,
+        answer_to: &world.list.answer_to,
         title: &world.list.title,
         date: now,
         message_id: match original {
@@ -157,6 +158,7 @@ fn protected_fields(
         text_field("Subject", &subject),
         raw_field("Date", &identity.date.rfc5322()),
     ];
+    fields.extend(identity.reply_to().map(|address| raw_field("Reply-To", &address)));
     fields.extend(identity.threading().iter().map(|(name, value)| raw_field(name, value)));
     // RFC 9788 §2.2: what stands outside, so that a reader's program knows what was hidden or changed.
     let outside = identity.outer();

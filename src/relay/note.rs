@@ -54,7 +54,7 @@ impl Note<'_> {
         if let Some(address) = self.addressed() {
             line("Addressed", address);
         }
-        line("Answer to", &world.list.address.to_string());
+        line("Answer to", &world.list.answer_to.to_string());
         text
     }
 

@@ -20,6 +20,8 @@ pub struct List {
     pub title: String,
     /// Its posting address.
     pub address: Address,
+    /// Where its readers may answer: its posting address, or its team's where they may not post.
+    pub answer_to: Address,
     /// What it is for.
     pub kind: Kind,
     /// The intake list whose team posts here and reads along (announce lists).

@@ -9,12 +9,14 @@ use crate::support::reader::{Read, field, on_the_wire};
 use crate::support::world::{NOW, Sent, posted};
 use crate::{ENTITY, ada_reads, copy_of, setting};
 
-/// The outer header fields there may be, in order; those of a thread only where there is one.
-const ALLOWED: [&str; 14] = [
+/// The outer header fields there may be, in order; those of a thread only where there is one, and
+/// Reply-To only where it is another address.
+const ALLOWED: [&str; 15] = [
     "From",
     "To",
     "Subject",
     "Date",
+    "Reply-To",
     "Message-ID",
     "In-Reply-To",
     "References",
@@ -45,6 +47,7 @@ fn outside_stand_allowed_fields_alone_and_the_same_for_all() {
     is("To", "distrib@lists.example");
     is("Subject", "[...]");
     is("Date", "Mon, 21 Sep 2026 14:13:20 +0000");
+    is("Reply-To", "security@lists.example");
     is("List-Id", "<distrib.lists.example>");
     is("List-Post", "<mailto:distrib@lists.example>");
     is("List-Help", "<mailto:distrib-request@lists.example>");
@@ -73,7 +76,7 @@ fn inside_stand_protected_headers_as_rfc_9788_wants_them() {
         field(&read.inner, "From"),
         "Ada of the team via Example Distributors <distrib@lists.example>"
     );
-    for same in ["To", "Date", "Message-ID"] {
+    for same in ["To", "Date", "Reply-To", "Message-ID"] {
         assert_eq!(field(&read.inner, same), field(&read.outer, same));
     }
     // RFC 9788 §2.2: each non-structural outer field, as it stands there.
@@ -86,6 +89,17 @@ fn inside_stand_protected_headers_as_rfc_9788_wants_them() {
         .map(|(name, value)| format!("{name}: {value}"))
         .collect();
     assert_eq!(hp, outer);
+}
+
+#[test]
+fn a_copy_names_where_its_reader_may_answer() {
+    let read = copy_of(&announcement(), "dora", "distrib");
+    assert!(read.note.contains("Answer to:  security@lists.example\r\n"), "{}", read.note);
+    let read = ada_reads(&Sent::to("security", &clear("Subject: x\r\n")));
+    assert!(read.note.contains("Answer to:  security@lists.example\r\n"), "{}", read.note);
+    for fields in [&read.outer, &read.inner] {
+        assert!(fields.iter().all(|(name, value)| name != "Reply-To" && !value.starts_with("Reply-To:")));
+    }
 }
 
 /// A mail with these header fields outside, in the clear.

@@ -61,6 +61,11 @@ fn an_announcement_reaches_distributors_and_team() {
         assert!(copy.note().contains("good, by ada"), "{}", copy.note());
         assert!(copy.note().contains(&people.ada.fingerprint));
         assert!(copy.header("From").unwrap().contains("ada via Distributors"));
+        // Distributors may not post here: answers go to the team.
+        let outside = scene.sink.wait_for(&person.address, 1);
+        assert_eq!(crate::outside::copy::header(&outside[0].data, "Reply-To").as_deref(), Some(SECURITY));
+        assert_eq!(copy.header("Reply-To").as_deref(), Some(SECURITY));
+        assert!(copy.note().contains(&format!("Answer to:  {SECURITY}\n")), "{}", copy.note());
     }
     let relayed = scene.events("relayed", 1);
     assert_eq!(

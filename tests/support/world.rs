@@ -212,6 +212,7 @@ pub(crate) fn list(name: &str, title: &str, kind: ListKind, team: Option<&str>) 
         name: name.parse::<ListName>().unwrap(),
         title: title.to_owned(),
         address: format!("{name}@{DOMAIN}").parse().unwrap(),
+        answer_to: format!("{}@{DOMAIN}", team.unwrap_or(name)).parse().unwrap(),
         kind,
         team: team.map(|t| t.parse().unwrap()),
         individual: false,
