@@ -39,14 +39,9 @@ const REASONS: &[(&str, &str, &str)] = &[
         "ask its author to encrypt it to the list's certificate (`key export`), then `hold drop`",
     ),
     (
-        "no-command",
-        "It came to the address for commands, where nothing is understood yet.",
-        "answer its author by another way if you know what was wanted, then `hold drop`",
-    ),
-    (
-        "bounce",
-        "It came to a return path: some mail server could not deliver a copy.",
-        "look for a reader whose address does not work (`journal ls`, `member ls`), then `hold drop`",
+        "no-team",
+        "It is for the people who run the list, and the list names no team.",
+        "ask its author by another way what was wanted, then `hold drop`; a `team` in relay.toml gets such mail from then on",
     ),
 ];
 

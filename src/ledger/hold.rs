@@ -19,7 +19,7 @@ pub struct Held {
     pub list: ListName,
     /// The name of the reason.
     pub reason: String,
-    /// The certificate that signed it, if that is known.
+    /// The certificate that signed it, or of an unknown signer the key that the signature names.
     pub signer: Option<Fingerprint>,
     /// Since when.
     pub since: Timestamp,

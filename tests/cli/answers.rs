@@ -188,8 +188,7 @@ fn every_reason_of_a_held_mail_is_explained_to_people() {
         Reason::UnknownSigner,
         Reason::BadSignature(Why::Stale),
         Reason::NotAPoster,
-        Reason::NoCommand,
-        Reason::Bounce,
+        Reason::NoTeam,
         Reason::NoUsableKey,
         Reason::Quarantined,
     ];

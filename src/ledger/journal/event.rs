@@ -45,7 +45,7 @@ pub enum Event {
         mail: SpoolId,
         /// The reason's name.
         reason: String,
-        /// The signing certificate, if it is known.
+        /// The signing certificate, or of an unknown signer the key that the signature names.
         signer: Option<Fingerprint>,
     },
     /// A mail was dropped by a rule.
