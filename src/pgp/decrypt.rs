@@ -15,9 +15,9 @@ use openpgp::packet::{PKESK, SKESK, Tag};
 use openpgp::parse::stream::{
     DecryptionHelper, DecryptorBuilder, MessageLayer, MessageStructure, VerificationHelper,
 };
-use openpgp::parse::{PacketParser, Parse};
+use openpgp::parse::{PacketParser, PacketParserResult, Parse};
 use openpgp::types::SymmetricAlgorithm;
-use openpgp::{Cert, KeyHandle};
+use openpgp::{Cert, KeyHandle, Packet};
 use zeroize::Zeroizing;
 
 use super::cert::standard;
@@ -93,7 +93,7 @@ pub(super) fn decrypt(
         });
     let (bytes, processed) = match read {
         Ok(read) => read,
-        Err(error) => return Err(state.closed(&error)),
+        Err(error) => return Err(state.closed(&error, ciphertext)),
     };
     match (bytes, state.session) {
         (None, _) => Err(Closed::TooLarge),
@@ -124,6 +124,8 @@ struct State {
     compressions: usize,
     container: bool,
     session: Option<SessionKey>,
+    /// The cipher that came with the session key: only version 3 of the wrapping names one.
+    algorithm: Option<SymmetricAlgorithm>,
     structured: bool,
     signatures: Signatures,
 }
@@ -165,15 +167,17 @@ impl State {
     }
 
     /// One name for whatever went wrong once decryption had begun: details would make an oracle.
-    fn closed(&self, error: &openpgp::anyhow::Error) -> Closed {
+    fn closed(&self, error: &openpgp::anyhow::Error, ciphertext: &[u8]) -> Closed {
         let policy = matches!(error.downcast_ref(), Some(openpgp::Error::PolicyViolation(..)));
-        match self.refused {
-            Some(closed) => closed,
-            None if self.session.is_some() => Closed::Damaged,
+        match (self.refused, &self.session) {
+            // What was seen inside has a name only if it is what the author wrote.
+            (Some(_), Some(session)) if !is_intact(ciphertext, session, self.algorithm) => Closed::Damaged,
+            (Some(closed), _) => closed,
+            (None, Some(_)) => Closed::Damaged,
             // Nothing was decrypted: the packet types in the clear were refused.
-            None if policy => Closed::Weak,
-            None if self.packets == 0 => Closed::NotOpenPgp,
-            None => Closed::Damaged,
+            (None, None) if policy => Closed::Weak,
+            (None, None) if self.packets == 0 => Closed::NotOpenPgp,
+            (None, None) => Closed::Damaged,
         }
     }
 }
@@ -244,7 +248,8 @@ impl DecryptionHelper for Helper<'_> {
         match outcome {
             // Without our certificate the library leaves Intended Recipients to us: the judge looks at them on every
             // path.
-            Ok(session) => {
+            Ok((algorithm, session)) => {
+                self.state.algorithm = algorithm;
                 self.state.session = Some(session);
                 Ok(None)
             }
@@ -264,7 +269,7 @@ impl Helper<'_> {
         pkesks: &[PKESK],
         cipher: Option<SymmetricAlgorithm>,
         try_key: TryKey<'_>,
-    ) -> Result<SessionKey, Closed> {
+    ) -> Result<(Option<SymmetricAlgorithm>, SessionKey), Closed> {
         let mut attempts = 0;
         let mut addressed = false;
         for wildcards in [false, true] {
@@ -282,7 +287,7 @@ impl Helper<'_> {
                     if let Some((algorithm, session)) = unwrapped(pkesk, &mut pair, cipher)
                         && try_key(algorithm, &session)
                     {
-                        return Ok(session);
+                        return Ok((algorithm, session));
                     }
                 }
             }
@@ -295,16 +300,42 @@ impl Helper<'_> {
         password: &Password,
         skesks: &[SKESK],
         try_key: TryKey<'_>,
-    ) -> Result<SessionKey, Closed> {
+    ) -> Result<(Option<SymmetricAlgorithm>, SessionKey), Closed> {
         for skesk in skesks.iter().take(self.bounds.attempts) {
             if let Ok((algorithm, session)) = skesk.decrypt(password)
                 && try_key(algorithm, &session)
             {
-                return Ok(session);
+                return Ok((algorithm, session));
             }
         }
         Err(Closed::NoKey)
     }
+}
+
+/// Whether the container is intact to its end, whatever lies in it: version 1 by its MDC (RFC 9580 §5.13.1), version 2
+/// by the tag of each chunk, which fails the reading.
+#[allow(deprecated, reason = "only the packet says whether the MDC is right")]
+fn is_intact(ciphertext: &[u8], session: &SessionKey, algorithm: Option<SymmetricAlgorithm>) -> bool {
+    let walk = || -> openpgp::Result<bool> {
+        let mut next = PacketParser::from_bytes(ciphertext)?;
+        let (mut version, mut mdc) = (0, false);
+        while let PacketParserResult::Some(mut packet) = next {
+            if let Packet::SEIP(container) = &packet.packet
+                && packet.recursion_depth() == 0
+            {
+                version = container.version();
+                packet.decrypt(algorithm, session)?;
+                next = packet.recurse()?.1;
+                continue;
+            }
+            if let Packet::MDC(seal) = &packet.packet {
+                mdc = seal.valid();
+            }
+            next = packet.next()?.1;
+        }
+        Ok(version == 2 || mdc)
+    };
+    walk().unwrap_or(false)
 }
 
 /// Unwraps a session key. For a wrong RSA key OpenSSL gives random bytes (implicit rejection), about one time in 200

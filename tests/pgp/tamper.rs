@@ -61,6 +61,23 @@ fn no_single_flipped_byte_releases_anything() {
 }
 
 #[test]
+fn tampering_with_the_inside_has_one_name_whatever_it_looks_like_then() {
+    let list = list(BORN);
+    for _ in 0..4 {
+        let message = encrypted(&signed(ENTITY, &[]), &[list.cert()], Form::V1);
+        // Behind the body's own head (type, length, version) lies nothing but encrypted content.
+        let inside = bodies(&message) + 4;
+        for at in inside..message.len() {
+            for bits in [0x01, 0x10, 0x40, 0xFF] {
+                let mut bad = message.clone();
+                bad[at] ^= bits;
+                assert_eq!(closed(&bad, &list), Some(Closed::Damaged), "byte {at} of {}", message.len());
+            }
+        }
+    }
+}
+
+#[test]
 fn every_cut_is_noticed() {
     let list = list(BORN);
     for form in [Form::V1, Form::V2] {
