@@ -32,16 +32,15 @@ pub fn check(
     who_cannot_receive: impl FnOnce(&Config) -> Option<Vec<CannotReceive>>,
 ) -> Report {
     let mut report = Report::default();
-    let config = match Config::load(config_path) {
-        Ok(config) => config,
-        Err(error) => {
+    let Ok(config) = Config::load(config_path) else {
+        for error in Config::problems(config_path) {
             report.error(
                 error.place,
                 error.what,
-                "mend it and run `vouchsafe check` again: the rest was not looked at",
+                "mend it and run `vouchsafe check` again: keys and host come then",
             );
-            return report;
         }
+        return report;
     };
     for policy in &config.policies {
         rules(&config, policy, &mut report);

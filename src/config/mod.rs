@@ -100,12 +100,33 @@ impl Config {
     /// # Errors
     /// The first thing that cannot be used, with its place and what is allowed there.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let source = Source::read(path).map_err(|why| ConfigError {
-            place: Place::whole(path),
-            what: format!(
-                "{why}: name another file with --config, or make a new installation with `vouchsafe init`"
-            ),
-        })?;
+        Self::of(read(path)?, path)
+    }
+
+    /// Everything that keeps the settings from being loaded: after each problem its line is left out and the rest is
+    /// read again. Empty when they load.
+    #[must_use]
+    pub fn problems(path: &Path) -> Vec<ConfigError> {
+        let mut source = match read(path) {
+            Ok(source) => source,
+            Err(error) => return vec![error],
+        };
+        let mut found: Vec<ConfigError> = Vec::new();
+        while let Err(error) = Self::of(source.clone(), path) {
+            let line = error.place.at.filter(|_| error.place.file == path).map(|(line, _)| line);
+            // A value that was left out is missing now, and that is no news.
+            let is_news = found.is_empty() || !error.what.starts_with("missing field");
+            if is_news {
+                found.push(error);
+            }
+            let rest = line.and_then(|line| source.without_line(line)).filter(|_| is_news);
+            let Some(rest) = rest else { break };
+            source = rest;
+        }
+        found
+    }
+
+    fn of(source: Source, path: &Path) -> Result<Self, ConfigError> {
         let mut file: File = source.parse()?;
         let folder = folder_of(path)?;
         file.resolve_paths(&folder);
@@ -199,6 +220,15 @@ impl File {
         }
         self.egress.check().map_err(|e| source.error(&["egress", egress_key(&e)], e.to_string()))
     }
+}
+
+fn read(path: &Path) -> Result<Source, ConfigError> {
+    Source::read(path).map_err(|why| ConfigError {
+        place: Place::whole(path),
+        what: format!(
+            "{why}: name another file with --config, or make a new installation with `vouchsafe init`"
+        ),
+    })
 }
 
 /// The key that an error about `[egress]` is about.

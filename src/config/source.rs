@@ -114,6 +114,21 @@ impl Source {
         Place { file: self.file.clone(), at }
     }
 
+    /// The same file without what stands in a line, the others where they were; `None` when that line is no whole
+    /// key and value, so that the rest could not be read.
+    #[must_use]
+    pub fn without_line(&self, line: usize) -> Option<Self> {
+        let lines: Vec<&str> = self.text.split('\n').collect();
+        let left_out = lines.get(line.checked_sub(1)?)?;
+        if left_out.trim_start().starts_with('[') || !left_out.contains('=') {
+            return None;
+        }
+        let kept = lines.iter().enumerate().map(|(n, text)| if n + 1 == line { "" } else { *text });
+        let text = kept.collect::<Vec<_>>().join("\n");
+        DeTable::parse(&text).ok()?;
+        Some(Self { file: self.file.clone(), text })
+    }
+
     /// The byte at which the key stands; the last part of the path that exists decides.
     pub(super) fn offset(&self, key: &[&str]) -> Option<usize> {
         let document = DeTable::parse(&self.text).ok()?;

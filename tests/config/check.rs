@@ -290,3 +290,18 @@ fn readers_come_from_the_daemon() {
     assert!(!report.to_string().contains("is not known"));
     assert_eq!(check(&made.config, &clock(), None, |_| Some(Vec::new())).count(Severity::Error), 0);
 }
+
+#[test]
+fn every_wrong_line_is_named_at_once() {
+    let (_dir, made) = installed();
+    edit(&made.config, "[smtp]\n", "[smtp]\nhostnam = \"x\"\n");
+    edit(&made.config, "[store]\n", "[store]\nkeep = 3\n");
+    edit(&made.config, "tls = \"none\"", "tls = \"maybe\"");
+    let report = report(&made.config);
+    assert_eq!(report.count(Severity::Error), 3, "{report}");
+    for (word, allowed) in [("hostnam", "hostname"), ("keep", "kind"), ("maybe", "required")] {
+        let found = finding(&report, word);
+        assert!(found.what.contains(allowed), "{found:?}");
+        assert!(found.place.contains("relay.toml:"), "{found:?}");
+    }
+}
