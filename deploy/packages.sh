@@ -5,8 +5,9 @@ set -eu
 
 # build: OpenSSL is built from source (cc, perl, make), its bindings are made by libclang.
 build_packages="gcc libc6-dev make perl clang libclang-dev"
-# test: OpenPGP and mail peers that the tests talk to; setpriv (util-linux) drops rights for the daemon under test.
-test_packages="gnupg sq postfix swaks util-linux"
+# test: OpenPGP and mail peers that the tests talk to; setpriv (util-linux) drops rights for the daemon under test, kill
+# (procps) ends it, systemd-analyze reads its unit.
+test_packages="gnupg sq postfix procps systemd util-linux"
 lint_packages=""
 
 missing=""
