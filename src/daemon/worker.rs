@@ -169,9 +169,6 @@ impl Worker {
             return Ok(Worked::Done);
         }
         let list = self.lists.get(&spooled.list).ok_or_else(|| Stay::NoList(spooled.list.clone()))?;
-        if self.is_parked(&list.name)? {
-            return Ok(Worked::Parked);
-        }
         for _ in 0..TRIES {
             match self.attempt(spooled, list) {
                 Err(Stay::Store(StoreError::Conflict(Space::Registry | Space::Seen | Space::Meta))) => {}

@@ -4,7 +4,9 @@ use super::refusal::{Refused, not_found};
 use super::{Desk, Reply, journalled};
 use crate::control::wire::{Answer, ErrorKind, KeyRow, ListRow, Secret};
 use crate::id::ListName;
+use crate::ledger::hold::Held;
 use crate::ledger::journal::{Actor, Event};
+use crate::ledger::queue::Row;
 use crate::ledger::registry::{ListState, Registry};
 use crate::mail::address::Address;
 use crate::mail::directory::fixed_addresses;
@@ -21,15 +23,17 @@ impl Desk {
     }
 
     pub(super) fn list_ls(&self) -> Reply {
-        let rows: Result<Vec<ListRow>, Refused> = self.lists.iter().map(|list| self.list_row(list)).collect();
-        Ok(Answer::Lists(rows?))
+        let (holds, parcels) = (self.all_holds()?, self.all_parcels()?);
+        let rows = self.lists.iter().map(|list| self.list_row(list, &holds, &parcels));
+        Ok(Answer::Lists(rows.collect::<Result<Vec<ListRow>, Refused>>()?))
     }
 
     pub(super) fn list_show(&self, name: &ListName) -> Reply {
-        Ok(Answer::List(Box::new(self.list_row(self.list(name)?)?)))
+        let row = self.list_row(self.list(name)?, &self.all_holds()?, &self.all_parcels()?)?;
+        Ok(Answer::List(Box::new(row)))
     }
 
-    fn list_row(&self, list: &List) -> Result<ListRow, Refused> {
+    fn list_row(&self, list: &List, holds: &[Held], parcels: &[Row]) -> Result<ListRow, Refused> {
         let readers = self.readers(list)?;
         let now = self.clock.now();
         let mut unreachable = 0;
@@ -37,8 +41,8 @@ impl Desk {
             let cert = self.certs.get(reader.fingerprint)?;
             unreachable += u64::from(cert.is_none_or(|c| c.sealable(now).is_err()));
         }
-        let held = self.all_holds()?.iter().filter(|h| h.list == list.name).count();
-        let queued = self.all_parcels()?.iter().filter(|p| p.list == list.name).count();
+        let held = holds.iter().filter(|h| h.list == list.name).count();
+        let queued = parcels.iter().filter(|p| p.list == list.name).count();
         Ok(ListRow {
             name: list.name.to_string(),
             address: list.address.to_string(),
