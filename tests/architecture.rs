@@ -104,7 +104,6 @@ const EXPOSE: &[(&str, &str)] = &[
     ("pgp/open.rs", "the signed parts of a payload"),
     ("pgp/seal.rs", "what is signed and encrypted"),
     ("pgp/verdict.rs", "what a detached signature covers"),
-    ("relay/author.rs", "the protected From is compared with the signer's addresses"),
     ("relay/compose.rs", "the payload becomes a part of the post"),
     ("relay/mod.rs", "the arrived message is scanned and parsed"),
 ];

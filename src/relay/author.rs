@@ -3,8 +3,8 @@
 use crate::id::Fingerprint;
 use crate::mail::address::Address;
 use crate::mime::read::{Message, payload_headers};
-use crate::mime::scan::scan;
-use crate::pgp::open::{How, Opened, Verdict};
+use crate::mime::scan::Scanned;
+use crate::pgp::open::{Opened, Verdict};
 use crate::relay::world::World;
 
 /// What the From of a mail with a good signature says.
@@ -19,18 +19,18 @@ pub enum Claim {
 }
 
 /// Compares the From, the protected one if there is one, with the addresses of the signer: those on the roster and those
-/// in the User IDs of the certificate.
+/// in the User IDs of the certificate. `inside` is the scanned payload; a mail that is signed in the clear has its
+/// protected header in the signed part of that.
 #[must_use]
-pub fn claim(opened: &Opened, message: &Message<'_>, world: &World<'_>) -> Claim {
+pub fn claim(
+    opened: &Opened,
+    inside: Option<Scanned<'_>>,
+    message: &Message<'_>,
+    world: &World<'_>,
+) -> Claim {
     let Verdict::Good { signer, .. } = opened.verdict() else { return Claim::Own };
-    let inside = match opened.how() {
-        // A mail that is signed in the clear has its protected header in the signed part.
-        How::PgpMime | How::Clear => {
-            scan(opened.payload().expose(), &world.limits.mime).ok().and_then(payload_headers)
-        }
-        How::Inline | How::Closed(_) => None,
-    };
-    let protected = inside.map(|headers| headers.from).filter(|from| !from.is_empty());
+    let protected =
+        inside.and_then(payload_headers).map(|headers| headers.from).filter(|from| !from.is_empty());
     match protected.unwrap_or_else(|| message.headers().from).as_slice() {
         [] => Claim::Own,
         [one] if one.address.as_ref().is_some_and(|address| is_of(address, *signer, world)) => Claim::Own,

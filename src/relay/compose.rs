@@ -37,6 +37,8 @@ pub struct Source<'a> {
     pub raw: &'a [u8],
     /// What was opened; `None` likewise.
     pub opened: Option<&'a Opened>,
+    /// Its payload as [`inside`] scanned it.
+    pub inside: Option<Scanned<'a>>,
     /// The note for the readers.
     pub note: Note<'a>,
 }
@@ -50,12 +52,11 @@ pub fn post(
     entropy: &Entropy,
     now: Timestamp,
 ) -> Composed {
-    let limits = &world.limits.mime;
-    let headers = Inner::of(source, limits);
+    let headers = Inner::of(source);
     let identity = identity(&headers, source, world, tags, now);
     let fields = protected_fields(&headers, source, world, &identity);
     let note = text_part(&source.note.text(world));
-    let payload = payload_part(source, limits, entropy);
+    let payload = payload_part(source, entropy);
     let entity = multipart(
         &fields,
         "mixed; hp=\"cipher\"; protected-headers=\"v1\"",
@@ -69,32 +70,25 @@ pub fn post(
     Composed { entity, head: Head { fields: fields.collect(), boundary: boundary(entropy.bytes()) } }
 }
 
-/// The headers that speak for the author: those inside the encryption where there are any.
+/// The headers of the mail: those inside the encryption, where there are any, speak for the author.
 struct Inner {
-    headers: Option<Headers>,
-    /// Whether the subject stood outside the encryption.
-    outer_subject: Option<Plaintext>,
+    inside: Option<Headers>,
+    outside: Option<Headers>,
 }
 
 impl Inner {
-    fn of(source: &Source<'_>, limits: &Limits) -> Self {
-        let opened_inside = source.opened.filter(|o| matches!(o.how(), How::PgpMime));
-        let inside =
-            opened_inside.and_then(|o| scan(o.payload().expose(), limits).ok()).and_then(payload_headers);
-        let outside = source.message.map(Message::headers);
-        match (inside, outside) {
-            (Some(inside), _) => Self { headers: Some(inside), outer_subject: None },
-            (None, Some(mut outside)) => {
-                let subject = outside.subject.take();
-                Self { headers: Some(outside), outer_subject: subject }
-            }
-            (None, None) => Self { headers: None, outer_subject: None },
-        }
+    fn of(source: &Source<'_>) -> Self {
+        let encrypted = source.opened.is_some_and(|o| matches!(o.how(), How::PgpMime));
+        let inside = source.inside.filter(|_| encrypted).and_then(payload_headers);
+        Self { inside, outside: source.message.map(Message::headers) }
+    }
+
+    fn headers(&self) -> Option<&Headers> {
+        self.inside.as_ref().or(self.outside.as_ref())
     }
 
     fn subject(&self) -> Option<String> {
-        let subject =
-            self.headers.as_ref().and_then(|h| h.subject.as_ref()).or(self.outer_subject.as_ref())?;
+        let subject = self.headers()?.subject.as_ref()?;
         let text = String::from_utf8_lossy(subject.expose()).trim().to_owned();
         // What mail programs write outside when the real subject is inside tells nothing.
         let dummies = ["", "...", "[...]", "Encrypted Message"];
@@ -103,7 +97,7 @@ impl Inner {
     }
 
     fn author(&self) -> Option<&Mailbox> {
-        self.headers.as_ref().and_then(|h| h.from.first())
+        self.headers()?.from.first()
     }
 }
 
@@ -120,21 +114,17 @@ fn identity<'a>(
         let kept = ids.iter().enumerate().filter(|(n, _)| *n == 0 || *n > skip);
         kept.map(|(_, id)| tags.message_id(id, domain)).collect()
     };
-    let headers = inner.headers.as_ref();
+    let (headers, outer) = (inner.headers(), inner.outside.as_ref());
     // The protected copy may leave the id out; then the outer one names the mail for whoever answers it.
-    let outer = source.message.map(Message::headers);
-    let original = headers
-        .and_then(|h| h.message_id.clone())
-        .or_else(|| outer.as_ref().and_then(|h| h.message_id.clone()));
-    let threads =
-        headers.filter(|h| !h.references.is_empty() || !h.in_reply_to.is_empty()).or(outer.as_ref());
+    let original = headers.and_then(|h| h.message_id.as_ref()).or(outer.and_then(|h| h.message_id.as_ref()));
+    let threads = headers.filter(|h| !h.references.is_empty() || !h.in_reply_to.is_empty()).or(outer);
     Identity {
         list: &world.list.address,
         answer_to: &world.list.answer_to,
         title: &world.list.title,
         date: now,
         message_id: match original {
-            Some(id) => tags.message_id(&id, domain),
+            Some(id) => tags.message_id(id, domain),
             None => tags.fresh_message_id(source.raw, domain),
         },
         in_reply_to: threads.map(|h| map(&h.in_reply_to)).unwrap_or_default(),
@@ -209,7 +199,7 @@ impl Part<'_> {
     }
 }
 
-fn payload_part<'a>(source: &Source<'a>, limits: &Limits, entropy: &Entropy) -> Part<'a> {
+fn payload_part<'a>(source: &Source<'a>, entropy: &Entropy) -> Part<'a> {
     let Some(opened) = source.opened else {
         return Part::Wrapped(opaque_part(source.raw, "original.eml"));
     };
@@ -217,13 +207,13 @@ fn payload_part<'a>(source: &Source<'a>, limits: &Limits, entropy: &Entropy) -> 
     // Shown inline, it would be decrypted by a reader's own program and leak with the answer.
     let inline = !source.note.holds_encrypted;
     match opened.how() {
-        How::PgpMime if inline => match scan(payload, limits) {
-            Ok(entity) if is_entity(&entity) => match opened.detached_signature() {
+        How::PgpMime if inline => match source.inside {
+            Some(entity) if is_entity(&entity) => match opened.detached_signature() {
                 Some(signature) => Part::Signed(signed_part(payload, signature, entropy)),
                 None => Part::AsIs(payload),
             },
-            Ok(_) => Part::Wrapped(plain_part(payload)),
-            Err(_) => Part::Wrapped(opaque_part(payload, "payload")),
+            Some(_) => Part::Wrapped(plain_part(payload)),
+            None => Part::Wrapped(opaque_part(payload, "payload")),
         },
         How::PgpMime => Part::Wrapped(rfc822_part(payload, "attachment")),
         How::Inline if inline => Part::Wrapped(plain_part(payload)),
@@ -259,14 +249,22 @@ fn plain_part(text: &[u8]) -> Vec<u8> {
     part
 }
 
+/// The scanned payload where it is a MIME entity: it is large, so it is scanned once for all who look into it.
+#[must_use]
+pub fn inside<'a>(opened: &'a Opened, limits: &Limits) -> Option<Scanned<'a>> {
+    match opened.how() {
+        How::PgpMime | How::Clear => scan(opened.payload().expose(), limits).ok(),
+        How::Inline | How::Closed(_) => None,
+    }
+}
+
 /// Whether what was opened holds further encrypted parts, or might to some mail program. What stayed closed is
 /// attached anyway.
 #[must_use]
-pub fn payload_holds_encrypted(opened: &Opened, limits: &Limits) -> bool {
-    let payload = opened.payload().expose();
+pub fn payload_holds_encrypted(opened: &Opened, inside: Option<Scanned<'_>>, limits: &Limits) -> bool {
     match opened.how() {
-        How::PgpMime | How::Clear => scan(payload, limits).is_ok_and(holds_encrypted),
-        How::Inline => scan(&plain_part(payload), limits).map_or(true, holds_encrypted),
+        How::PgpMime | How::Clear => inside.is_some_and(holds_encrypted),
+        How::Inline => scan(&plain_part(opened.payload().expose()), limits).map_or(true, holds_encrypted),
         How::Closed(_) => false,
     }
 }

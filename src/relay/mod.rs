@@ -15,14 +15,14 @@ use crate::mail::directory::Purpose;
 use crate::mail::parcel::Head;
 use crate::mail::tags::Tags;
 use crate::mime::read::{Message, read};
-use crate::mime::scan::scan;
+use crate::mime::scan::{Scanned, scan};
 use crate::pgp::cert::{Cert, CertProblem};
 use crate::pgp::keyring::{ListKey, SpoolKeys, TagKey};
 use crate::pgp::open::{UnlockError, Verdict, open, unlock};
 use crate::pgp::seal::{Reader, SealError, SealedPost, seal_to_readers, sign};
 use crate::pgp::sealed::{AtRest, Sealed, ToReaders, WrappedKey};
 use crate::relay::author::{Claim, claim};
-use crate::relay::compose::{Composed, Source, post};
+use crate::relay::compose::{Composed, Source, inside, post};
 use crate::relay::gate::{Admitted, DropReason, Reason, Ruling};
 use crate::relay::note::Note;
 use crate::relay::world::World;
@@ -132,11 +132,13 @@ pub fn relay(
         Ruling::Admit(admitted) => admitted,
         other => return Ok(not_admitted(other)),
     };
+    let inside = inside(admitted.opened(), &world.limits.mime);
     let source = Source {
         message: Some(&message),
         raw,
         opened: Some(admitted.opened()),
-        note: note(&admitted, &message, &arrival, world),
+        inside,
+        note: note(&admitted, inside, &message, &arrival, world),
     };
     let tags = Tags::new(keys.tags.as_bytes());
     let composed = post(&source, world, &tags, entropy, now);
@@ -192,7 +194,7 @@ fn unopened(
         holds_encrypted: false,
         claim: Claim::Own,
     };
-    let source = Source { message: None, raw: arrival.raw.expose(), opened: None, note };
+    let source = Source { message: None, raw: arrival.raw.expose(), opened: None, inside: None, note };
     let composed = post(&source, world, &Tags::new(keys.tags.as_bytes()), entropy, now);
     let readers = readers(purpose, world);
     let sealed = seal(&composed, &readers, keys, world, now)?;
@@ -201,6 +203,7 @@ fn unopened(
 
 fn note<'a>(
     admitted: &'a Admitted,
+    inside: Option<Scanned<'_>>,
     message: &Message<'_>,
     arrival: &Arrival,
     world: &'a World<'_>,
@@ -216,8 +219,8 @@ fn note<'a>(
         signer,
         purpose: admitted.purpose(),
         arrived: arrival.envelope.at,
-        holds_encrypted: compose::payload_holds_encrypted(opened, &world.limits.mime),
-        claim: claim(opened, message, world),
+        holds_encrypted: compose::payload_holds_encrypted(opened, inside, &world.limits.mime),
+        claim: claim(opened, inside, message, world),
     }
 }
 
