@@ -183,7 +183,9 @@ impl<'a> Round<'a> {
         match finished {
             Ok(job) => self.returned.extend(job),
             Err(why) => {
-                tracing::error!(%why, "a delivery broke off; its copy is sent again when its lease ends")
+                // Not the error's own text: it quotes what the panic said.
+                let panicked = why.is_panic();
+                tracing::error!(panicked, "a delivery broke off; its copy is sent again when its lease ends")
             }
         }
     }
