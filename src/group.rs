@@ -1,4 +1,4 @@
-//! The groups of this machine, by name or number.
+//! The groups and users of this machine.
 
 use std::fs;
 use std::io;
@@ -37,6 +37,31 @@ impl Group {
     }
 }
 
+/// Where users are listed (passwd(5)).
+const PASSWD_FILE: &str = "/etc/passwd";
+
+/// A user that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Its number.
+    pub uid: u32,
+    /// The number of its group.
+    pub gid: u32,
+}
+
+impl User {
+    /// The user with this name in `/etc/passwd`; none when there is none, or the file cannot be read.
+    #[must_use]
+    pub fn find(name: &str) -> Option<Self> {
+        user_in(name, &fs::read_to_string(PASSWD_FILE).ok()?)
+    }
+}
+
+fn user_in(name: &str, passwd: &str) -> Option<User> {
+    let entry = entries(passwd).find(|entry| entry.name == name)?;
+    Some(User { uid: entry.id, gid: entry.rest.split(':').next()?.parse().ok()? })
+}
+
 fn find_in(name: &str, file: &Path) -> Result<Group, GroupError> {
     if let Ok(gid) = name.parse() {
         return Ok(Group { name: name.to_owned(), gid });
@@ -65,6 +90,13 @@ pub(crate) fn entries(text: &str) -> impl Iterator<Item = Entry<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_user_has_a_number_and_a_group() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nvouchsafe:x:991:990:Relay:/:/usr/sbin/nologin\n";
+        assert_eq!(user_in("vouchsafe", passwd), Some(User { uid: 991, gid: 990 }));
+        assert_eq!(user_in("postfix", passwd), None);
+    }
 
     #[test]
     fn a_group_is_found_by_name_or_number() {

@@ -1,184 +1,73 @@
 //! A new installation from a preset: settings, policy, keys and passphrase in one folder. Nothing that exists is
 //! overwritten, and what a failed attempt made is taken away again.
 
+mod error;
+mod layout;
 mod list;
 mod made;
+mod preset;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, lchown};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
+pub use self::error::InitError;
+use self::error::io;
+pub use self::layout::Layout;
+use self::layout::Plan;
 pub use self::list::{NewListError, new_list};
 pub use self::made::{Made, MadeList};
-use crate::config::{Config, ConfigError};
+pub use self::preset::Preset;
+use crate::config::Config;
+use crate::group::User;
 use crate::id::{Entropy, Fingerprint};
 use crate::mail::address::Domain;
 use crate::pgp::keyring::{KeyDir, KeyError, Passphrase};
 use crate::time::Clock;
 
-/// The one annotated settings file; its example lists give way to the preset's.
-const TEMPLATE: &str = include_str!("../config/relay.toml");
-
-/// The line of the template that names the passphrase.
-const PASSPHRASE_LINE: &str = "passphrase_file = \"passphrase\"\n";
-
-/// A published policy that comes with the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Preset {
-    /// An intake list and a list of distributors.
-    KubeEdge,
-    /// An intake list and an openly archived list.
-    EdgeX,
-}
-
-/// One list of a preset.
-struct Seed {
-    name: &'static str,
-    display: &'static str,
-}
-
-impl Preset {
-    /// Every preset, as written on the command line.
-    pub const NAMES: [&'static str; 2] = ["kubeedge", "edgex"];
-
-    /// Its name, which is also its file's.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::KubeEdge => "kubeedge",
-            Self::EdgeX => "edgex",
-        }
-    }
-
-    /// Its policy file.
-    #[must_use]
-    pub const fn policy(self) -> &'static str {
-        match self {
-            Self::KubeEdge => include_str!("../config/policies/kubeedge.toml"),
-            Self::EdgeX => include_str!("../config/policies/edgex.toml"),
-        }
-    }
-
-    const fn lists(self) -> [Seed; 2] {
-        match self {
-            Self::KubeEdge => [
-                Seed { name: "security", display: "Security Team" },
-                Seed { name: "distrib-announce", display: "Distributors" },
-            ],
-            Self::EdgeX => [
-                Seed { name: "security-issues", display: "Security Issue Review Team" },
-                Seed { name: "tsc-security", display: "TSC Security" },
-            ],
-        }
-    }
-
-    /// `relay.toml` for this preset: the template with the preset's lists, and the passphrase's place.
-    fn settings(self, domain: &Domain, passphrase: &Path) -> Result<String, InitError> {
-        let head = TEMPLATE.split("\n[list.").next().unwrap_or(TEMPLATE);
-        let place = passphrase.to_str().ok_or_else(|| InitError::NotUtf8(passphrase.to_owned()))?;
-        let place = toml::Value::from(place).to_string();
-        let mut text = head.replacen(PASSPHRASE_LINE, &format!("passphrase_file = {place}\n"), 1);
-        for Seed { name, display } in self.lists() {
-            let policy = self.name();
-            text.push_str(&format!(
-                "\n[list.{name}]\naddress = \"{name}@{domain}\"\nname = \"{display}\"\npolicy = \"policies/{policy}.toml\"\n"
-            ));
-        }
-        Ok(text)
-    }
-}
-
-impl FromStr for Preset {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "kubeedge" => Ok(Self::KubeEdge),
-            "edgex" => Ok(Self::EdgeX),
-            _ => Err(format!("\"{text}\" is not a preset, expected one of {}", Self::NAMES.join(", "))),
-        }
-    }
-}
-
-/// Why there is no new installation. Nothing was left behind.
-#[derive(Debug, thiserror::Error)]
-pub enum InitError {
-    /// Some of it is there already.
-    #[error(
-        "{} already there, and nothing is overwritten: choose another folder, or move what is there away",
-        exist(.0)
-    )]
-    Exists(Vec<PathBuf>),
-    /// The passphrase file that was given is not there.
-    #[error(
-        "there is no passphrase file {}: write a passphrase to it (mode 0600), or leave the option out and one is made",
-        .0.display()
-    )]
-    NoPassphrase(PathBuf),
-    /// A path that no settings file can hold.
-    #[error("the path {} is not UTF-8, and so cannot stand in relay.toml: choose another", .0.display())]
-    NotUtf8(PathBuf),
-    /// The file system refused.
-    #[error("cannot {what} {}: {source}", path.display())]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// With what.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A key could not be made.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The settings do not fit together, for example because the domain makes an address too long.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-}
-
-fn exist(paths: &[PathBuf]) -> String {
-    let names: Vec<_> = paths.iter().map(|p| p.display().to_string()).collect();
-    format!("{} {}", names.join(", "), if names.len() == 1 { "is" } else { "are" })
-}
-
-/// Makes a new installation in `dir`, which need not exist: `relay.toml`, `policies/`, `keys/`, and a `passphrase`
-/// unless a file with one is given. Every path in `relay.toml` counts from `dir`.
+/// Makes a new installation: `relay.toml`, `policies/`, `keys/`, and a `passphrase` unless a file with one is given.
 ///
 /// # Errors
 /// When any of it exists, or cannot be made. Whatever this call made is removed again.
 pub fn init(
-    dir: &Path,
+    layout: &Layout,
     domain: &Domain,
     preset: Preset,
     passphrase_file: Option<&Path>,
     clock: &dyn Clock,
     entropy: &Entropy,
 ) -> Result<Made, InitError> {
-    let dir = std::path::absolute(dir).map_err(io("find", dir))?;
-    let given = passphrase_file.map(|p| std::path::absolute(p).map_err(io("find", p))).transpose()?;
-    let plan = Plan::new(&dir, preset, given);
+    let plan = Plan::new(layout, preset, passphrase_file)?;
     plan.refuse_to_overwrite()?;
-    let settings = preset.settings(domain, plan.given.as_deref().unwrap_or(Path::new("passphrase")))?;
+    let settings = preset.settings(domain, &plan.edits()?);
 
     let mut undo = Undo::default();
-    undo.folder(&dir)?;
-    undo.folder(plan.policy.parent().unwrap_or(&dir))?;
+    for made in [&plan.policy, &plan.config] {
+        made.parent().map_or(Ok(()), |dir| undo.folder(dir))?;
+    }
     undo.file(&plan.policy, preset.policy())?;
     // Under another name until the keys are there: a folder with a relay.toml is a whole installation.
     undo.file(&plan.draft, &settings)?;
     let config = Config::load(&plan.draft)?;
     let passphrase = plan.passphrase(&mut undo, entropy)?;
+    if let Some(state) = &plan.state {
+        undo.private_folder(&state.dir)?;
+    }
     undo.tree(&plan.keys);
-    let (lists, spool) = make_keys(&config, &passphrase, clock, entropy)?;
+    let (lists, spool) = make_keys(&config, &KeyDir::new(&plan.keys), &passphrase, clock, entropy)?;
+    if let Some(state) = &plan.state {
+        give(&plan.keys, state.owner)?;
+        own(&state.dir, state.owner)?;
+    }
     // A link fails when the name is taken, a rename would not.
     fs::hard_link(&plan.draft, &plan.config).map_err(io("create", &plan.config))?;
     undo.made(&plan.config);
     fs::remove_file(&plan.draft).map_err(io("remove", &plan.draft))?;
-    sync(&dir)?;
+    plan.config.parent().map_or(Ok(()), sync)?;
     undo.keep();
     Ok(Made {
+        next: plan.next(),
         config: plan.config,
         policy: plan.policy,
         keys: plan.keys,
@@ -189,28 +78,7 @@ pub fn init(
     })
 }
 
-/// Where everything goes.
-struct Plan {
-    config: PathBuf,
-    draft: PathBuf,
-    policy: PathBuf,
-    keys: PathBuf,
-    passphrase: PathBuf,
-    given: Option<PathBuf>,
-}
-
 impl Plan {
-    fn new(dir: &Path, preset: Preset, given: Option<PathBuf>) -> Self {
-        Self {
-            config: dir.join("relay.toml"),
-            draft: dir.join("relay.toml.new"),
-            policy: dir.join("policies").join(preset.name()).with_extension("toml"),
-            keys: dir.join("keys"),
-            passphrase: dir.join("passphrase"),
-            given,
-        }
-    }
-
     fn refuse_to_overwrite(&self) -> Result<(), InitError> {
         let passphrase = self.given.is_none().then_some(&self.passphrase);
         let all = [&self.config, &self.draft, &self.policy, &self.keys].into_iter().chain(passphrase);
@@ -238,11 +106,11 @@ impl Plan {
 
 fn make_keys(
     config: &Config,
+    keys: &KeyDir,
     passphrase: &Passphrase,
     clock: &dyn Clock,
     entropy: &Entropy,
 ) -> Result<(Vec<MadeList>, Fingerprint), InitError> {
-    let keys = KeyDir::new(&config.keys.path);
     let now = clock.now();
     let mut lists = Vec::new();
     for list in &config.lists {
@@ -257,6 +125,21 @@ fn make_keys(
     let spool = keys.create_spool(passphrase, now)?.fingerprint();
     keys.create_tags(passphrase, entropy)?;
     Ok((lists, spool))
+}
+
+/// Gives a folder of keys, and everything in it, to the daemon's user.
+fn give(path: &Path, owner: User) -> Result<(), InitError> {
+    own(path, owner)?;
+    if path.is_dir() {
+        for entry in fs::read_dir(path).map_err(io("list", path))? {
+            give(&entry.map_err(io("list", path))?.path(), owner)?;
+        }
+    }
+    Ok(())
+}
+
+fn own(path: &Path, owner: User) -> Result<(), InitError> {
+    lchown(path, Some(owner.uid), Some(owner.gid)).map_err(io("give to its user", path))
 }
 
 /// What has been made so far; removed again, newest first, unless it is kept.
@@ -277,6 +160,17 @@ impl Undo {
         for folder in missing.into_iter().rev() {
             fs::create_dir(folder).map_err(io("create", folder))?;
             self.0.push(Step::Folder(folder.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Makes a folder that only its owner may enter, unless it is there.
+    fn private_folder(&mut self, path: &Path) -> Result<(), InitError> {
+        path.parent().map_or(Ok(()), |above| self.folder(above))?;
+        match DirBuilder::new().mode(0o700).create(path) {
+            Ok(()) => self.0.push(Step::Folder(path.to_owned())),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(io("create", path)(e)),
         }
         Ok(())
     }
@@ -320,28 +214,4 @@ impl Drop for Undo {
 
 fn sync(dir: &Path) -> Result<(), InitError> {
     File::open(dir).and_then(|d| d.sync_all()).map_err(io("sync", dir))
-}
-
-fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> InitError {
-    let path = path.to_owned();
-    move |source| InitError::Io { what, path, source }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_template_has_the_lines_that_are_replaced() {
-        assert_eq!(TEMPLATE.matches(PASSPHRASE_LINE).count(), 1);
-        assert!(TEMPLATE.contains("\n[list."));
-    }
-
-    #[test]
-    fn presets_have_names() {
-        for name in Preset::NAMES {
-            assert_eq!(name.parse::<Preset>().unwrap().name(), name);
-        }
-        assert!("debian".parse::<Preset>().unwrap_err().contains("kubeedge, edgex"));
-    }
 }

@@ -19,6 +19,7 @@ pub mod pgp;
 pub mod policy;
 pub mod relay;
 pub mod roster;
+pub mod routes;
 pub mod secret;
 pub mod store;
 pub mod swap;

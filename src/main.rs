@@ -15,9 +15,10 @@ use vouchsafe::control::wire::{Answer, Request};
 use vouchsafe::daemon::{self, Fatal, hygiene};
 use vouchsafe::demo;
 use vouchsafe::id::{Entropy, ListName};
-use vouchsafe::init::{self, NewListError};
+use vouchsafe::init::{self, Layout, NewListError};
 use vouchsafe::mail::address::Domain;
 use vouchsafe::pgp::keyring::{KeyError, Passphrase};
+use vouchsafe::routes;
 use vouchsafe::secret::Plaintext;
 use vouchsafe::time::SystemClock;
 use zeroizing_alloc::ZeroAlloc;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Command::Init(init) => make(&init),
         Command::Serve => serve(&path),
         Command::Check { json } => return checked(&path, json),
+        Command::Routes => show_routes(&path),
         Command::Admin(Admin::Key(Key::New { list })) => new_key(&list.0, &path),
         Command::Admin(command) => admin(command, &path),
     };
@@ -78,7 +80,8 @@ fn make(args: &cli::Init) -> Outcome {
         (exit::USAGE, format!("error: \"{}\" cannot be the lists' domain: {error}", args.domain))
     })?;
     let given = args.passphrase_file.as_deref();
-    let made = init::init(&args.dir, &domain, preset, given, &SystemClock, &Entropy::kernel());
+    let layout = args.dir.clone().map_or(Layout::Service, Layout::Folder);
+    let made = init::init(&layout, &domain, preset, given, &SystemClock, &Entropy::kernel());
     let made = made.map_err(|error| failed(exit::CANT_CREATE)(&error))?;
     write!(io::stdout(), "{made}").map_err(|error| failed(exit::IO)(&error))
 }
@@ -95,6 +98,13 @@ fn serve(path: &Path) -> Outcome {
         };
         failed(code)(&error)
     })
+}
+
+fn show_routes(path: &Path) -> Outcome {
+    let config = Config::load(path).map_err(|error| failed(exit::CONFIG)(&error))?;
+    let nowhere = "the relay listens nowhere, so no way leads to it: set [lmtp] listen or [smtp] listen";
+    let table = routes::postfix(&config).ok_or_else(|| failed(exit::CONFIG)(&nowhere))?;
+    io::stdout().write_all(table.as_bytes()).map_err(|error| failed(exit::IO)(&error))
 }
 
 fn new_key(list: &ListName, path: &Path) -> Outcome {

@@ -25,15 +25,30 @@ fn run(program: &str, args: &[&str]) -> Option<Output> {
 }
 
 /// What Postfix's table says of an address; `None` without Postfix.
-fn looked_up(address: &str) -> Option<Option<String>> {
-    let table = format!("regexp:{}", deploy("postfix/vouchsafe").display());
-    let output = run("postmap", &["-q", address, &table])?;
+fn looked_up(table: &Path, address: &str) -> Option<Option<String>> {
+    let output = run("postmap", &["-q", address, &format!("regexp:{}", table.display())])?;
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!errors.contains("warning") && !errors.contains("fatal"), "{errors}");
     Some(output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned()))
 }
 
-/// The lists of the preset that the table is written for.
+/// The table that `vouchsafe routes` makes of settings with these lines and the lists of [`directory`].
+fn table(folder: &Path, listen: &str) -> PathBuf {
+    let (config, table) = (folder.join("relay.toml"), folder.join("vouchsafe"));
+    let list =
+        |name: &str, more: &str| format!("[list.{name}]\naddress = \"{name}@lists.example.org\"\n{more}\n");
+    let intake = list("security", "kind = \"intake\"");
+    let announce = list("distrib-announce", "kind = \"announce\"\nteam = \"security\"");
+    std::fs::write(&config, format!("{listen}\n{intake}{announce}")).unwrap();
+    let vouchsafe =
+        Command::new(env!("CARGO_BIN_EXE_vouchsafe")).arg("routes").arg("--config").arg(&config).output();
+    let made = vouchsafe.unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    std::fs::write(&table, made.stdout).unwrap();
+    table
+}
+
+/// The lists that the table is made of.
 fn directory() -> Directory {
     let list = |name: &str, kind: Kind| ListEntry {
         name: name.parse().unwrap(),
@@ -48,6 +63,8 @@ fn directory() -> Directory {
 fn postfix_hands_over_exactly_what_the_relay_takes() {
     let token = "abcdefghijklmnopqrstuvwx27";
     let directory = directory();
+    let folder = tempfile::tempdir().unwrap();
+    let table = table(folder.path(), "[lmtp]\nlisten = [\"unix:/run/vouchsafe/lmtp.sock\"]");
     let (mut ours, mut theirs) = (0, 0);
     for list in ["security", "distrib-announce", "Security", "postmaster", "somebody", "xsecurity"] {
         for suffix in ["", "-request", "-owner", "-reporter", "-bounces", "-bounces+abc", "-x", "+x"] {
@@ -55,7 +72,7 @@ fn postfix_hands_over_exactly_what_the_relay_takes() {
                 let suffix =
                     if end.is_empty() { suffix.to_owned() } else { format!("{suffix}-bounces+{end}") };
                 let address = format!("{list}{suffix}@lists.example.org");
-                let Some(found) = looked_up(&address) else { return };
+                let Some(found) = looked_up(&table, &address) else { return };
                 let taken = directory.resolve(&address.parse().unwrap()).is_some();
                 assert_eq!(found.is_some(), taken, "{address}");
                 (ours, theirs) = (ours + usize::from(taken), theirs + usize::from(!taken));
@@ -68,6 +85,24 @@ fn postfix_hands_over_exactly_what_the_relay_takes() {
     assert!(ours > 8 && theirs > 40, "{ours} {theirs}");
     let bounce = format!("security-bounces+{token}@lists.example.org").parse().unwrap();
     assert!(matches!(directory.resolve(&bounce).unwrap().purpose, Purpose::Bounces(_)));
+}
+
+#[test]
+fn the_way_to_the_relay_is_where_it_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    for (listen, way) in [
+        (
+            "[lmtp]\nlisten = [\"unix:lmtp.sock\"]",
+            format!("vouchsafe:unix:{}/lmtp.sock", folder.path().display()),
+        ),
+        ("[lmtp]\nlisten = [\"127.0.0.1:2524\"]", "vouchsafe:inet:127.0.0.1:2524".to_owned()),
+        ("[smtp]\nlisten = [\"0.0.0.0:2525\"]", "smtp:[127.0.0.1]:2525".to_owned()),
+        ("[smtp]\nlisten = [\"[::1]:2525\"]", "smtp:[::1]:2525".to_owned()),
+    ] {
+        let table = table(folder.path(), listen);
+        let Some(found) = looked_up(&table, "security-request@lists.example.org") else { return };
+        assert_eq!(found.as_deref(), Some(way.as_str()), "{listen}");
+    }
 }
 
 #[test]
@@ -108,7 +143,7 @@ fn the_unit_keeps_what_the_daemon_relies_on() {
     let unit = std::fs::read_to_string(deploy("vouchsafe.service")).unwrap();
     let set = |line: &str| unit.lines().any(|found| found == line);
     for line in
-        ["LimitMEMLOCK=infinity", "LimitCORE=0", "MemorySwapMax=0", "NoNewPrivileges=yes", "Type=exec"]
+        ["LimitMEMLOCK=infinity", "LimitCORE=0", "MemorySwapMax=0", "NoNewPrivileges=yes", "Type=notify"]
     {
         assert!(set(line), "{line}");
     }

@@ -45,6 +45,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the lists' addresses as a table for Postfix (regexp_table(5)): transport_maps and relay_recipient_maps.
+    Routes,
     /// What the running daemon is asked.
     #[command(flatten)]
     Admin(Admin),
@@ -54,8 +56,11 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 pub struct Init {
     /// The folder for configuration, keys and store.
-    #[arg(long, value_name = "DIR")]
-    pub dir: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "service", conflicts_with = "service")]
+    pub dir: Option<PathBuf>,
+    /// Lay it out for the systemd unit: /etc/vouchsafe, /var/lib/vouchsafe, /run/vouchsafe. Needs root.
+    #[arg(long, conflicts_with = "passphrase_file")]
+    pub service: bool,
     /// The domain of the lists' addresses.
     #[arg(long)]
     pub domain: String,

@@ -9,6 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -92,6 +93,13 @@ fn quiet_panics() {
     }));
 }
 
+/// Tells the service manager, where there is one (sd_notify(3)).
+fn tell(state: NotifyState) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "the service manager could not be told");
+    }
+}
+
 /// What the daemon is built of.
 struct Rooms {
     store: Arc<dyn Store>,
@@ -158,11 +166,13 @@ impl Rooms {
         let take_in = self.take_in();
         parts.spawn(listeners.run(Arc::clone(&self.directory), take_in, Arc::clone(&self.clock), stopped));
         tracing::info!("ready");
+        tell(NotifyState::Ready);
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         tracing::info!("stopping: what is under way comes to its end");
+        tell(NotifyState::Stopping);
         let _ = stop.send(true);
         while parts.join_next().await.is_some() {}
         tracing::info!("stopped");

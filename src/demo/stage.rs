@@ -17,7 +17,7 @@ use super::trouble::Trouble;
 use crate::control::client;
 use crate::control::wire::{Answer, Request};
 use crate::id::Entropy;
-use crate::init::{self, Made, Preset};
+use crate::init::{self, Layout, Made, Preset};
 use crate::mail::address::Domain;
 use crate::time::Clock;
 
@@ -139,7 +139,8 @@ impl Stage {
         let directory = Directory::new(entropy)?;
         let home = directory.path().join("relay");
         let domain: Domain = DOMAIN.parse().map_err(|_| Trouble::Broken("bad domain".to_owned()))?;
-        let made = init::init(&home, &domain, Preset::KubeEdge, None, clock, entropy)?;
+        let made =
+            init::init(&Layout::Folder(home.clone()), &domain, Preset::KubeEdge, None, clock, entropy)?;
         adapt(&made.config, sink)?;
         let mut relay = start(&made.config, log)?;
         let smtp = patience.until("the relay listens", || {

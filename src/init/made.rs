@@ -24,6 +24,8 @@ pub struct Made {
     pub lists: Vec<MadeList>,
     /// The fingerprint of the spool key.
     pub spool: Fingerprint,
+    /// What to do now, for a person.
+    pub next: String,
 }
 
 /// One list that was made.
@@ -57,11 +59,7 @@ impl fmt::Display for Made {
             if self.passphrase_made { "made just now: keep it apart from the keys" } else { "as given" };
         writeln!(f, "passphrase  {} ({made})", self.passphrase.display())?;
         writeln!(f)?;
-        writeln!(
-            f,
-            "next: look through the settings, then `vouchsafe check --config {0}` and `vouchsafe serve --config {0}`",
-            self.config.display()
-        )
+        writeln!(f, "{}", self.next)
     }
 }
 

@@ -145,7 +145,7 @@ fn the_programs_own_commands_are_handed_back() {
     };
     assert_eq!(
         (init.dir, init.domain.as_str(), init.preset),
-        (PathBuf::from("/d"), "x.example", Preset::Edgex)
+        (Some(PathBuf::from("/d")), "x.example", Preset::Edgex)
     );
     assert_eq!((init.passphrase_file, init.preset.name()), (Some(PathBuf::from("/p")), "edgex"));
 }

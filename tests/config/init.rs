@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use vouchsafe::config::Config;
 use vouchsafe::id::Entropy;
-use vouchsafe::init::{InitError, Made, Preset, init};
+use vouchsafe::init::{InitError, Layout, Made, Preset, init};
 use vouchsafe::mail::directory::Kind;
 use vouchsafe::pgp::keyring::{KeyDir, Passphrase};
 use vouchsafe::time::{Clock, ManualClock, SystemClock};
@@ -16,7 +16,14 @@ pub(crate) fn clock() -> ManualClock {
 }
 
 pub(crate) fn install(dir: &Path, preset: Preset) -> Result<Made, InitError> {
-    init(dir, &"lists.example.org".parse().unwrap(), preset, None, &clock(), &Entropy::kernel())
+    init(
+        &Layout::Folder(dir.into()),
+        &"lists.example.org".parse().unwrap(),
+        preset,
+        None,
+        &clock(),
+        &Entropy::kernel(),
+    )
 }
 
 fn everything_below(dir: &Path) -> BTreeSet<PathBuf> {
@@ -92,7 +99,14 @@ fn a_failed_init_takes_away_only_what_it_made() {
     let before = everything_below(dir.path());
     let missing = dir.path().join("no-such-passphrase");
     let attempt = |root: &Path, domain: &str, passphrase: Option<&Path>| {
-        init(root, &domain.parse().unwrap(), Preset::KubeEdge, passphrase, &clock(), &Entropy::kernel())
+        init(
+            &Layout::Folder(root.into()),
+            &domain.parse().unwrap(),
+            Preset::KubeEdge,
+            passphrase,
+            &clock(),
+            &Entropy::kernel(),
+        )
     };
     let error = attempt(dir.path(), "example.org", Some(&missing)).unwrap_err();
     assert!(error.to_string().contains("leave the option out"), "{error}");
@@ -117,7 +131,15 @@ fn a_passphrase_that_is_given_stays_where_it_is() {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let root = dir.path().join("v");
     let domain = "example.org".parse().unwrap();
-    let made = init(&root, &domain, Preset::KubeEdge, Some(&file), &clock(), &Entropy::kernel()).unwrap();
+    let made = init(
+        &Layout::Folder(root.clone()),
+        &domain,
+        Preset::KubeEdge,
+        Some(&file),
+        &clock(),
+        &Entropy::kernel(),
+    )
+    .unwrap();
     assert_eq!((made.passphrase_made, &made.passphrase), (false, &file));
     assert!(!root.join("passphrase").exists());
     assert_eq!(Config::load(&made.config).unwrap().keys.passphrase_file, Some(file));

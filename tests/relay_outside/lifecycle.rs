@@ -1,12 +1,13 @@
 //! Start, stop, and what must not start.
 
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use crate::outside::daemon::serve_to_its_end;
+use crate::outside::daemon::{Daemon, serve_to_its_end};
 use crate::outside::install::{Install, SECURITY};
 use crate::outside::mail::clear;
 use crate::outside::scene::Scene;
-use crate::outside::sink::Rule;
+use crate::outside::sink::{Rule, Sink};
 use crate::outside::smtp::Client;
 
 #[test]
@@ -40,7 +41,7 @@ fn sigterm_lets_what_is_under_way_come_to_its_end() {
     let asked = install.run(&["status"]);
     assert_eq!(asked.code, 69);
     assert!(asked.err.contains("the daemon is not running") && asked.err.contains("next:"), "{}", asked.err);
-    let daemon = crate::outside::daemon::Daemon::start(&install);
+    let daemon = Daemon::start(&install);
     let copies = sink.wait_for(&people.bob.address, 2);
     let late = people.bob.open(&copies[1].data, &security);
     assert_eq!(late.subject(), "[Security Team] Late");
@@ -76,4 +77,25 @@ fn what_cannot_be_served_is_said_and_not_tried() {
         assert_eq!(check.code, 78, "check sees it too, {to}: {check:?}");
         assert!(check.out.contains(named), "{to}: {}", check.out);
     }
+}
+
+/// `systemctl start` returns when READY=1 came (sd_notify(3)): from then on every command has to work.
+#[test]
+fn the_service_manager_is_told_when_it_serves_and_when_it_stops() {
+    let sink = Sink::start();
+    let install = Install::new(&sink.smarthost());
+    let place = install.root().join("notify.sock");
+    let manager = UnixDatagram::bind(&place).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    std::fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let daemon = Daemon::spawn(&install, &[("NOTIFY_SOCKET", place.to_str().unwrap())]);
+    let hear = || {
+        let mut told = [0; 100];
+        let length = manager.recv(&mut told).unwrap_or_else(|e| panic!("{e}: {}", daemon.log()));
+        String::from_utf8_lossy(&told[..length]).trim().to_owned()
+    };
+    assert_eq!(hear(), "READY=1");
+    install.ok(&["status"]);
+    daemon.signal("TERM");
+    assert_eq!(hear(), "STOPPING=1");
 }
