@@ -29,8 +29,10 @@ lint:
 fmt:
 	$(CARGO) fmt
 
-# Program, unit, users, documentation. Settings and keys are made by `vouchsafe init`: docs/operate.md.
-install: build
+# Program, unit, users, documentation. Settings and keys are made by `vouchsafe init`: docs/operate.md. It builds nothing:
+# root seldom has a compiler of Rust.
+install:
+	@test -x $(BINARY) || { echo "there is no $(BINARY) yet: run 'make build' first" >&2; exit 1; }
 	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/vouchsafe
 	install -D -m 0644 deploy/vouchsafe.service $(DESTDIR)$(PREFIX)/lib/systemd/system/vouchsafe.service
 	install -D -m 0644 deploy/sysusers.d/vouchsafe.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/vouchsafe.conf

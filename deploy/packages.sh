@@ -6,8 +6,8 @@ set -eu
 # build: OpenSSL is built from source (cc, perl, make), its bindings are made by libclang.
 build_packages="gcc libc6-dev make perl clang libclang-dev"
 # test: OpenPGP and mail peers that the tests talk to; setpriv (util-linux) drops rights for the daemon under test, kill
-# (procps) ends it, systemd-analyze reads its unit.
-test_packages="gnupg sq postfix procps systemd util-linux"
+# (procps) ends it, systemd-analyze reads its unit, and a container (systemd-container) runs it as a service.
+test_packages="gnupg mutt sq postfix procps systemd systemd-sysv systemd-container util-linux"
 lint_packages=""
 
 missing=""
