@@ -5,9 +5,12 @@ set -eu
 
 # build: OpenSSL is built from source (cc, perl, make), its bindings are made by libclang.
 build_packages="gcc libc6-dev make perl clang libclang-dev"
-# test: OpenPGP and mail peers that the tests talk to; setpriv (util-linux) drops rights for the daemon under test, kill
-# (procps) ends it, systemd-analyze reads its unit, and a container (systemd-container) runs it as a service.
-test_packages="gnupg mutt sq postfix procps systemd systemd-sysv systemd-container util-linux"
+# test: OpenPGP and mail peers that the tests talk to, and Mutt, which many members read with; setpriv (util-linux) drops
+# rights for the daemon under test, script (bsdutils) gives a program a terminal, kill (procps) ends it; systemd-analyze
+# reads the unit, a container (systemd-container) runs it; disks that fill up, fail or lose their power are images
+# (e2fsprogs, xfsprogs, mount), and strace sees what is written when.
+test_packages="gnupg sq postfix swaks libnet-ssleay-perl mutt bsdutils procps util-linux systemd systemd-sysv
+    systemd-container e2fsprogs xfsprogs mount strace"
 lint_packages=""
 
 missing=""
