@@ -21,6 +21,7 @@ use outside::sink::Taken;
 use serde_json::Value;
 use stage::{Stage, list_name};
 use support::golden::{Golden, Outcome, Smtp, load_all};
+use support::template::Rendered;
 use vouchsafe::time::{Clock, SystemClock};
 
 /// None is left out: mails that need a moved clock carry signatures of the past, which the templates can make.
@@ -58,8 +59,8 @@ fn every_golden_mail_becomes_through_the_daemon_what_it_should() {
 fn play(golden: &Golden, stage: &Stage) -> String {
     let (name, expect) = (&golden.name, &golden.expect);
     let before = stage.sink.taken().len();
-    let raw = golden.render(&stage.fixture);
-    let reply = stage.send(&stage.fixture.lists[&expect.list].address, &raw);
+    let sent = golden.render(&stage.fixture);
+    let reply = stage.send(&stage.fixture.lists[&expect.list].address, &sent.raw);
     if reply.code != 250 {
         assert_eq!(expect.smtp, Smtp::Refused, "{name}: {reply:?}");
         assert!(reply.code == 550 && reply.text.contains("takes encrypted mail only"), "{name}: {reply:?}");
@@ -78,14 +79,14 @@ fn play(golden: &Golden, stage: &Stage) -> String {
     };
     assert_eq!(event["kind"], kind, "{name}: {event}");
     match expect.outcome {
-        Outcome::Post => check_post(golden, &event, &copies, stage),
+        Outcome::Post => check_post(golden, &sent, &event, &copies, stage),
         Outcome::Hold => check_hold(golden, mail, stage),
         Outcome::Drop => assert_eq!(event["reason"].as_str(), expect.reason.as_deref(), "{name}: why"),
     }
     kind.to_owned()
 }
 
-fn check_post(golden: &Golden, event: &Value, copies: &[Taken], stage: &Stage) {
+fn check_post(golden: &Golden, sent: &Rendered, event: &Value, copies: &[Taken], stage: &Stage) {
     let (name, expect) = (&golden.name, &golden.expect);
     assert_eq!(event["verdict"].as_str(), expect.verdict.as_deref(), "{name}: verdict");
     let signer = expect.signer.as_deref().map_or(Value::Null, |signer| stage.member_id(signer));
@@ -96,7 +97,7 @@ fn check_post(golden: &Golden, event: &Value, copies: &[Taken], stage: &Stage) {
     assert_eq!(readers, Stage::readers(&expect.list), "{name}: who reads it");
     for copy in copies {
         let (key, list) = (&stage.people[&reader(copy)].key, &stage.certs[&expect.list]);
-        golden.check_wire(&copy.data, key, list, SystemClock.now());
+        golden.check_wire(&copy.data, sent, key, list, SystemClock.now());
     }
 }
 

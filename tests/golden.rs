@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use support::golden::{Golden, Outcome as Expected, Smtp, load_all};
 use support::reader::{find, on_the_wire};
+use support::template::Rendered;
 use support::world::{NOW, Sent, Setting, member_id};
 use vouchsafe::ingress::Budget;
 use vouchsafe::ingress::session::{Action, Event, Session, Terms, Tls};
@@ -31,8 +32,8 @@ fn every_golden_mail_becomes_what_it_should() {
     assert!(all.len() >= 20, "there are golden mails: {}", all.len());
     let mut failed = Vec::new();
     for golden in &all {
-        let raw = golden.render(&fixture);
-        let run = std::panic::AssertUnwindSafe(|| check(golden, &raw, &setting));
+        let rendered = golden.render(&fixture);
+        let run = std::panic::AssertUnwindSafe(|| check(golden, &rendered, &setting));
         if std::panic::catch_unwind(run).is_err() {
             failed.push(format!("{} ({})", golden.name, golden.why));
         }
@@ -40,13 +41,13 @@ fn every_golden_mail_becomes_what_it_should() {
     assert!(failed.is_empty(), "{} of {} failed:\n{}", failed.len(), all.len(), failed.join("\n"));
 }
 
-fn check(golden: &Golden, raw: &[u8], setting: &Setting) {
-    let (name, expect) = (&golden.name, &golden.expect);
+fn check(golden: &Golden, rendered: &Rendered, setting: &Setting) {
+    let (name, expect, raw) = (&golden.name, &golden.expect, rendered.raw.as_slice());
     assert_eq!(in_the_session(raw, setting, &expect.list), expect.smtp, "{name}: what the session says");
     assert_eq!(how(raw, setting, &expect.list), expect.how, "{name}: how it was protected");
     let sent = Sent::to(&expect.list, raw);
     match (setting.relay(&sent), expect.outcome) {
-        (Ok(Outcome::Post(post)), Expected::Post) => check_post(golden, &post, setting),
+        (Ok(Outcome::Post(post)), Expected::Post) => check_post(golden, rendered, &post, setting),
         (Ok(Outcome::Hold { reason, .. }), Expected::Hold) => {
             assert_eq!(Some(reason.to_string()), expect.reason, "{name}: why it is held");
         }
@@ -72,7 +73,7 @@ fn how(raw: &[u8], setting: &Setting, list: &str) -> Option<String> {
     })
 }
 
-fn check_post(golden: &Golden, post: &Post, setting: &Setting) {
+fn check_post(golden: &Golden, sent: &Rendered, post: &Post, setting: &Setting) {
     let (name, expect) = (&golden.name, &golden.expect);
     assert_eq!(Some(&post.verdict), expect.verdict.as_ref(), "{name}: verdict");
     assert_eq!(post.signer, expect.signer.as_deref().map(member_id), "{name}: signer");
@@ -81,7 +82,7 @@ fn check_post(golden: &Golden, post: &Post, setting: &Setting) {
         let wire = on_the_wire(post, index);
         let reader = copy.member.as_str().trim_start_matches("m-");
         let key = &setting.person(reader).key;
-        golden.check_wire(&wire, key, setting.list_cert(&expect.list), NOW);
+        golden.check_wire(&wire, sent, key, setting.list_cert(&expect.list), NOW);
     }
 }
 

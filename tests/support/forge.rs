@@ -134,6 +134,16 @@ pub(crate) fn multipart_signed(part: &[u8], signature: &[u8]) -> Vec<u8> {
     [head.as_bytes(), part, middle.as_bytes(), signature, b"\r\n--sig--\r\n"].concat()
 }
 
+/// RFC 3156 §5: the two parts alone, for a `multipart/signed` whose header another writes.
+pub(crate) fn signed_parts(part: &[u8], signature: &[u8], boundary: &str) -> Vec<u8> {
+    let middle = format!(
+        "\r\n--{boundary}\r\nContent-Type: application/pgp-signature; name=\"OpenPGP_signature.asc\"\r\n\
+         Content-Description: OpenPGP digital signature\r\n\
+         Content-Disposition: attachment; filename=\"OpenPGP_signature.asc\"\r\n\r\n"
+    );
+    [part, middle.as_bytes(), signature].concat()
+}
+
 /// RFC 3156 §4: the structural header fields and the body of an encrypted mail.
 pub(crate) fn multipart_encrypted(armor: &[u8]) -> Vec<u8> {
     let head = "Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=\"enc\"\r\n\r\n\

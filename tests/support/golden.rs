@@ -10,7 +10,7 @@ use vouchsafe::pgp::cert::Cert;
 use vouchsafe::time::Timestamp;
 
 use super::reader::{Read, find, packets, read_copy};
-use super::template::Template;
+use super::template::{Rendered, Template};
 
 /// What golden mails are rendered with.
 pub(crate) struct Fixture {
@@ -128,8 +128,8 @@ fn load(folder: &Path) -> Golden {
 }
 
 impl Golden {
-    /// The mail as it goes over the wire (lines end in CRLF, dots are not stuffed).
-    pub(crate) fn render(&self, fixture: &Fixture) -> Vec<u8> {
+    /// The mail, and what it holds.
+    pub(crate) fn render(&self, fixture: &Fixture) -> Rendered {
         self.template.render(fixture)
     }
 
@@ -141,13 +141,26 @@ impl Golden {
         all.map(|text| wanted(text)).collect()
     }
 
-    /// Opens a copy as it stands on the wire with its reader's key, and compares it with what is expected; outside the
-    /// encryption nothing of it is seen.
-    pub(crate) fn check_wire(&self, wire: &[u8], reader: &openpgp::Cert, list: &Cert, now: Timestamp) {
+    /// Opens a copy as it stands on the wire with its reader's key, and compares it with what is expected: what was
+    /// sent is inside byte for byte, and outside the encryption nothing of it is seen.
+    pub(crate) fn check_wire(
+        &self,
+        wire: &[u8],
+        sent: &Rendered,
+        reader: &openpgp::Cert,
+        list: &Cert,
+        now: Timestamp,
+    ) {
         let name = &self.name;
         let read = read_copy(wire, reader, list, now);
         let read = read.unwrap_or_else(|| panic!("{name}: {} cannot open it", reader.fingerprint()));
         self.check_copy(&read);
+        // What was not opened is passed on as the whole mail.
+        let whole = match (self.expect.how.as_deref(), sent.inside.as_slice()) {
+            (Some("pgp-mime" | "inline"), [inside]) => inside,
+            _ => &sent.raw,
+        };
+        assert!(read.holds(whole), "{name}: what was sent is not there byte for byte");
         for secret in self.secrets() {
             for (what, bytes) in [("copy", wire), ("packets", &packets(wire))] {
                 let seen = find(bytes, &secret).is_some();

@@ -169,6 +169,17 @@ impl Read {
         ctype.map_or("text/plain", |(_, v)| v.split(';').next().unwrap().trim()).to_ascii_lowercase()
     }
 
+    /// Whether these bytes are in the payload: as they are, or as an attachment in base64.
+    pub(crate) fn holds(&self, bytes: &[u8]) -> bool {
+        let unwrapped = || {
+            let (fields, body) = split(&self.payload);
+            let base64 = |(n, v): &(String, String)| n == "Content-Transfer-Encoding" && v == "base64";
+            let letters: Vec<u8> = body.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+            fields.iter().any(base64).then(|| base64_simd::STANDARD.decode_to_vec(letters).ok()).flatten()
+        };
+        find(&self.payload, bytes).is_some() || unwrapped().is_some_and(|whole| whole == bytes)
+    }
+
     pub(crate) fn payload_disposition(&self) -> Option<String> {
         let (fields, _) = split(&self.payload);
         fields.iter().find(|(n, _)| n.eq_ignore_ascii_case("Content-Disposition")).map(|(_, v)| v.clone())

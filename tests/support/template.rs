@@ -11,6 +11,7 @@
 //!     form     pgpmime, armor, exchange          age   days since it was signed
 //!     intended whom the signature is meant for   compress, hidden, v2, damage: switches
 //! {{sign by=ada}}…{{end}}      multipart/signed around an entity
+//! {{parts by=ada boundary=b}}…{{end}}  an entity, a delimiter, its signature: the header is the template's own
 //! {{nest 30}}…{{end}}          so many multiparts around an entity
 //! {{base64}}…{{end}}           the bytes in base64
 //! ```
@@ -21,10 +22,18 @@ use openpgp::serialize::SerializeInto;
 
 use super::forge::{
     By, Form, armored, compressed, crlf, detached, encrypted, exchange_mangled, multipart_encrypted,
-    multipart_signed, signed,
+    multipart_signed, signed, signed_parts,
 };
 use super::golden::Fixture;
 use super::keys::DAY;
+
+/// A mail that was made from a template.
+pub(crate) struct Rendered {
+    /// As it goes over the wire (lines end in CRLF, dots are not stuffed).
+    pub(crate) raw: Vec<u8>,
+    /// What was encrypted, of each outermost block.
+    pub(crate) inside: Vec<Vec<u8>>,
+}
 
 /// A parsed template.
 pub(crate) struct Template(Vec<Node>);
@@ -39,7 +48,7 @@ enum Node {
 #[derive(Clone)]
 struct Tag(Vec<String>);
 
-const BLOCKS: [&str; 5] = ["encrypt", "sign", "nest", "lf", "base64"];
+const BLOCKS: [&str; 6] = ["encrypt", "sign", "parts", "nest", "lf", "base64"];
 
 impl Template {
     pub(crate) fn parse(text: &[u8]) -> Self {
@@ -48,8 +57,10 @@ impl Template {
         Self(nodes)
     }
 
-    pub(crate) fn render(&self, fixture: &Fixture) -> Vec<u8> {
-        render(&self.0, fixture, false)
+    pub(crate) fn render(&self, fixture: &Fixture) -> Rendered {
+        let mut inside = Vec::new();
+        let raw = render(&self.0, fixture, false, &mut inside);
+        Rendered { raw, inside }
     }
 }
 
@@ -81,7 +92,7 @@ fn parse(rest: &mut &[u8], inside: bool) -> Vec<Node> {
     }
 }
 
-fn render(nodes: &[Node], fixture: &Fixture, unix: bool) -> Vec<u8> {
+fn render(nodes: &[Node], fixture: &Fixture, unix: bool, inside: &mut Vec<Vec<u8>>) -> Vec<u8> {
     let mut out = Vec::new();
     for node in nodes {
         match node {
@@ -89,7 +100,12 @@ fn render(nodes: &[Node], fixture: &Fixture, unix: bool) -> Vec<u8> {
             Node::Text(text) => out.extend(crlf(text)),
             Node::Tag(tag) => out.extend(tag.render(fixture)),
             Node::Block(tag, inner) => {
-                let content = render(inner, fixture, unix || tag.name() == "lf");
+                let before = inside.len();
+                let content = render(inner, fixture, unix || tag.name() == "lf", inside);
+                if tag.name() == "encrypt" {
+                    inside.truncate(before);
+                    inside.push(content.clone());
+                }
                 out.extend(tag.render_block(&content, fixture));
             }
         }
@@ -139,6 +155,10 @@ impl Tag {
             "sign" => {
                 let by = self.signers("by", fixture);
                 multipart_signed(content, &detached(content, &by[0]))
+            }
+            "parts" => {
+                let by = self.signers("by", fixture);
+                signed_parts(content, &detached(content, &by[0]), self.values("boundary")[0])
             }
             "nest" => nest(content, self.word().parse().unwrap()),
             "base64" => {
