@@ -16,6 +16,7 @@ use openpgp::parse::stream::{
     DecryptionHelper, DecryptorBuilder, MessageLayer, MessageStructure, VerificationHelper,
 };
 use openpgp::parse::{PacketParser, PacketParserResult, Parse};
+use openpgp::policy::{Policy, StandardPolicy};
 use openpgp::types::SymmetricAlgorithm;
 use openpgp::{Cert, KeyHandle, Packet};
 use zeroize::Zeroizing;
@@ -78,7 +79,7 @@ pub(super) fn decrypt(
 ) -> Result<Content, Closed> {
     let mut state = State::default();
     let policy = standard(at);
-    let helper = Helper { state: &mut state, keys, bounds, judge };
+    let helper = Helper { state: &mut state, keys, bounds, judge, policy: &policy };
     // What is not compressed fits into a buffer of the ciphertext's size and is verified before the first byte comes
     // out. The limit itself would be a far larger allocation, to be cleared for each mail.
     let buffer = ciphertext.len().clamp(MIN_BUFFER, bounds.plaintext.max(MIN_BUFFER));
@@ -187,6 +188,7 @@ struct Helper<'a> {
     keys: &'a Keys<'a>,
     bounds: Bounds,
     judge: Option<&'a Judge<'a>>,
+    policy: &'a StandardPolicy<'static>,
 }
 
 fn stop() -> openpgp::anyhow::Error {
@@ -271,7 +273,7 @@ impl Helper<'_> {
         try_key: TryKey<'_>,
     ) -> Result<(Option<SymmetricAlgorithm>, SessionKey), Closed> {
         let mut attempts = 0;
-        let mut addressed = false;
+        let (mut addressed, mut obsolete) = (false, false);
         for wildcards in [false, true] {
             for pkesk in pkesks.iter().filter(|pkesk| pkesk.recipient().is_none() == wildcards) {
                 for key in keys.iter().filter(|key| key.pk_algo() == pkesk.pk_algo()) {
@@ -284,15 +286,27 @@ impl Helper<'_> {
                     }
                     addressed |= !wildcards;
                     let Ok(mut pair) = key.clone().into_keypair() else { continue };
-                    if let Some((algorithm, session)) = unwrapped(pkesk, &mut pair, cipher)
-                        && try_key(algorithm, &session)
-                    {
-                        return Ok((algorithm, session));
+                    if let Some((algorithm, session)) = unwrapped(pkesk, &mut pair, cipher) {
+                        if algorithm.is_some_and(|cipher| self.refuses(cipher)) {
+                            obsolete = true;
+                        } else if try_key(algorithm, &session) {
+                            return Ok((algorithm, session));
+                        }
                     }
                 }
             }
         }
-        Err(if addressed { Closed::Damaged } else { Closed::NoKey })
+        Err(match (obsolete, addressed) {
+            (true, _) => Closed::Weak,
+            (false, true) => Closed::Damaged,
+            (false, false) => Closed::NoKey,
+        })
+    }
+
+    /// Ciphers that the library lacks, and those that its policy no longer takes. What an intact session key names was
+    /// the sender's choice, so that saying so tells nothing of the key.
+    fn refuses(&self, cipher: SymmetricAlgorithm) -> bool {
+        !cipher.is_supported() || self.policy.symmetric_algorithm(cipher).is_err()
     }
 
     fn by_password(

@@ -22,7 +22,7 @@ pub enum Closed {
     NotOpenPgp,
     /// Packets or MIME parts too many or too deep.
     TooComplex,
-    /// Encrypted without integrity protection, or with an algorithm that is no longer safe.
+    /// Encrypted without integrity protection, or with a cipher that is not safe or not known here.
     Weak,
 }
 

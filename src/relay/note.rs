@@ -138,6 +138,9 @@ const fn closed_text(why: Closed) -> &'static str {
             "the mail claims to be encrypted, but holds no OpenPGP message; it is attached as it came"
         }
         Closed::TooComplex => "the mail's inside is more complex than the limit; it is attached as it came",
-        Closed::Weak => "the mail is encrypted without integrity protection; it is attached as it came",
+        Closed::Weak => {
+            "the mail is encrypted without integrity protection or with a cipher that is no longer used; it is \
+             attached as it came"
+        }
     }
 }

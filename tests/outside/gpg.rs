@@ -62,18 +62,40 @@ impl Person {
 
     /// Somebody with keys of these algorithms.
     pub fn with(address: &str, primary: &str, subkey: &str) -> Self {
+        let person = Self::unnamed(address);
+        person.ok(&["--passphrase", "", "--quick-gen-key", address, primary, "cert,sign", "never"], b"");
+        let person = person.named();
+        let added = ["--quick-add-key", &person.fingerprint, subkey, "encr", "never"];
+        person.ok(&[&["--passphrase", ""], &added[..]].concat(), b"");
+        person
+    }
+
+    /// Somebody who has these secret keys, the first being their own, which another program or home made.
+    pub fn owning(address: &str, secrets: &[Vec<u8>]) -> Self {
+        let person = Self::unnamed(address);
+        secrets.iter().for_each(|secret| person.import(secret));
+        person.named()
+    }
+
+    /// Somebody whose key is yet to be made; [`Person::named`] follows it.
+    pub fn unnamed(address: &str) -> Self {
         // Short: the agent's socket lies in it.
         let private = Permissions::from_mode(0o700);
         let home = tempfile::Builder::new().prefix("vg").permissions(private).tempdir_in("/tmp").unwrap();
-        let mut person =
-            Self { address: address.to_owned(), fingerprint: String::new(), home, keyring: RwLock::new(()) };
-        person.ok(&["--passphrase", "", "--quick-gen-key", address, primary, "cert,sign", "never"], b"");
-        let listing = String::from_utf8(person.ok(&["--with-colons", "--list-keys"], b"")).unwrap();
-        let fingerprint = listing.lines().find_map(|l| l.strip_prefix("fpr:::::::::")).unwrap();
-        fingerprint.trim_end_matches(':').clone_into(&mut person.fingerprint);
-        let fingerprint = person.fingerprint.clone();
-        person.ok(&["--passphrase", "", "--quick-add-key", &fingerprint, subkey, "encr", "never"], b"");
-        person
+        Self { address: address.to_owned(), fingerprint: String::new(), home, keyring: RwLock::new(()) }
+    }
+
+    /// The same person, now known by the first key of the home.
+    pub fn named(mut self) -> Self {
+        let listing = String::from_utf8(self.ok(&["--with-colons", "--list-keys"], b"")).unwrap();
+        let fingerprint = listing.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap();
+        fingerprint.trim_end_matches(':').clone_into(&mut self.fingerprint);
+        self
+    }
+
+    /// A text file that gpg put into this home.
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.home.path().join(name)).unwrap()
     }
 
     /// Runs gpg in this person's home.
