@@ -14,5 +14,7 @@ mod outside;
 
 #[path = "interop/bench.rs"]
 mod bench;
+#[path = "interop/gpg_keys.rs"]
+mod gpg_keys;
 #[path = "interop/gpg_options.rs"]
 mod gpg_options;

@@ -6,12 +6,13 @@ use sequoia_openpgp as openpgp;
 
 use openpgp::Packet;
 use openpgp::cert::amalgamation::ValidAmalgamation;
+use openpgp::crypto::mpi::PublicKey;
 use openpgp::packet::Key;
 use openpgp::packet::key::{PublicParts, UnspecifiedRole};
 use openpgp::parse::{PacketParserBuilder, PacketParserResult, Parse};
 use openpgp::policy::{Policy, StandardPolicy};
 use openpgp::serialize::{Serialize as _, SerializeInto};
-use openpgp::types::RevocationStatus;
+use openpgp::types::{Curve, RevocationStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::id::Fingerprint;
@@ -236,7 +237,7 @@ impl Cert {
         if Timestamp::from_system(self.inner.primary_key().key().creation_time()) > at {
             return Err(CertProblem::NotYetValid);
         }
-        let valid = self.inner.with_policy(&policy, at.system()).map_err(|_| CertProblem::Weak)?;
+        let valid = self.inner.with_policy(&policy, at.system()).map_err(|_| self.why_refused())?;
         if matches!(valid.revocation_status(), RevocationStatus::Revoked(_)) {
             return Err(CertProblem::Revoked);
         }
@@ -254,6 +255,16 @@ impl Cert {
             .max_by_key(|key| key.key().creation_time())
             .map(|key| key.key().clone())
             .ok_or_else(|| self.why_no_key(&policy, at))
+    }
+
+    /// A curve that the library does not know, such as secp256k1, is not weak.
+    fn why_refused(&self) -> CertProblem {
+        let primary = self.inner.primary_key();
+        match primary.key().mpis() {
+            PublicKey::ECDSA { curve: Curve::Unknown(_), .. }
+            | PublicKey::EdDSA { curve: Curve::Unknown(_), .. } => CertProblem::Unusable,
+            _ => CertProblem::Weak,
+        }
     }
 
     fn why_no_key(&self, policy: &dyn Policy, at: Timestamp) -> CertProblem {
