@@ -8,6 +8,7 @@ use crate::outside::gpg::Person;
 use crate::outside::install::ANNOUNCE;
 use crate::outside::mail::{entity, pgp_mime};
 use crate::outside::scene::Scene;
+use crate::outside::until;
 
 /// Address, primary key, encryption subkey. Larger RSA keys are made by sq, which is faster: see `sq.rs`.
 const KINDS: [(&str, &str, &str); 8] = [
@@ -165,4 +166,48 @@ fn subkeys_sign_and_take_turns() {
             verifies(reader, author, copy, written);
         }
     }
+}
+
+#[test]
+fn what_an_ended_key_signed_does_not_count() {
+    let Some(scene) = Scene::set() else { return };
+    // By then it must be on the roster.
+    let late = Person::unnamed("late@kinds.example");
+    late.ok(
+        &["--passphrase", "", "--quick-gen-key", &late.address, "ed25519", "cert,sign", "seconds=8"],
+        b"",
+    );
+    let late = late.named();
+    late.ok(&["--passphrase", "", "--quick-add-key", &late.fingerprint, "cv25519", "encr", "never"], b"");
+    let gone = Person::with("gone@kinds.example", "ed25519", "cv25519");
+    let people = [late, gone];
+    enlist(&scene, &people);
+    let [late, gone] = &people;
+
+    // Revoked with the certificate that gpg makes beside each key, after something was signed.
+    let written = entity(&gone.address, "Before the end", "Signed by a key that was lost since.");
+    let signed = gone.ok(&["--armor", "--sign", "--encrypt", "-r", &scene.announce], &written);
+    let revocation = gone.read(&format!("openpgp-revocs.d/{}.rev", gone.fingerprint));
+    gone.import(&revocation.replace(":-----BEGIN", "-----BEGIN").into_bytes());
+    let cert = scene.install.file("revoked.asc", &gone.cert());
+    let args = ["member", "set-cert", "security", &gone.address, "--cert", cert.to_str().unwrap(), "--yes"];
+    let said = scene.install.ok(&args);
+    assert!(said.contains("receives nothing from now on: the certificate is revoked"), "{said}");
+    let refused = mail_id(&scene.send(&gone.address, ANNOUNCE, &pgp_mime(&gone.address, ANNOUNCE, &signed)));
+
+    until("the key expires", || {
+        let row = scene.install.json(&["member", "show", "security", &late.address]);
+        (row["can_receive"] == false).then_some(())
+    });
+    // A clock that goes wrong, or a signature from before that is sent only now: gpg signs with no expired key.
+    let when = [
+        "--faked-system-time",
+        &format!("{}!", days_ago(0).trim_end_matches('!').parse::<u64>().unwrap() - 8),
+    ];
+    let (expired, _) = announce(&scene, late, "After the end", &when);
+    let became = outcomes(&scene, &[refused.clone(), expired.clone()]);
+    for (id, why) in [(refused, "bad-signature:revoked"), (expired, "bad-signature:expired")] {
+        assert_eq!((&became[&id]["kind"], &became[&id]["reason"]), (&"held".into(), &why.into()));
+    }
+    assert!(scene.sink.taken().is_empty(), "nobody reads it before a person has looked");
 }

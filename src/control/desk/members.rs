@@ -186,22 +186,33 @@ impl Desk {
         actor: &Actor,
     ) -> Reply {
         self.list(list)?;
-        let cert = self.usable(&cert.0)?;
+        let cert = self.foreign(&cert.0)?;
         let new = cert.fingerprint();
         let roster = self.registry.roster()?.roster;
         let old = roster.by_address(list, address).ok_or_else(|| no_member(list))?.fingerprint;
-        if old != new && !confirm_other {
-            let what = format!("the certificate pinned for {address} would change from {old} to {new}");
-            return Ok(Answer::Confirm { what });
+        if old != new {
+            self.sealable(&cert)?;
+            if !confirm_other {
+                let what = format!("the certificate pinned for {address} would change from {old} to {new}");
+                return Ok(Answer::Confirm { what });
+            }
         }
-        self.change(|batch, _| {
+        // A newer copy of the pinned certificate is taken whatever it says: what its owner revoked must not count on.
+        let merged = self.change(|batch, _| {
             let read = self.registry.roster()?;
             let (roster, change) = read.roster.set_cert(list, address, new)?;
+            let merged = self.merged(&cert)?;
             Registry::set_roster(batch, &read, &roster)?;
-            Registry::set_cert(batch, new, self.merged(&cert)?.to_bytes());
-            Ok(((), vec![journalled(Some(list), actor, Event::Roster { change })]))
+            Registry::set_cert(batch, new, merged.to_bytes());
+            Ok((merged, vec![journalled(Some(list), actor, Event::Roster { change })]))
         })?;
-        Ok(done(format!("{address} has key {new}")))
+        let problem = merged.sealable(self.clock.now()).err();
+        let remark =
+            |problem| format!("{address} receives nothing from now on: the certificate is {problem}");
+        Ok(Answer::Done {
+            what: format!("{address} has key {new}"),
+            remarks: problem.map(remark).into_iter().collect(),
+        })
     }
 
     pub(super) fn suspend(
@@ -309,9 +320,15 @@ impl Desk {
         Err(Refused::new(ErrorKind::Data, "nobody was added", why, next))
     }
 
-    /// A certificate that mail can be sealed to today, and that is no list's: the relay must not be able to open what
-    /// it has queued, and no list is a poster.
+    /// A certificate that mail can be sealed to today, and that is no list's.
     fn usable(&self, bytes: &[u8]) -> Result<Cert, Refused> {
+        let cert = self.foreign(bytes)?;
+        self.sealable(&cert)?;
+        Ok(cert)
+    }
+
+    /// A certificate that is no list's: the relay must not be able to open what it has queued, and no list is a poster.
+    fn foreign(&self, bytes: &[u8]) -> Result<Cert, Refused> {
         let cert = Cert::parse(bytes)?;
         let keys = self.lists.iter().filter_map(|l| Some((&l.name, self.keys.list(&l.name)?)));
         for (list, key) in keys {
@@ -321,12 +338,15 @@ impl Desk {
                 return Err(Refused::new(ErrorKind::Data, "the certificate was not taken", why, next));
             }
         }
+        Ok(cert)
+    }
+
+    fn sealable(&self, cert: &Cert) -> Result<(), Refused> {
         cert.sealable(self.clock.now()).map_err(|problem| {
             let next = "ask its owner for a certificate that is valid today";
             let why = format!("certificate {} is {problem}", cert.fingerprint());
             Refused::new(ErrorKind::Data, "the certificate was not taken", why, next)
-        })?;
-        Ok(cert)
+        })
     }
 
     /// The certificate with what is already known of it: an update never forgets a revocation.
