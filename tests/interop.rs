@@ -18,3 +18,5 @@ mod bench;
 mod gpg_keys;
 #[path = "interop/gpg_options.rs"]
 mod gpg_options;
+#[path = "interop/postfix.rs"]
+mod postfix;

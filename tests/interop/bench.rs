@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+pub(crate) use crate::outside::copy::contains;
+use crate::outside::copy::{Copy, find};
 use crate::outside::scene::Scene;
 use crate::outside::smtp::Reply;
 use crate::outside::until;
@@ -36,4 +38,19 @@ pub(crate) fn verdict(event: &Value) -> String {
         Some(verdict) => verdict.to_owned(),
         None => format!("{}: {}", event["kind"], event["reason"]),
     }
+}
+
+/// The payload and its author's signature, where the copy holds them side by side (RFC 3156 §5).
+pub(crate) fn signed_part(copy: &Copy) -> (Vec<u8>, Vec<u8>) {
+    let entity = &copy.entity;
+    let root = find(entity, b"Content-Type: multipart/signed;").expect("the author's own signature");
+    let boundary = String::from_utf8_lossy(&entity[root..root + 200]).into_owned();
+    let boundary = boundary.split("boundary=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let (first, next) = (format!("--{boundary}\r\n"), format!("\r\n--{boundary}"));
+    let start = root + find(&entity[root..], first.as_bytes()).unwrap() + first.len();
+    let end = start + find(&entity[start..], next.as_bytes()).unwrap();
+    let signature = &entity[end + next.len()..];
+    let begin = find(signature, b"-----BEGIN PGP SIGNATURE-----").unwrap();
+    let stop = find(signature, next.as_bytes()).unwrap();
+    (entity[start..end].to_vec(), signature[begin..stop].to_vec())
 }

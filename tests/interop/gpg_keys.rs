@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
-use crate::bench::{mail_id, outcomes, verdict};
-use crate::outside::copy::{Copy, find};
+use crate::bench::{mail_id, outcomes, signed_part, verdict};
+use crate::outside::copy::Copy;
 use crate::outside::gpg::Person;
 use crate::outside::install::ANNOUNCE;
 use crate::outside::mail::{entity, pgp_mime};
@@ -36,21 +36,6 @@ fn enlist(scene: &Scene, people: &[Person]) {
         scene.install.team(&person.address, &person.cert());
         person.import(scene.install.ok(&["key", "export", "distrib-announce"]).as_bytes());
     }
-}
-
-/// The payload and its author's signature, where the copy holds them side by side (RFC 3156 §5).
-fn signed_part(copy: &Copy) -> (Vec<u8>, Vec<u8>) {
-    let entity = &copy.entity;
-    let root = find(entity, b"Content-Type: multipart/signed;").expect("the author's own signature");
-    let boundary = String::from_utf8_lossy(&entity[root..root + 200]).into_owned();
-    let boundary = boundary.split("boundary=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    let (first, next) = (format!("--{boundary}\r\n"), format!("\r\n--{boundary}"));
-    let start = root + find(&entity[root..], first.as_bytes()).unwrap() + first.len();
-    let end = start + find(&entity[start..], next.as_bytes()).unwrap();
-    let signature = &entity[end + next.len()..];
-    let begin = find(signature, b"-----BEGIN PGP SIGNATURE-----").unwrap();
-    let stop = find(signature, next.as_bytes()).unwrap();
-    (entity[start..end].to_vec(), signature[begin..stop].to_vec())
 }
 
 /// Sees that gpg calls the author's signature beside the payload good, as this key's.

@@ -19,6 +19,7 @@ pub mod gpg;
 pub mod install;
 pub mod mail;
 pub mod openpgp;
+pub mod postfix;
 pub mod scene;
 pub mod sink;
 pub mod smtp;

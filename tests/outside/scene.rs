@@ -40,6 +40,11 @@ impl Scene {
         Self::between(Sink::start(), smarthost, &[("[lmtp]\n#listen", "[lmtp]\nlisten")])
     }
 
+    /// Another next hop than the sink, with changes to `relay.toml` and files beside it.
+    pub fn with_files(smarthost: &str, changes: &[(&str, &str)], files: &[(&str, &str)]) -> Option<Self> {
+        Self::made(Sink::start(), smarthost, changes, files)
+    }
+
     /// The scene with a daemon that has this environment.
     pub fn with_environment(environment: &[(&str, &str)]) -> Option<Self> {
         let scene = Self::set()?;
@@ -47,8 +52,16 @@ impl Scene {
     }
 
     fn between(sink: Sink, smarthost: &str, changes: &[(&str, &str)]) -> Option<Self> {
+        Self::made(sink, smarthost, changes, &[])
+    }
+
+    fn made(sink: Sink, smarthost: &str, changes: &[(&str, &str)], files: &[(&str, &str)]) -> Option<Self> {
         let people = People::gather()?;
         let install = Install::edited(smarthost, changes);
+        for (name, content) in files {
+            std::fs::write(install.root().join(name), content).unwrap();
+        }
+        install.hand_over();
         let daemon = Daemon::start(&install);
         for person in [&people.ada, &people.bob] {
             install.team(&person.address, &person.cert());
