@@ -14,9 +14,15 @@ mod outside;
 
 #[path = "interop/bench.rs"]
 mod bench;
+#[path = "interop/clients.rs"]
+mod clients;
 #[path = "interop/gpg_keys.rs"]
 mod gpg_keys;
 #[path = "interop/gpg_options.rs"]
 mod gpg_options;
+#[path = "interop/mutt.rs"]
+mod mutt;
 #[path = "interop/postfix.rs"]
 mod postfix;
+#[path = "interop/sq.rs"]
+mod sq;

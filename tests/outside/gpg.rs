@@ -3,7 +3,7 @@
 use std::fs::Permissions;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex, RwLock, Weak};
 
@@ -91,6 +91,11 @@ impl Person {
         let fingerprint = listing.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap();
         fingerprint.trim_end_matches(':').clone_into(&mut self.fingerprint);
         self
+    }
+
+    /// The home, for other programs that use this person's gpg.
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// A text file that gpg put into this home.

@@ -51,6 +51,13 @@ impl Scene {
         Some(scene.restarted_with(environment))
     }
 
+    /// The usual scene with changes to `relay.toml` and files beside it.
+    pub fn beside_sink(changes: &[(&str, &str)], files: &[(&str, &str)]) -> Option<Self> {
+        let sink = Sink::start();
+        let smarthost = sink.smarthost();
+        Self::made(sink, &smarthost, changes, files)
+    }
+
     fn between(sink: Sink, smarthost: &str, changes: &[(&str, &str)]) -> Option<Self> {
         Self::made(sink, smarthost, changes, &[])
     }
