@@ -82,7 +82,7 @@ pub enum CertProblem {
     #[error("without a key for encryption: ask for a certificate with an encryption subkey")]
     NoEncryptionKey,
     /// Its algorithms are no longer safe.
-    #[error("too weak (a short key, or bound by an obsolete hash): ask for a new key")]
+    #[error("too weak (an obsolete algorithm, a short key, or bound by an obsolete hash): ask for a new key")]
     Weak,
     /// The library refused the key for another reason, for instance an unsupported algorithm.
     #[error("of a kind that cannot be encrypted to: ask for another key")]
