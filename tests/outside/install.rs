@@ -84,9 +84,11 @@ impl From<Output> for Ran {
     }
 }
 
-/// An installation in a folder that goes with it.
+/// An installation in a folder that goes with it, or in one of somebody else's.
 pub struct Install {
-    dir: TempDir,
+    dir: PathBuf,
+    /// Removes it.
+    own: Option<TempDir>,
 }
 
 impl Install {
@@ -98,15 +100,33 @@ impl Install {
     /// The same with changes to `relay.toml`: each text must occur in it once.
     pub fn edited(smarthost: &str, changes: &[(&str, &str)]) -> Self {
         let dir = tempfile::Builder::new().prefix("vs").permissions(Permissions::from_mode(0o755)).tempdir();
-        let install = Self { dir: dir.unwrap() };
-        let root = install.root();
-        fs::create_dir(install.tmp()).unwrap();
+        let dir = dir.unwrap();
+        let made = Self::made_in(dir.path(), smarthost, changes);
+        Self { own: Some(dir), ..made }
+    }
+
+    /// The same in a folder that is there, such as where another file system is mounted.
+    pub fn made_in(dir: &Path, smarthost: &str, changes: &[(&str, &str)]) -> Self {
+        let install = Self::bare_in(dir);
+        install.settle(smarthost, changes);
+        install
+    }
+
+    /// One as `init` leaves it.
+    pub fn bare_in(dir: &Path) -> Self {
+        let install = Self::found_in(dir);
         let made = Command::new(binary())
             .args(["init", "--domain", DOMAIN, "--preset", "kubeedge", "--dir"])
-            .arg(&root)
+            .arg(install.root())
             .output()
             .unwrap();
         assert!(made.status.success(), "init: {}", String::from_utf8_lossy(&made.stderr));
+        install
+    }
+
+    /// Lets a bare one serve: its next hop, changes to `relay.toml`, and everything given to the daemon's user.
+    pub fn settle(&self, smarthost: &str, changes: &[(&str, &str)]) {
+        fs::create_dir(self.tmp()).unwrap();
         let smarthost = format!("smarthost = \"{smarthost}\"");
         let base = [
             ("listen = [\"127.0.0.1:2525\"]", "listen = [\"127.0.0.1:0\"]"),
@@ -114,10 +134,14 @@ impl Install {
             ("#allow_swap = false", "allow_swap = true"),
         ];
         for (from, to) in base.iter().chain(changes) {
-            install.edit(from, to);
+            self.edit(from, to);
         }
-        install.hand_over();
-        install
+        self.hand_over();
+    }
+
+    /// The one that was made in this folder before.
+    pub fn found_in(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), own: None }
     }
 
     /// Gives everything to the daemon's user; again, after other files were put there.
@@ -129,17 +153,17 @@ impl Install {
 
     /// The folder of the installation.
     pub fn root(&self) -> PathBuf {
-        self.dir.path().join("relay")
+        self.dir.join("relay")
     }
 
     /// The daemon's own folder for temporary files.
     pub fn tmp(&self) -> PathBuf {
-        self.dir.path().join("tmp")
+        self.dir.join("tmp")
     }
 
     /// Everything that the daemon can have written to.
     pub fn whole(&self) -> &Path {
-        self.dir.path()
+        &self.dir
     }
 
     /// `relay.toml`.
@@ -156,7 +180,7 @@ impl Install {
 
     /// A file for a command line, readable for everybody.
     pub fn file(&self, name: &str, content: &[u8]) -> PathBuf {
-        let path = self.dir.path().join(name);
+        let path = self.dir.join(name);
         fs::write(&path, content).unwrap();
         path
     }

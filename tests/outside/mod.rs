@@ -16,6 +16,7 @@
 pub mod copy;
 pub mod daemon;
 pub mod gpg;
+pub mod image;
 pub mod install;
 pub mod mail;
 pub mod openpgp;

@@ -1,0 +1,128 @@
+//! The second promise against the power: what was acknowledged is on the disk when the power is cut the moment after.
+//! Each round cuts it right after a 250 or the success of a command, starts the daemon on what the disk then holds, and
+//! counts what was acknowledged and what is found. `outside/image.rs` says how a cut is made and why it is a true one.
+//!
+//! `VOUCHSAFE_POWERCUT_ROUNDS` sets how often (50 when not set), `VOUCHSAFE_TEST_BINARY` which program.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says aloud what it measures and skips"
+)]
+
+mod outside;
+
+#[path = "powercut/controls.rs"]
+mod controls;
+#[path = "powercut/keys.rs"]
+mod keys;
+#[path = "powercut/life.rs"]
+mod life;
+#[path = "powercut/people.rs"]
+mod people;
+#[path = "powercut/record.rs"]
+mod record;
+#[path = "powercut/verdict.rs"]
+mod verdict;
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use life::Life;
+use outside::image::{Shelf, in_own_namespace};
+use outside::install::use_binary;
+use people::{Engine, Stage};
+use verdict::Figures;
+
+/// The engines, and whether they keep what they acknowledged. Of one that does not, the figures are shown.
+const ENGINES: &[Engine] = &[Engine { name: "redb", keeps: true }];
+
+/// How often an engine is cut that does not keep its word: enough to see it.
+const ROUNDS_TO_SHOW: usize = 10;
+
+/// How many disks are cut at the same time.
+const LANES: usize = 2;
+
+/// The release binary where there is one: it does more within the same time.
+fn choose_binary() {
+    let built = Path::new(env!("CARGO_BIN_EXE_vouchsafe"));
+    let release = built.ancestors().nth(2).unwrap().join("release").join(built.file_name().unwrap());
+    if std::env::var_os("VOUCHSAFE_TEST_BINARY").is_none() && release.exists() {
+        use_binary(release);
+    }
+}
+
+fn rounds(engine: &Engine) -> usize {
+    let set = std::env::var("VOUCHSAFE_POWERCUT_ROUNDS").ok();
+    let set = set.map_or(50, |text| text.parse().expect("VOUCHSAFE_POWERCUT_ROUNDS is a number"));
+    if engine.keeps { set } else { ROUNDS_TO_SHOW }
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_power_cut() {
+    if !in_own_namespace("what_was_acknowledged_survives_a_power_cut") {
+        return;
+    }
+    choose_binary();
+    let shelf = Shelf::set_up();
+    let mut broken = Vec::new();
+    for engine in ENGINES {
+        let (start, rounds) = (Instant::now(), rounds(engine));
+        let stage = Stage::set_up(&shelf, engine);
+        let figures = cut_again_and_again(&shelf, &stage, rounds);
+        eprintln!("{}: {rounds} power cuts in {:.0?}: {figures}", engine.name, start.elapsed());
+        assert!(figures.acknowledged >= rounds, "the load is worth the name");
+        if engine.keeps {
+            broken.extend(figures.wrong);
+        }
+    }
+    assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+}
+
+fn cut_again_and_again(shelf: &Shelf, stage: &Stage, rounds: usize) -> Figures {
+    let (left, all) = (Mutex::new(rounds), Mutex::new(Figures::default()));
+    let take = || {
+        let mut left = left.lock().unwrap();
+        let cuts = (*left).min(life::CUTS);
+        *left -= cuts;
+        (cuts > 0).then_some(cuts)
+    };
+    let lane = || {
+        while let Some(cuts) = take() {
+            let figures = Life::lead(shelf, stage, cuts).judge(shelf, stage);
+            all.lock().unwrap().add(figures);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..LANES {
+            scope.spawn(lane);
+        }
+    });
+    all.into_inner().unwrap()
+}
+
+#[test]
+fn what_was_not_synced_is_lost_and_the_loss_is_found() {
+    if !in_own_namespace("what_was_not_synced_is_lost_and_the_loss_is_found") {
+        return;
+    }
+    choose_binary();
+    let shelf = Shelf::set_up();
+    controls::files(&shelf);
+    controls::daemon_whose_syncs_do_nothing(&shelf);
+}
+
+#[test]
+fn a_new_installation_and_its_keys_survive_a_power_cut() {
+    if !in_own_namespace("a_new_installation_and_its_keys_survive_a_power_cut") {
+        return;
+    }
+    choose_binary();
+    let shelf = Shelf::set_up();
+    keys::first_day(&shelf);
+    keys::imports(&shelf);
+}
