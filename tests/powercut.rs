@@ -33,7 +33,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use life::Life;
-use outside::image::{Shelf, in_own_namespace};
+use outside::image::{Kind, Shelf, in_own_namespace};
 use outside::install::use_binary;
 use people::{Engine, Stage};
 use verdict::Figures;
@@ -44,8 +44,8 @@ const ENGINES: &[Engine] = &[Engine { name: "redb", keeps: true }];
 /// How often an engine is cut that does not keep its word: enough to see it.
 const ROUNDS_TO_SHOW: usize = 10;
 
-/// How many disks are cut at the same time.
-const LANES: usize = 2;
+/// The disks that are cut, all at the same time.
+const DISKS: [Kind; 2] = [Kind::Journal, Kind::NoJournal];
 
 /// The release binary where there is one: it does more within the same time.
 fn choose_binary() {
@@ -69,40 +69,35 @@ fn what_was_acknowledged_survives_a_power_cut() {
     }
     choose_binary();
     let shelf = Shelf::set_up();
-    let mut broken = Vec::new();
-    for engine in ENGINES {
-        let (start, rounds) = (Instant::now(), rounds(engine));
-        let stage = Stage::set_up(&shelf, engine);
-        let figures = cut_again_and_again(&shelf, &stage, rounds);
-        eprintln!("{}: {rounds} power cuts in {:.0?}: {figures}", engine.name, start.elapsed());
-        assert!(figures.acknowledged >= rounds, "the load is worth the name");
-        if engine.keeps {
-            broken.extend(figures.wrong);
+    let broken = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for kind in DISKS {
+            let (shelf, broken) = (&shelf, &broken);
+            scope.spawn(move || {
+                ENGINES.iter().for_each(|engine| cut_again_and_again(shelf, engine, kind, broken))
+            });
         }
-    }
+    });
+    let broken = broken.into_inner().unwrap();
     assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
 }
 
-fn cut_again_and_again(shelf: &Shelf, stage: &Stage, rounds: usize) -> Figures {
-    let (left, all) = (Mutex::new(rounds), Mutex::new(Figures::default()));
-    let take = || {
-        let mut left = left.lock().unwrap();
-        let cuts = (*left).min(life::CUTS);
-        *left -= cuts;
-        (cuts > 0).then_some(cuts)
-    };
-    let lane = || {
-        while let Some(cuts) = take() {
-            let figures = Life::lead(shelf, stage, cuts).judge(shelf, stage);
-            all.lock().unwrap().add(figures);
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..LANES {
-            scope.spawn(lane);
-        }
-    });
-    all.into_inner().unwrap()
+fn cut_again_and_again(shelf: &Shelf, engine: &Engine, kind: Kind, broken: &Mutex<Vec<String>>) {
+    let (start, rounds) = (Instant::now(), rounds(engine).div_ceil(DISKS.len()));
+    let stage = Stage::set_up(shelf, engine, kind);
+    let mut figures = Figures::default();
+    let mut left = rounds;
+    while left > 0 {
+        let cuts = left.min(life::CUTS);
+        left -= cuts;
+        figures.add(Life::lead(shelf, &stage, cuts).judge(shelf, &stage));
+    }
+    let took = start.elapsed();
+    eprintln!("{} on ext4, {kind:?}: {rounds} power cuts in {took:.0?}: {figures}", engine.name);
+    assert!(figures.acknowledged >= rounds, "the load is worth the name");
+    if engine.keeps {
+        broken.lock().unwrap().extend(figures.wrong);
+    }
 }
 
 #[test]
@@ -112,7 +107,7 @@ fn what_was_not_synced_is_lost_and_the_loss_is_found() {
     }
     choose_binary();
     let shelf = Shelf::set_up();
-    controls::files(&shelf);
+    DISKS.iter().for_each(|kind| controls::files(&shelf, *kind));
     controls::daemon_whose_syncs_do_nothing(&shelf);
 }
 
@@ -123,6 +118,13 @@ fn a_new_installation_and_its_keys_survive_a_power_cut() {
     }
     choose_binary();
     let shelf = Shelf::set_up();
-    keys::first_day(&shelf);
-    keys::imports(&shelf);
+    std::thread::scope(|scope| {
+        for kind in DISKS {
+            let shelf = &shelf;
+            scope.spawn(move || {
+                keys::first_day(shelf, kind);
+                keys::imports(shelf, kind);
+            });
+        }
+    });
 }

@@ -10,6 +10,9 @@
 //!   write out another's content. `noatime`: reading changes nothing. The kernel's own flusher looks at what is older than
 //!   30 s ([`FLUSHED_AFTER`]): a disk under test is cut before that.
 //! - **What belongs to a sync is there.** ext4 has its barriers, and the loop device passes them on.
+//! - **One sync does not do another's work.** A journal is written as a whole, so that any sync may carry a rename along
+//!   whose folder was never synced. So there are disks without a journal as well: there a sync writes its own file and
+//!   nothing more, and `e2fsck` makes the rest fit.
 //!
 //! All of it lies in memory and in mount and process namespaces of its own: nothing of the machine changes, and it is gone
 //! with the process however that ends.
@@ -30,7 +33,32 @@ pub const FLUSHED_AFTER: Duration = Duration::from_secs(30);
 
 /// Set where the namespaces are this test's own.
 const INSIDE: &str = "VOUCHSAFE_TEST_OWN_NAMESPACE";
-const STRICT: &str = "loop,noatime,data=writeback,noauto_da_alloc,commit=3600";
+
+/// What the file system on a disk is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// ext4 as it is made.
+    Journal,
+    /// Without a journal.
+    NoJournal,
+}
+
+impl Kind {
+    /// Mounted so that nothing is written that was not asked for.
+    fn strict(self) -> &'static str {
+        match self {
+            Self::Journal => "loop,noatime,noauto_da_alloc,data=writeback,commit=3600",
+            Self::NoJournal => "loop,noatime,noauto_da_alloc",
+        }
+    }
+
+    fn made_with(self) -> &'static [&'static str] {
+        match self {
+            Self::Journal => &["-E", "lazy_itable_init=0,lazy_journal_init=0", "-J", "size=4"],
+            Self::NoJournal => &["-E", "lazy_itable_init=0", "-O", "^has_journal"],
+        }
+    }
+}
 
 /// Runs the test of this name again, alone in namespaces of its own. True there; false where that has been done, or
 /// cannot be and was skipped aloud.
@@ -46,7 +74,7 @@ pub fn in_own_namespace(test: &str) -> bool {
         eprintln!("SKIPPED: only root can mount a file system");
         return false;
     }
-    for tool in ["mkfs.ext4", "mkfs.xfs", "mount", "strace", "setpriv", "unshare"] {
+    for tool in ["mkfs.ext4", "e2fsck", "mkfs.xfs", "mount", "strace", "setpriv", "unshare"] {
         if Command::new(tool).arg("-V").output().is_err() {
             skip(tool);
             return false;
@@ -102,27 +130,33 @@ impl Shelf {
     }
 
     /// A disk with an empty file system.
-    pub fn blank(&self) -> Image {
+    pub fn blank(&self, kind: Kind) -> Image {
         let (path, file) = self.new_file();
         file.set_len(96 << 20).unwrap();
-        let options = ["-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", "-J", "size=4"];
-        run("mkfs.ext4", &options, &[&path]);
-        Image { path, file }
+        run("mkfs.ext4", &[&["-q", "-F"], kind.made_with()].concat(), &[&path]);
+        Image { path, file, kind }
     }
 
     /// A place for a copy, so that the copy itself takes no longer than it must.
-    pub fn room(&self) -> Image {
+    pub fn room(&self, kind: Kind) -> Image {
         let (path, file) = self.new_file();
-        Image { path, file }
+        Image { path, file, kind }
     }
 
     /// The disk, in use, with nothing written to it that was not asked for.
     pub fn mount(&self, image: Image) -> Mounted {
-        self.mount_with(image, STRICT)
+        let options = image.kind.strict();
+        self.mount_with(image, options)
     }
 
-    /// The disk after the power is back, as a machine mounts it: the journal is carried out.
+    /// The disk after the power is back, as a machine mounts it: the journal is carried out, or the disk checked.
     pub fn mount_again(&self, image: Image) -> Mounted {
+        if image.kind == Kind::NoJournal {
+            let checked = Command::new("e2fsck").args(["-f", "-y"]).arg(&image.path).output().unwrap();
+            // 1: errors were corrected.
+            let said = String::from_utf8_lossy(&checked.stdout);
+            assert!(matches!(checked.status.code(), Some(0 | 1)), "e2fsck: {said}");
+        }
         self.mount_with(image, "loop,noatime")
     }
 
@@ -146,12 +180,13 @@ impl Drop for Shelf {
 pub struct Image {
     path: PathBuf,
     file: File,
+    kind: Kind,
 }
 
 impl Image {
     /// Another disk with the same content.
     pub fn twin(&self, shelf: &Shelf) -> Self {
-        let twin = shelf.room();
+        let twin = shelf.room(self.kind);
         twin.become_copy_of(&self.file);
         twin
     }
@@ -180,6 +215,11 @@ impl Mounted {
         &self.place
     }
 
+    /// What the file system on it is like.
+    pub fn kind(&self) -> Kind {
+        self.image.as_ref().unwrap().kind
+    }
+
     /// The file below it, for [`Image::become_copy_of`].
     pub fn disk(&self) -> File {
         self.image.as_ref().unwrap().file.try_clone().unwrap()
@@ -187,7 +227,7 @@ impl Mounted {
 
     /// The disk after a power cut at this moment.
     pub fn cut(&self, shelf: &Shelf) -> Image {
-        let copy = shelf.room();
+        let copy = shelf.room(self.kind());
         copy.become_copy_of(&self.disk());
         copy
     }

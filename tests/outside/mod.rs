@@ -24,6 +24,7 @@ pub mod postfix;
 pub mod scene;
 pub mod sink;
 pub mod smtp;
+pub mod strace;
 
 use std::time::{Duration, Instant};
 

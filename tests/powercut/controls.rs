@@ -1,18 +1,18 @@
 //! The test of the test: what was not synced is not on the disk after a cut, and the verdict sees that it is lost.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use crate::life::{CUTS, Life};
 use crate::outside::daemon::Daemon;
-use crate::outside::image::Shelf;
+use crate::outside::image::{Kind, Shelf};
+use crate::outside::strace::Strace;
 use crate::people::{Engine, Stage};
 
 /// A file in each way that a program may write one, and what a cut right afterwards leaves of it.
-pub(crate) fn files(shelf: &Shelf) {
-    let disk = shelf.mount(shelf.blank());
+pub(crate) fn files(shelf: &Shelf, kind: Kind) {
+    let disk = shelf.mount(shelf.blank(kind));
     let (there, root) = (disk.place().join("there"), disk.place());
     fs::write(&there, "before").unwrap();
     rustix::fs::syncfs(File::open(root).unwrap()).unwrap();
@@ -54,8 +54,8 @@ fn names(dir: &Path) -> Vec<String> {
 
 /// The same daemon, the same load, the same verdict; only that its syncs do nothing. It must be found out.
 pub(crate) fn daemon_whose_syncs_do_nothing(shelf: &Shelf) {
-    let stage = Stage::set_up(shelf, &Engine { name: "redb", keeps: false });
-    let figures = Life::lead_with(shelf, &stage, CUTS, Lie::to).judge(shelf, &stage);
+    let stage = Stage::set_up(shelf, &Engine { name: "redb", keeps: false }, Kind::Journal);
+    let figures = Life::lead_with(shelf, &stage, CUTS, lie).judge(shelf, &stage);
     eprintln!("redb, with fsync and fdatasync doing nothing: {CUTS} power cuts: {figures}");
     assert!(
         figures.found < figures.acknowledged,
@@ -64,28 +64,8 @@ pub(crate) fn daemon_whose_syncs_do_nothing(shelf: &Shelf) {
 }
 
 /// Makes a daemon's fsync and fdatasync return 0 at once.
-struct Lie(Child);
-
-impl Lie {
-    fn to(daemon: &Daemon) -> Self {
-        let mut strace = Command::new("strace")
-            .args(["-f", "-p", &daemon.pid().to_string(), "-o", "/dev/null"])
-            .args(["-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:retval=0"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let mut said = BufReader::new(strace.stderr.take().unwrap());
-        said.read_line(&mut line).unwrap();
-        assert!(line.contains("attached"), "{line}");
-        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-        Self(strace)
-    }
-}
-
-impl Drop for Lie {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn lie(daemon: &Daemon) -> Strace {
+    let syncs = "fsync,fdatasync";
+    let (seen, changed) = (format!("trace={syncs}"), format!("inject={syncs}:retval=0"));
+    Strace::attach(daemon, &["-o", "/dev/null", "-e", &seen, "-e", &changed])
 }

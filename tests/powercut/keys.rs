@@ -7,7 +7,7 @@ use sequoia_openpgp::serialize::SerializeInto;
 
 use crate::life::below;
 use crate::outside::daemon::Daemon;
-use crate::outside::image::Shelf;
+use crate::outside::image::{Kind, Shelf};
 use crate::outside::install::{ANNOUNCE, Install, SECURITY};
 use crate::outside::mail::{clear, entity, pgp_mime};
 use crate::outside::openpgp::{armored, cert, person, sign_encrypt};
@@ -16,12 +16,12 @@ use crate::outside::smtp::Client;
 use crate::people::{Engine, Stage, send_to};
 
 /// How often a key is imported.
-const IMPORTS: usize = 6;
+const IMPORTS: usize = 4;
 
 /// The power is cut when `init` has said that it is done, and again after the very first mail.
-pub(crate) fn first_day(shelf: &Shelf) {
+pub(crate) fn first_day(shelf: &Shelf, kind: Kind) {
     let sink = Sink::start();
-    let disk = shelf.mount(shelf.blank());
+    let disk = shelf.mount(shelf.blank(kind));
     let install = Install::bare_in(disk.place());
     let after_init = shelf.mount_again(disk.cut(shelf));
     let made = Install::found_in(after_init.place());
@@ -52,17 +52,17 @@ pub(crate) fn first_day(shelf: &Shelf) {
     install.team("ada@team.example", &armored(&ada));
     sink.wait_for("ada@team.example", 1);
     daemon.stop();
-    eprintln!("the first mail of a new installation was acknowledged and is found");
+    eprintln!("{kind:?}: the first mail of a new installation was acknowledged and is found");
 }
 
 /// The power is cut while a list gets another key, and when it has been told that it has it.
-pub(crate) fn imports(shelf: &Shelf) {
-    let stage = Stage::set_up(shelf, &Engine { name: "redb", keeps: true });
+pub(crate) fn imports(shelf: &Shelf, kind: Kind) {
+    let stage = Stage::set_up(shelf, &Engine { name: "redb", keeps: true }, kind);
     for _ in 0..IMPORTS {
         import(shelf, &stage);
     }
     eprintln!(
-        "{IMPORTS} imported keys, the power cut during each and after it: each list has the key that it was said to have"
+        "{kind:?}: {IMPORTS} keys imported, the power cut during each and after it: the list has the key it should"
     );
 }
 

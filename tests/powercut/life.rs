@@ -92,7 +92,7 @@ fn cut(shelf: &Shelf, disk: &Mounted, record: &Record, cuts: usize) -> Vec<Cut> 
         // The first after the very first acknowledgement: a new spool key is just in use.
         let passing = if n == 0 { 0 } else { below(12) };
         let after = if n % 4 == 3 { After::Command } else { After::Mail };
-        record.cut_after(after, passing, disk.disk(), shelf.room(), done);
+        record.cut_after(after, passing, disk.disk(), shelf.room(disk.kind()), done);
         cut.recv_timeout(PATIENCE).expect("something is acknowledged")
     };
     (0..cuts).map(one).collect()

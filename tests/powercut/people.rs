@@ -3,7 +3,7 @@
 use sequoia_openpgp::Cert;
 
 use crate::outside::daemon::Daemon;
-use crate::outside::image::{Image, Shelf};
+use crate::outside::image::{Image, Kind, Shelf};
 use crate::outside::install::Install;
 use crate::outside::openpgp::{armored, cert, person};
 use crate::outside::sink::Sink;
@@ -39,8 +39,8 @@ const CHANGES: [(&str, &str); 3] = [
 ];
 
 impl Stage {
-    pub(crate) fn set_up(shelf: &Shelf, engine: &Engine) -> Self {
-        let disk = shelf.mount(shelf.blank());
+    pub(crate) fn set_up(shelf: &Shelf, engine: &Engine, kind: Kind) -> Self {
+        let disk = shelf.mount(shelf.blank(kind));
         let kind = format!("kind = \"{}\"", engine.name);
         let changes = [&CHANGES[..], &[("kind = \"redb\"", &kind)]].concat();
         let install = Install::made_in(disk.place(), NOWHERE, &changes);
