@@ -1,15 +1,17 @@
 //! Disks that lose their power: ext4 in a file, mounted for this process alone, and copied as it is at one moment.
 //!
 //! What a program has written but not synced is in the page cache of the mounted file system and not in the file below
-//! it. So a copy of the file is the disk as a power cut leaves it. What makes that true, and the test strict:
+//! it. So a copy of what lies below is the disk as a power cut leaves it. What makes that true, and the test strict:
 //!
-//! - **One moment.** The files lie on XFS, where a copy is a reflink: the kernel holds back every write to the file while
-//!   it makes one. A plain copy takes its time, and would be a disk that never was.
+//! - **A disk has a cache, and loses it.** The file of the disk lies on a file system of its own, the drive, whose page
+//!   cache stands for the cache of a disk: what was handed over without a flush is there and no further. It is the drive's
+//!   file that is copied. ext4 flushes at the end of each sync, and the loop device passes that on as a sync of the file.
+//! - **One moment.** The drives' files lie on XFS, where a copy is a reflink: the kernel holds back every write to the file
+//!   while it makes one. A plain copy takes its time, and would be a disk that never was.
 //! - **Nothing reaches the disk but what was synced.** `commit=3600`: the journal is not written out by its own timer.
 //!   `noauto_da_alloc`: a rename over another file does not write that file out. `data=writeback`: one file's sync does not
 //!   write out another's content. `noatime`: reading changes nothing. The kernel's own flusher looks at what is older than
 //!   30 s ([`FLUSHED_AFTER`]): a disk under test is cut before that.
-//! - **What belongs to a sync is there.** ext4 has its barriers, and the loop device passes them on.
 //! - **One sync does not do another's work.** A journal is written as a whole, so that any sync may carry a rename along
 //!   whose folder was never synced. So there are disks without a journal as well: there a sync writes its own file and
 //!   nothing more, and `e2fsck` makes the rest fit.
@@ -34,6 +36,10 @@ pub const FLUSHED_AFTER: Duration = Duration::from_secs(30);
 /// Set where the namespaces are this test's own.
 const INSIDE: &str = "VOUCHSAFE_TEST_OWN_NAMESPACE";
 
+/// How large a disk is, in bytes, and the name of its file on the drive.
+const SIZE: u64 = 64 << 20;
+const DISK: &str = "disk";
+
 /// What the file system on a disk is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -54,8 +60,8 @@ impl Kind {
 
     fn made_with(self) -> &'static [&'static str] {
         match self {
-            Self::Journal => &["-E", "lazy_itable_init=0,lazy_journal_init=0", "-J", "size=4"],
-            Self::NoJournal => &["-E", "lazy_itable_init=0", "-O", "^has_journal"],
+            Self::Journal => &["-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0", "-J", "size=4"],
+            Self::NoJournal => &["-E", "nodiscard,lazy_itable_init=0", "-O", "^has_journal"],
         }
     }
 }
@@ -132,8 +138,14 @@ impl Shelf {
     /// A disk with an empty file system.
     pub fn blank(&self, kind: Kind) -> Image {
         let (path, file) = self.new_file();
-        file.set_len(96 << 20).unwrap();
-        run("mkfs.ext4", &[&["-q", "-F"], kind.made_with()].concat(), &[&path]);
+        file.set_len(SIZE + (16 << 20)).unwrap();
+        run("mkfs.ext4", &[&["-q", "-F", "-b", "4096"], Kind::NoJournal.made_with()].concat(), &[&path]);
+        let drive = self.mount_at(&path, "loop,noatime");
+        // Written in full: from here on only content changes on the drive, and never where it lies.
+        let disk = drive.join(DISK);
+        std::fs::write(&disk, vec![0; usize::try_from(SIZE).unwrap()]).unwrap();
+        run("mkfs.ext4", &[&["-q", "-F"], kind.made_with()].concat(), &[&disk]);
+        assert!(umount(&drive), "a new drive is not in use");
         Image { path, file, kind }
     }
 
@@ -151,21 +163,34 @@ impl Shelf {
 
     /// The disk after the power is back, as a machine mounts it: the journal is carried out, or the disk checked.
     pub fn mount_again(&self, image: Image) -> Mounted {
-        if image.kind == Kind::NoJournal {
-            let checked = Command::new("e2fsck").args(["-f", "-y"]).arg(&image.path).output().unwrap();
-            // 1: errors were corrected.
-            let said = String::from_utf8_lossy(&checked.stdout);
-            assert!(matches!(checked.status.code(), Some(0 | 1)), "e2fsck: {said}");
-        }
         self.mount_with(image, "loop,noatime")
     }
 
     fn mount_with(&self, image: Image, options: &str) -> Mounted {
+        check(&image.path);
+        let drive = self.mount_at(&image.path, "loop,noatime");
+        let disk = drive.join(DISK);
+        if image.kind == Kind::NoJournal {
+            check(&disk);
+        }
+        let place = self.mount_at(&disk, options);
+        Mounted { image: Some(image), place, drive }
+    }
+
+    fn mount_at(&self, file: &Path, options: &str) -> PathBuf {
         let place = self.dir.path().join(random(6));
         std::fs::create_dir(&place).unwrap();
-        run("mount", &["-t", "ext4", "-o", options], &[&image.path, &place]);
-        Mounted { image: Some(image), place }
+        run("mount", &["-t", "ext4", "-o", options], &[file, &place]);
+        place
     }
+}
+
+/// Makes a file system fit that was cut off; nothing is done to a clean one.
+fn check(file: &Path) {
+    let checked = Command::new("e2fsck").args(["-f", "-y"]).arg(file).output().unwrap();
+    // 1: errors were corrected.
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(matches!(checked.status.code(), Some(0 | 1)), "e2fsck: {said}");
 }
 
 impl Drop for Shelf {
@@ -207,6 +232,7 @@ impl Drop for Image {
 pub struct Mounted {
     image: Option<Image>,
     place: PathBuf,
+    drive: PathBuf,
 }
 
 impl Mounted {
@@ -234,7 +260,7 @@ impl Mounted {
 
     /// Takes it out of use, everything written.
     pub fn unmount(mut self) -> Image {
-        assert!(umount(&self.place), "{} is still in use", self.place.display());
+        assert!(umount(&self.place) && umount(&self.drive), "{} is still in use", self.place.display());
         self.image.take().unwrap()
     }
 }
@@ -242,7 +268,7 @@ impl Mounted {
 impl Drop for Mounted {
     fn drop(&mut self) {
         if self.image.is_some() {
-            let _ = umount(&self.place);
+            let _ = umount(&self.place) && umount(&self.drive);
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn files(shelf: &Shelf, kind: Kind) {
     let cut = shelf.mount_again(disk.cut(shelf));
     let names = names(cut.place());
     eprintln!(
-        "written and not synced, or renamed and its folder not synced; after the cut there is: {names:?}"
+        "{kind:?}: written and not synced, or renamed and its folder not synced; after the cut there is: {names:?}"
     );
     assert!(!names.contains(&"name-not-synced".to_owned()), "{names:?}");
     let after = |name: &str| fs::read_to_string(cut.place().join(name)).unwrap_or_default();
