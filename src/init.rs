@@ -154,12 +154,13 @@ enum Step {
 }
 
 impl Undo {
-    /// Makes a folder and those above it that are missing.
+    /// Makes a folder and those above it that are missing, each durable in the one that it lies in.
     fn folder(&mut self, path: &Path) -> Result<(), InitError> {
         let missing: Vec<&Path> = path.ancestors().take_while(|p| p.symlink_metadata().is_err()).collect();
         for folder in missing.into_iter().rev() {
             fs::create_dir(folder).map_err(io("create", folder))?;
             self.0.push(Step::Folder(folder.to_owned()));
+            folder.parent().map_or(Ok(()), sync)?;
         }
         Ok(())
     }

@@ -25,15 +25,15 @@ mod trace;
 use std::net::SocketAddr;
 
 use outside::daemon::Daemon;
-use outside::install::{Install, SECURITY};
+use outside::install::{Install, SECURITY, binary};
 use outside::mail::clear;
 use outside::openpgp::{armored, person};
 use outside::random;
 use outside::sink::Sink;
 use outside::smtp::Client;
 use outside::strace::Strace;
-use rules::judge;
-use trace::parse;
+use rules::{forgotten, judge};
+use trace::{Call, parse};
 
 /// The clients that send at the same time, and the mails of each.
 const CLIENTS: usize = 4;
@@ -74,6 +74,21 @@ fn each_250_comes_after_the_syncs_of_file_folder_and_index() {
     assert!(found.wrong.is_empty(), "\n{}\n", found.wrong.join("\n"));
     assert_eq!(found.acknowledged, CLIENTS * MAILS + 2, "each 250 was seen");
     assert!(found.bodies > CLIENTS * MAILS + 1, "bodies that go out were seen as well");
+}
+
+#[test]
+fn each_folder_that_init_makes_is_synced_into_the_one_above() {
+    if !Strace::is_possible() {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let deep = place.path().join("new/folders/relay");
+    let mut init = std::process::Command::new(binary());
+    init.args(["init", "--domain", "lists.example", "--preset", "kubeedge", "--dir"]).arg(&deep);
+    let trace = Strace::of(&mut init, &["-ttt", "-yy", "-xx", "-e", &format!("{CALLS},mkdir")]);
+    let events = parse(&trace);
+    assert!(events.iter().any(|event| event.call == Call::Made(deep.join("keys"))), "the trace is of init");
+    assert_eq!(forgotten(&events), Vec::<std::path::PathBuf>::new());
 }
 
 fn send(smtp: SocketAddr, n: usize) {

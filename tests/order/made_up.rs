@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
 
-use crate::rules::judge;
+use crate::rules::{forgotten, judge};
 use crate::trace::{Call, Event, parse};
 
 const MAIL: [u8; 16] = [1; 16];
@@ -113,6 +113,16 @@ fn a_sync_counts_from_its_end_and_not_before() {
     };
     assert!(judge(&events(105), data()).wrong.is_empty());
     assert!(!judge(&events(112), data()).wrong.is_empty(), "250 while the sync was under way");
+}
+
+#[test]
+fn a_folder_that_is_not_synced_into_the_one_above_is_found() {
+    let (above, dir) = (PathBuf::from("/above"), PathBuf::from("/above/dir"));
+    let event = |(at, call)| Event { start: at, end: at, call };
+    let events = |calls: [Call; 2]| calls.into_iter().enumerate().map(event).collect::<Vec<_>>();
+    let (made, synced) = (Call::Made(dir.clone()), Call::Synced(above));
+    assert_eq!(forgotten(&events([made.clone(), synced.clone()])), Vec::<PathBuf>::new());
+    assert_eq!(forgotten(&events([synced, made])), [dir]);
 }
 
 #[test]

@@ -65,6 +65,20 @@ pub(crate) fn judge(events: &[Event], data: &Path) -> Found {
     found
 }
 
+/// The folders that were made and whose parents were not synced afterwards: a power cut takes them with all that is in
+/// them.
+pub(crate) fn forgotten(events: &[Event]) -> Vec<PathBuf> {
+    let synced_after = |dir: &Path, moment: usize| {
+        let of_it = |event: &&Event| matches!(&event.call, Call::Synced(synced) if synced == dir);
+        events.iter().filter(of_it).any(|sync| sync.start > moment)
+    };
+    let made = events.iter().filter_map(|event| match &event.call {
+        Call::Made(dir) if !synced_after(dir.parent().unwrap(), event.end) => Some(dir.clone()),
+        _ => None,
+    });
+    made.collect()
+}
+
 type Bodies<'t> = BTreeMap<PathBuf, (Option<&'t Event>, usize)>;
 
 struct Trace<'t> {

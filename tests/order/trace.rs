@@ -26,6 +26,8 @@ pub(crate) enum Call {
     Synced(PathBuf),
     /// From, to.
     Renamed(PathBuf, PathBuf),
+    /// A folder was made.
+    Made(PathBuf),
 }
 
 /// All events, in the order in which they began.
@@ -62,6 +64,9 @@ fn call(line: &str) -> Option<Call> {
     if name.starts_with("rename") {
         let mut paths = strings(arguments).into_iter().map(|path| path_of(&path));
         return Some(Call::Renamed(paths.next()?, paths.next()?));
+    }
+    if name == "mkdir" {
+        return Some(Call::Made(path_of(strings(arguments).first()?)));
     }
     let (target, rest) = descriptor(arguments)?;
     let content = || strings(rest).concat();

@@ -40,6 +40,20 @@ impl Strace {
         Self(strace)
     }
 
+    /// Runs a program to its end; returns what was written down.
+    pub fn of(program: &mut Command, options: &[&str]) -> String {
+        let out = tempfile::NamedTempFile::new().unwrap();
+        let mut strace = Command::new("strace");
+        strace
+            .args(["-f", "-o"])
+            .arg(out.path())
+            .args(options)
+            .arg(program.get_program())
+            .args(program.get_args());
+        assert!(strace.output().unwrap().status.success(), "{program:?} under strace");
+        std::fs::read_to_string(out.path()).unwrap()
+    }
+
     /// Waits until it has written down everything of a daemon that has ended.
     pub fn end(mut self) {
         self.0.wait().unwrap();
