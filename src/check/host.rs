@@ -13,7 +13,6 @@ use crate::config::Config;
 use crate::egress;
 use crate::group::Group;
 use crate::ingress::tls_config;
-use crate::store::Kind;
 use crate::swap;
 
 pub(super) fn host(config: &Config, report: &mut Report) {
@@ -64,9 +63,9 @@ fn memory(config: &Config, report: &mut Report) {
 }
 
 fn data(config: &Config, report: &mut Report) {
-    // Every engine there is survives a power cut; one that does not must be told of here.
-    match config.store.kind {
-        Kind::Redb => {}
+    if let Some(what) = config.store.kind.shortcoming() {
+        let remedy = "set kind = \"redb\" with an empty path, unless the machine cannot lose its power";
+        report.warn(config.source.place(&["store", "kind"]), what, remedy);
     }
     let path = &config.store.path;
     match fs::metadata(path) {

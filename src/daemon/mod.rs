@@ -120,6 +120,9 @@ impl Rooms {
         let with_keys: Vec<ListName> =
             config.lists.iter().filter(|l| l.kind.takes_mail()).map(|l| l.name.clone()).collect();
         let keys = Arc::new(Keychain::open(KeyDir::new(&config.keys.path), passphrase, &with_keys)?);
+        if let Some(shortcoming) = config.store.kind.shortcoming() {
+            tracing::warn!(kind = %config.store.kind, "{shortcoming}");
+        }
         let store = crate::store::open(&config.store)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let journal = Journal::new(Arc::clone(&store));

@@ -203,6 +203,19 @@ pub enum StoreError {
     /// Another process has it open.
     #[error("the store is already open in another process; stop the other daemon first")]
     Locked,
+    /// It was written by another engine.
+    #[error(
+        "the store in {dir} was written by {found}, and [store] kind is \"{asked}\"; set kind = \"{found}\" again, or \
+         set path to an empty directory: what is stored is not converted"
+    )]
+    OtherEngine {
+        /// The store's directory.
+        dir: String,
+        /// The engine that wrote it.
+        found: &'static str,
+        /// The engine that the settings name.
+        asked: &'static str,
+    },
     /// It was written by a later release.
     #[error("the store has format {found}, this release knows up to {known}; use the newer release")]
     TooNew {

@@ -178,6 +178,14 @@ impl Disk {
         }
     }
 
+    /// Removes a directory and all that is in it; one that is not there is no error.
+    pub(super) fn remove_tree(&self, dir: &Path) -> io::Result<()> {
+        match self.step(Step::Remove, || fs::remove_dir_all(dir)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        }
+    }
+
     pub(super) fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
         self.step(Step::List, || fs::read_dir(dir)?.map(|found| Ok(found?.path())).collect())
     }

@@ -1,10 +1,13 @@
 //! Where everything durable lives, behind one contract.
 
 mod bodies;
+mod change;
 pub mod contract;
 pub mod disk;
+mod folder;
 pub mod redb;
 mod rows;
+pub mod sled;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,7 +17,9 @@ use serde::Deserialize;
 
 use self::contract::{Store, StoreError};
 use self::disk::Disk;
+use self::folder::{REDB, SLED};
 use self::redb::Redb;
+use self::sled::Sled;
 
 /// `[store]`: which engine, and where it keeps its files.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -33,12 +38,29 @@ pub enum Kind {
     /// The embedded engine that survives a power cut.
     #[default]
     Redb,
+    /// The embedded engine that survives the death of the daemon, and can lose what it acknowledged in a power cut.
+    Sled,
+}
+
+impl Kind {
+    /// What the engine cannot do, for whoever chose it; none of one that keeps every promise.
+    #[must_use]
+    pub const fn shortcoming(self) -> Option<&'static str> {
+        match self {
+            Self::Redb => None,
+            Self::Sled => Some(
+                "the engine sled can lose accepted mail when the power is cut, since it does not sync its files, and it \
+                 gives no disk space back",
+            ),
+        }
+    }
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Redb => "redb",
+            Self::Redb => REDB.kind,
+            Self::Sled => SLED.kind,
         })
     }
 }
@@ -52,13 +74,14 @@ impl Default for Settings {
 /// Opens the store that the settings name; a directory that is not there yet is made.
 ///
 /// # Errors
-/// `Locked` when another process has it open, `TooNew` when a later release wrote it, `Damaged` when it is not what was
+/// `Locked` when another process has it open, `OtherEngine` when another engine wrote it, `TooNew` when a later release wrote it, `Damaged` when it is not what was
 /// written, `Io` when the medium fails.
 pub fn open(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
     let disk = Disk::default();
     disk.make_dir(&settings.path).map_err(|e| disk.explain("make the store's directory", &e))?;
     match settings.kind {
         Kind::Redb => Ok(Arc::new(Redb::open_on(&settings.path, disk)?)),
+        Kind::Sled => Ok(Arc::new(Sled::open_on(&settings.path, disk)?)),
     }
 }
 

@@ -1,31 +1,29 @@
 //! The embedded engine for one node: redb for the entries, files for the bodies.
 //!
 //! ```text
-//! lock        held while the store is open
 //! index.redb  tables: entries (space, key) -> row · due (space, due, key) · names (body) -> count · meta
-//! bodies/     see bodies.rs
 //! ```
+//!
+//! The rest of its directory is in `folder.rs`.
 
-mod change;
 mod medium;
+mod tables;
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use redb::{Database, ReadableDatabase, ReadableTable};
 
-use self::change::{Change, transact};
 use self::medium::{DUE, ENTRIES, NAMES, check_format, create_index, explain, open_index};
-use super::bodies::Bodies;
-use super::contract::{Batch, BodyId, Claim, Entry, MAX_VALUE, Space, Store, StoreError};
+use self::tables::{Opened, transact};
+use super::change::Change;
+use super::contract::{Batch, BodyId, Claim, Entry, Space, Store, StoreError};
 use super::disk::Disk;
-use super::rows::{Head, entry_key, parse_due_key};
+use super::folder::{Folder, REDB};
+use super::rows::{Head, Wanted, entry_key, parse_due_key};
 
-const INDEX: &str = "index.redb";
 /// An index below this size is not worth compacting.
 const SMALL: u64 = 4 << 20;
 
@@ -38,10 +36,9 @@ pub struct Redb {
     failed: Arc<AtomicBool>,
     /// Held from looking for a body to removing it, so that no commit names what another is about to remove.
     naming: Mutex<()>,
-    bodies: Bodies,
     disk: Disk,
-    dir: PathBuf,
-    _lock: File,
+    /// The last to go: it holds the lock.
+    folder: Folder,
 }
 
 impl Redb {
@@ -59,22 +56,22 @@ impl Redb {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_on(dir: &Path, disk: Disk) -> Result<Self, StoreError> {
-        let lock = disk.lock(&dir.join("lock"))?;
-        let bodies = Bodies::open(dir, disk.clone())?;
+        let (folder, new) = Folder::take(dir, &REDB, &disk)?;
         let failed = Arc::new(AtomicBool::new(false));
-        if !disk.exists(&dir.join(INDEX)).map_err(|e| disk.explain("look for its index", &e))? {
-            if bodies.any()? {
-                let why = format!("there are bodies in {} but no {INDEX}; restore it", dir.display());
-                return Err(StoreError::Damaged(why));
-            }
-            create_index(&dir.join(INDEX), &disk)?;
+        let path = dir.join(REDB.index);
+        if new {
+            create_index(&path, &disk)?;
         }
-        let index = open_index(&dir.join(INDEX), &disk, &failed)?;
+        let index = open_index(&path, &disk, &failed)?;
         let named =
             check_format(&index).and_then(|()| named(&index)).map_err(|e| explain(&disk, "open", e))?;
-        bodies.sweep(|id| named.contains(&id))?;
-        let (index, naming, dir) = (RwLock::new(Some(index)), Mutex::new(()), dir.to_owned());
-        Ok(Self { index, failed, naming, bodies, disk, dir, _lock: lock })
+        folder.bodies.sweep(|id| named.contains(&id))?;
+        let (index, naming) = (RwLock::new(Some(index)), Mutex::new(()));
+        Ok(Self { index, failed, naming, disk, folder })
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.dir.join(REDB.index)
     }
 
     /// Runs `act` on the index, which is first brought back if a step on it failed before.
@@ -101,7 +98,7 @@ impl Redb {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         if self.failed.swap(false, Ordering::AcqRel) {
             *index = None; // closes the file and gives up redb's lock; ours stays
-            let reopened = open_index(&self.dir.join(INDEX), &self.disk, &self.failed);
+            let reopened = open_index(&self.path(), &self.disk, &self.failed);
             *index = Some(reopened.inspect_err(|_| self.failed.store(true, Ordering::Release))?);
         }
         Ok(())
@@ -111,7 +108,7 @@ impl Redb {
     fn change<T>(
         &self,
         doing: &'static str,
-        act: impl FnOnce(&mut Change<'_>) -> Result<T, StoreError>,
+        act: impl FnOnce(&mut Change<Opened<'_>>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.on_index(doing, |index| transact(index, act))
     }
@@ -134,19 +131,12 @@ impl Store for Redb {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
-        let wanted = entry_key(space, prefix);
-        let after = after.filter(|after| *after >= prefix).map(|after| entry_key(space, after));
-        let from = after.as_deref().map_or(Included(wanted.as_slice()), Excluded);
+        let wanted = Wanted::new(space, prefix, after);
         self.on_index("read", |index| {
             let mut found = Vec::new();
-            for row in index.begin_read()?.open_table(ENTRIES)?.range::<&[u8]>((from, Unbounded))?.take(limit)
-            {
-                let (key, row) = row?;
-                let Some((_space, key)) =
-                    key.value().split_first().filter(|_| key.value().starts_with(&wanted))
-                else {
-                    break;
-                };
+            for row in index.begin_read()?.open_table(ENTRIES)?.range::<&[u8]>(wanted.range())?.take(limit) {
+                let (at, row) = row?;
+                let Some(key) = wanted.key(at.value()) else { break };
                 let (head, value) = Head::parse(row.value())?;
                 found.push(head.entry(key, value));
             }
@@ -172,46 +162,32 @@ impl Store for Redb {
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        if let Some(put) = batch.put.iter().find(|put| put.value.len() > MAX_VALUE) {
-            return Err(StoreError::TooLarge(put.value.len()));
-        }
         let _naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
-        let gone = self.change("commit", |change| {
-            batch.expect.iter().try_for_each(|expect| change.check(expect))?;
-            let gone = change.count_names(&batch.name, &batch.unname, &self.bodies)?;
-            batch.delete.iter().try_for_each(|(space, key)| change.delete(*space, key))?;
-            batch.put.iter().try_for_each(|put| change.put(put))?;
-            Ok(gone)
-        })?;
-        for id in gone {
-            // The batch is carried out whatever comes of this; the sweep of the next start repeats it.
-            if let Err(why) = self.bodies.remove(id) {
-                tracing::warn!(body = %id, %why, "a body that nobody needs stays until the next start");
-            }
-        }
+        let gone = self.change("commit", |change| change.carry_out(&batch, &self.folder.bodies))?;
+        self.folder.forget(gone);
         Ok(())
     }
 
     fn put_body(&self, id: BodyId, bytes: &[u8]) -> Result<(), StoreError> {
-        self.bodies.put(id, bytes)
+        self.folder.bodies.put(id, bytes)
     }
 
     fn read_body(&self, id: BodyId, offset: u64, max: usize) -> Result<Vec<u8>, StoreError> {
-        self.bodies.read(id, offset, max)
+        self.folder.bodies.read(id, offset, max)
     }
 
     fn body_len(&self, id: BodyId) -> Result<u64, StoreError> {
-        self.bodies.len(id)
+        self.folder.bodies.len(id)
     }
 
     fn free_share(&self) -> Result<f64, StoreError> {
-        Disk::free_share(&self.dir).map_err(|e| self.disk.explain("tell how much room is left", &e))
+        self.folder.free_share(&self.disk)
     }
 
     fn compact(&self) -> Result<(), StoreError> {
         let doing = "compact";
         self.disk.trusted()?;
-        let size = self.dir.join(INDEX).metadata().map_err(|e| self.disk.explain(doing, &e))?.len();
+        let size = self.path().metadata().map_err(|e| self.disk.explain(doing, &e))?.len();
         if size < SMALL {
             return Ok(());
         }
@@ -236,8 +212,12 @@ fn named(index: &Database) -> Result<BTreeSet<BodyId>, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::medium::{META, META_FORMAT};
     use super::*;
+
+    const INDEX: &str = REDB.index;
 
     fn set_format(dir: &Path, format: u64) {
         let index = Database::create(dir.join(INDEX)).unwrap();

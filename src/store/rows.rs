@@ -1,5 +1,7 @@
 //! How entries are laid out in an ordered table of bytes: the same for every embedded engine.
 
+use std::ops::Bound::{self, Excluded, Included, Unbounded};
+
 use super::contract::{Entry, Space, StoreError, Version};
 
 /// Before the value: version, whether due, due, attempts.
@@ -55,6 +57,36 @@ pub(super) fn entry_key(space: Space, key: &[u8]) -> Vec<u8> {
     at.push(space as u8);
     at.extend(key);
     at
+}
+
+/// Space and key of an [`entry_key`].
+pub(super) fn parse_entry_key(at: &[u8]) -> Option<(Space, &[u8])> {
+    let (space, key) = at.split_first()?;
+    Some((Space::ALL.into_iter().find(|known| *known as u8 == *space)?, key))
+}
+
+/// The entries that a scan asks for.
+pub(super) struct Wanted {
+    prefix: Vec<u8>,
+    after: Option<Vec<u8>>,
+}
+
+impl Wanted {
+    /// Those whose key starts with `prefix`, after the key `after`.
+    pub(super) fn new(space: Space, prefix: &[u8], after: Option<&[u8]>) -> Self {
+        let after = after.filter(|after| *after >= prefix).map(|after| entry_key(space, after));
+        Self { prefix: entry_key(space, prefix), after }
+    }
+
+    /// Where to begin; there is no end but the first [`entry_key`] that is none of them.
+    pub(super) fn range(&self) -> (Bound<&[u8]>, Bound<&[u8]>) {
+        (self.after.as_deref().map_or(Included(self.prefix.as_slice()), Excluded), Unbounded)
+    }
+
+    /// The key of an entry that stands at `at`; none when it is behind those wanted.
+    pub(super) fn key<'a>(&self, at: &'a [u8]) -> Option<&'a [u8]> {
+        at.split_first().filter(|_| at.starts_with(&self.prefix)).map(|(_space, key)| key)
+    }
 }
 
 /// Where an entry stands among those that can be claimed: by space, then by due time, then by key.

@@ -107,6 +107,24 @@ pub(crate) fn space_comes_back(open: Open) {
     assert_eq!(bench.get(Space::Meta, "k").unwrap().value, [1]);
 }
 
+/// The same where the engine keeps what its index took: that is printed.
+pub(crate) fn the_space_of_bodies_comes_back(open: Open) {
+    let bench = Bench::new(open);
+    for round in 1..=3 {
+        for n in 0..100_u8 {
+            bench.store().put_body(body(n), &vec![n; 1 << 20]).unwrap();
+            bench.commit(|b| _ = b.name(body(n)).put_due(Space::Queue, [n], vec![n; 2000], 0)).unwrap();
+        }
+        for n in 0..100_u8 {
+            bench.commit(|b| _ = b.unname(body(n)).delete(Space::Queue, [n])).unwrap();
+        }
+        bench.store().compact().unwrap();
+        let (bodies, all) = (size(&bench.dir.path().join("bodies")), size(bench.dir.path()));
+        assert_eq!(bodies, 0);
+        eprintln!("after round {round} the index keeps {} KiB for nothing", all / 1024);
+    }
+}
+
 fn size(dir: &Path) -> u64 {
     let files = std::fs::read_dir(dir).unwrap().map(|f| f.unwrap().path());
     files.map(|f| if f.is_dir() { size(&f) } else { f.metadata().unwrap().len() }).sum()

@@ -1,6 +1,7 @@
 //! Entries, versions, claims.
 
 use vouchsafe::store::contract::{Expect, Lease, MAX_VALUE, Space, StoreError, Version};
+use vouchsafe::store::disk::Disk;
 
 use super::{Bench, Open, body};
 
@@ -231,7 +232,7 @@ pub(crate) fn the_next_due_time_is_known(open: Open) {
 
 pub(crate) fn a_second_opener_is_refused(open: Open) {
     let mut bench = Bench::new(open);
-    assert!(matches!(open(bench.dir.path()), Err(StoreError::Locked)));
+    assert!(matches!(open(bench.dir.path(), Disk::default()), Err(StoreError::Locked)));
     bench.commit(|b| _ = b.put(Space::Meta, "k", vec![])).unwrap();
     bench.reopen();
     assert!(bench.get(Space::Meta, "k").is_some());
