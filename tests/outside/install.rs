@@ -62,6 +62,11 @@ fn reachable_copy(program: &Path) -> PathBuf {
     copy
 }
 
+/// The engine that installations use unless a test asks for another: `VOUCHSAFE_STORE`, or redb.
+pub fn store_kind() -> String {
+    std::env::var("VOUCHSAFE_STORE").unwrap_or_else(|_| "redb".to_owned())
+}
+
 /// What a command did.
 #[derive(Debug)]
 pub struct Ran {
@@ -99,6 +104,11 @@ impl Install {
 
     /// The same with changes to `relay.toml`: each text must occur in it once.
     pub fn edited(smarthost: &str, changes: &[(&str, &str)]) -> Self {
+        Self::on(&store_kind(), smarthost, changes)
+    }
+
+    /// The same on this engine (`redb`, `sled`).
+    pub fn on(kind: &str, smarthost: &str, changes: &[(&str, &str)]) -> Self {
         let dir = tempfile::Builder::new().prefix("vs").permissions(Permissions::from_mode(0o755)).tempdir();
         let dir = dir.unwrap();
         let made = Self::made_in(dir.path(), smarthost, changes);
@@ -128,7 +138,9 @@ impl Install {
     pub fn settle(&self, smarthost: &str, changes: &[(&str, &str)]) {
         fs::create_dir(self.tmp()).unwrap();
         let smarthost = format!("smarthost = \"{smarthost}\"");
+        let kind = format!("kind = \"{kind}\"");
         let base = [
+            ("kind = \"redb\"", kind.as_str()),
             ("listen = [\"127.0.0.1:2525\"]", "listen = [\"127.0.0.1:0\"]"),
             ("smarthost = \"127.0.0.1:25\"", &smarthost),
             ("#allow_swap = false", "allow_swap = true"),
@@ -149,6 +161,11 @@ impl Install {
         if is_root() {
             give_to_nobody(self.whole());
         }
+    }
+
+    /// Where the store is.
+    pub fn data(&self) -> PathBuf {
+        self.root().join("data")
     }
 
     /// The folder of the installation.

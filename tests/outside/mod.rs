@@ -21,6 +21,7 @@ pub mod install;
 pub mod mail;
 pub mod openpgp;
 pub mod postfix;
+pub mod release;
 pub mod scene;
 pub mod sink;
 pub mod smtp;

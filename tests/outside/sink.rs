@@ -54,6 +54,8 @@ struct State {
     /// Every byte that ever came in, unless there are too many.
     wire: Vec<u8>,
     forgetful: bool,
+    /// Mails and bytes that were counted and not kept.
+    counted: Option<(usize, u64)>,
     delay: Duration,
     closed: bool,
     streams: Vec<TcpStream>,
@@ -153,6 +155,17 @@ impl Sink {
     /// Keeps mail only, for tests with very much of it.
     pub fn forget_the_wire(&self) {
         self.shared.lock().forgetful = true;
+    }
+
+    /// From here on counts mail instead of keeping it, for tests with more of it than memory.
+    pub fn only_count(&self) {
+        let mut state = self.shared.lock();
+        (state.forgetful, state.counted) = (true, Some((0, 0)));
+    }
+
+    /// How many mails were counted, and their bytes.
+    pub fn counted(&self) -> (usize, u64) {
+        self.shared.lock().counted.unwrap_or_default()
     }
 
     /// Every byte that came in, over all connections.
@@ -297,7 +310,12 @@ impl Session<'_> {
             at: Instant::now(),
             generation: self.generation,
         };
-        self.shared.lock().taken.push(taken);
+        let mut state = self.shared.lock();
+        match &mut state.counted {
+            Some((mails, bytes)) => (*mails, *bytes) = (*mails + 1, *bytes + taken.data.len() as u64),
+            None => state.taken.push(taken),
+        }
+        drop(state);
         self.shared.changed.notify_all();
         if rule == Some(Rule::CloseAfterContent) {
             return Ok(false);
