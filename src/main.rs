@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 use vouchsafe::check::{self, CannotReceive};
 use vouchsafe::cli::{self, Admin, Command, Key};
 use vouchsafe::config::{Config, NoPassphrase};
@@ -129,7 +132,10 @@ fn new_key(list: &ListName, path: &Path) -> Outcome {
 /// Logs go to standard error; `VOUCHSAFE_LOG` holds a filter such as `debug` or `vouchsafe::egress=trace`.
 fn log() {
     let filter = EnvFilter::try_from_env("VOUCHSAFE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
+    // At its finest levels the engine sled writes down what it stores; what matters the store says in its own words.
+    let without_sled = filter_fn(|told| !(told.target() == "sled" || told.target().starts_with("sled::")));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false);
+    lines.finish().with(without_sled).init();
 }
 
 /// `by_hand`: the command is run beside the unit, which alone gets the credential, so that a person is asked for it.

@@ -1,4 +1,6 @@
 //! The ledger on a real store: journal, spool, held mail, queue, digests, registry.
+//!
+//! `VOUCHSAFE_STORE` sets the engine (redb when not set).
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -28,7 +30,7 @@ use vouchsafe::ledger::spool::Spool;
 use vouchsafe::mail::parcel::{Head, Parcel};
 use vouchsafe::pgp::sealed::{AtRest, Sealed, WrappedKey};
 use vouchsafe::store::contract::{self, Batch, Entry, Space, Store, StoreError};
-use vouchsafe::store::redb::Redb;
+use vouchsafe::store::{self, Kind, Settings};
 use vouchsafe::time::Timestamp;
 
 /// When everything starts.
@@ -61,8 +63,9 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Store> = Arc::new(Redb::open(dir.path()).unwrap());
-        Self { dir, store: Some(store), entropy: Entropy::seeded(1) }
+        let mut bench = Self { dir, store: None, entropy: Entropy::seeded(1) };
+        bench.open();
+        bench
     }
 
     /// As after a crash: whoever held claims is gone.
@@ -70,7 +73,17 @@ impl Bench {
         let store = self.store.take().unwrap();
         assert_eq!(Arc::strong_count(&store), 1, "nobody else holds the store");
         drop(store);
-        self.store = Some(Arc::new(Redb::open(self.dir.path()).unwrap()));
+        self.open();
+    }
+
+    fn open(&mut self) {
+        let kind = match std::env::var("VOUCHSAFE_STORE").as_deref() {
+            Ok("sled") => Kind::Sled,
+            Ok("redb") | Err(_) => Kind::Redb,
+            Ok(other) => panic!("VOUCHSAFE_STORE={other} is no engine"),
+        };
+        let settings = Settings { kind, path: self.dir.path().to_owned() };
+        self.store = Some(store::open(&settings).unwrap());
     }
 
     fn store(&self) -> Arc<dyn Store> {

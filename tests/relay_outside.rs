@@ -13,6 +13,8 @@ mod outside;
 
 #[path = "relay_outside/bad_input.rs"]
 mod bad_input;
+#[path = "relay_outside/engines.rs"]
+mod engines;
 #[path = "relay_outside/hanging.rs"]
 mod hanging;
 #[path = "relay_outside/holding.rs"]

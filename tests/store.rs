@@ -12,6 +12,8 @@
 mod bodies;
 #[path = "store/damage.rs"]
 mod damage;
+#[path = "store/damage_sled.rs"]
+mod damage_sled;
 #[path = "store/entries.rs"]
 mod entries;
 #[path = "store/faults.rs"]

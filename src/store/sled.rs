@@ -7,12 +7,13 @@
 //! The rest of its directory is in `folder.rs`.
 //!
 //! **What it cannot do.** It survives the death of the process, not a power cut: its flush is `sync_file_range(2)`, which
-//! makes neither the file's length nor the disk's own cache durable, and what it had acknowledged was found lost. What
-//! it took from the disk it does not give back. It does its own input and output, so a failing medium can be imitated
+//! makes neither the file's length nor the disk's own cache durable, and what it had acknowledged was found lost (`mark.rs`
+//! sees to it that this is found). What it took from the disk it does not give back. It does its own input and output, so a failing medium can be imitated
 //! before a commit is applied and as its flush, not at each step of it; a commit that fails in the engine itself, on a
 //! full disk too, may be half done, and counts as a failed sync: nothing is trusted until the store is opened again.
 
 mod engine;
+mod mark;
 mod tables;
 
 use std::path::Path;
@@ -147,8 +148,8 @@ impl Store for Sled {
         self.folder.free_share(&self.disk)
     }
 
-    /// Nothing: the engine keeps what it took, and uses it again.
+    /// Gives nothing back: the engine keeps what it took, and uses it again. But there is time now to sync the mark.
     fn compact(&self) -> Result<(), StoreError> {
-        self.disk.trusted()
+        self.on_index(Index::sync_mark)
     }
 }

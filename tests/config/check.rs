@@ -55,6 +55,18 @@ fn a_new_installation_has_no_errors() {
 }
 
 #[test]
+fn an_engine_that_can_lose_mail_is_warned_of() {
+    let (_dir, made) = installed();
+    edit(&made.config, "kind = \"redb\"", "kind = \"sled\"");
+    let report = report(&made.config);
+    let sled = finding(&report, "sled");
+    assert!(sled.what.contains("lose accepted mail when the power is cut"), "{sled:?}");
+    assert!(sled.what.contains("gives no disk space back"), "{sled:?}");
+    assert!(sled.place.contains("relay.toml:") && sled.remedy.contains("\"redb\""), "{sled:?}");
+    assert_eq!((sled.severity, report.exit_code()), (Severity::Warning, 0));
+}
+
+#[test]
 fn the_policy_is_weighed_with_its_place() {
     let (_dir, made) = installed();
     let notice = finding(&report(&made.config), "by day 14");

@@ -16,6 +16,7 @@ use sled::{Batch, Db, IVec};
 use super::super::contract::{BodyId, StoreError, Version};
 use super::super::disk::{Disk, Step};
 use super::super::rows::{Head, due_key, parse_entry_key};
+use super::mark::Mark;
 
 pub(super) const ENTRIES: u8 = b'e';
 pub(super) const DUE: u8 = b'd';
@@ -39,6 +40,7 @@ const LETS_GO: Duration = Duration::from_secs(10);
 pub(super) struct Index {
     /// `None` only while it is being closed.
     db: Option<Db>,
+    mark: Mark,
     disk: Disk,
 }
 
@@ -48,10 +50,12 @@ pub(super) fn create_index(path: &Path, disk: &Disk) -> Result<(), StoreError> {
     let temporary = path.with_extension("sled.new");
     disk.remove_tree(&temporary).map_err(failed)?;
     disk.make_dir(&temporary).map_err(failed)?;
-    let index = Index { db: Some(open_engine(&temporary)?), disk: disk.clone() };
+    let db = open_engine(&temporary)?;
+    let mark = Mark::open(&temporary, Version(0), disk)?;
+    let index = Index { db: Some(db), mark, disk: disk.clone() };
     let mut first = Batch::default();
     first.insert(place(META, META_FORMAT), &FORMAT.to_be_bytes());
-    index.apply("create its index", first)?;
+    index.apply("create its index", first, Version(0))?;
     drop(index);
     for file in disk.list(&temporary).map_err(failed)? {
         disk.open(&file).and_then(|file| disk.sync(&file)).map_err(failed)?;
@@ -74,9 +78,13 @@ pub(super) fn open_index(path: &Path, disk: &Disk) -> Result<Index, StoreError> 
             return Err(StoreError::Damaged(why));
         }
     }
-    let index = Index { db: Some(open_engine(path)?), disk: disk.clone() };
-    match index.number(META_FORMAT)? {
-        Some(FORMAT) => Ok(index),
+    let db = open_engine(path)?;
+    let meta = |name| guarded(|| db.get(place(META, name))?.map(|row| number(&row)).transpose());
+    match meta(META_FORMAT)? {
+        Some(FORMAT) => {
+            let last = Version(meta(META_VERSION)?.unwrap_or(0));
+            Ok(Index { mark: Mark::open(path, last, disk)?, db: Some(db), disk: disk.clone() })
+        }
         Some(found) => {
             let [found, known] = [found, FORMAT].map(|format| u32::try_from(format).unwrap_or(u32::MAX));
             Err(StoreError::TooNew { found, known })
@@ -149,11 +157,11 @@ impl Index {
         self.get(META, name)?.map(|row| number(&row)).transpose()
     }
 
-    /// Applies a batch and flushes it.
+    /// Applies a batch that ends at version `last`, and flushes it.
     ///
     /// # Errors
     /// `Io` when it was not begun; `Poisoned` when it failed, since it may be half done.
-    pub(super) fn apply(&self, doing: &'static str, batch: Batch) -> Result<(), StoreError> {
+    pub(super) fn apply(&self, doing: &'static str, batch: Batch, last: Version) -> Result<(), StoreError> {
         let failed = |e: io::Error| self.disk.explain(doing, &e);
         self.disk.step(Step::Write, || Ok(())).map_err(failed)?;
         let flushed = || {
@@ -163,7 +171,17 @@ impl Index {
             Ok(())
         };
         let flushed = || guarded(flushed).map_err(|why| io::Error::other(why.to_string()));
-        self.disk.step(Step::Sync, flushed).map_err(failed)
+        self.disk
+            .step(Step::Sync, || flushed().and_then(|()| self.mark.write(last, &self.disk)))
+            .map_err(failed)
+    }
+
+    /// Makes durable how far it was acknowledged.
+    ///
+    /// # Errors
+    /// `Poisoned` when the medium fails.
+    pub(super) fn sync_mark(&self) -> Result<(), StoreError> {
+        self.mark.sync(&self.disk).map_err(|e| self.disk.explain("note how far its index went", &e))
     }
 
     /// Reads all of it and holds its tables against each other; returns the bodies that have a name.
@@ -203,6 +221,7 @@ impl Drop for Index {
     fn drop(&mut self) {
         let db = self.db.take();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(db))); // it flushes once more, and may break down at that
+        let _ = self.sync_mark();
     }
 }
 

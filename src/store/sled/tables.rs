@@ -33,7 +33,7 @@ pub(super) fn transact<T>(
             }
         }
         batch.insert(place(META, META_VERSION), &last.0.to_be_bytes());
-        index.apply(doing, batch)?;
+        index.apply(doing, batch, last)?;
     }
     Ok(done)
 }
