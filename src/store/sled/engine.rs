@@ -8,6 +8,7 @@ use std::io;
 use std::ops::Bound::{self, Included, Unbounded};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,8 @@ pub(super) struct Index {
     /// `None` only while it is being closed.
     db: Option<Db>,
     mark: Mark,
+    /// The engine itself failed, and is not called again.
+    failed: AtomicBool,
     disk: Disk,
 }
 
@@ -52,7 +55,7 @@ pub(super) fn create_index(path: &Path, disk: &Disk) -> Result<(), StoreError> {
     disk.make_dir(&temporary).map_err(failed)?;
     let db = open_engine(&temporary)?;
     let mark = Mark::open(&temporary, Version(0), disk)?;
-    let index = Index { db: Some(db), mark, disk: disk.clone() };
+    let index = Index { db: Some(db), mark, failed: AtomicBool::new(false), disk: disk.clone() };
     let mut first = Batch::default();
     first.insert(place(META, META_FORMAT), &FORMAT.to_be_bytes());
     index.apply("create its index", first, Version(0))?;
@@ -83,7 +86,8 @@ pub(super) fn open_index(path: &Path, disk: &Disk) -> Result<Index, StoreError> 
     match meta(META_FORMAT)? {
         Some(FORMAT) => {
             let last = Version(meta(META_VERSION)?.unwrap_or(0));
-            Ok(Index { mark: Mark::open(path, last, disk)?, db: Some(db), disk: disk.clone() })
+            let (mark, failed) = (Mark::open(path, last, disk)?, AtomicBool::new(false));
+            Ok(Index { db: Some(db), mark, failed, disk: disk.clone() })
         }
         Some(found) => {
             let [found, known] = [found, FORMAT].map(|format| u32::try_from(format).unwrap_or(u32::MAX));
@@ -170,7 +174,12 @@ impl Index {
             db.flush()?;
             Ok(())
         };
-        let flushed = || guarded(flushed).map_err(|why| io::Error::other(why.to_string()));
+        let flushed = || {
+            guarded(flushed).map_err(|why| {
+                self.failed.store(true, Ordering::Release);
+                io::Error::other(why.to_string())
+            })
+        };
         self.disk
             .step(Step::Sync, || flushed().and_then(|()| self.mark.write(last, &self.disk)))
             .map_err(failed)
@@ -220,6 +229,11 @@ impl Index {
 impl Drop for Index {
     fn drop(&mut self) {
         let db = self.db.take();
+        if self.failed.load(Ordering::Acquire) {
+            // Closing it would flush once more, and that was seen to wait for ever on a full disk. It goes with the process.
+            std::mem::forget(db);
+            return;
+        }
         let _ = catch_unwind(AssertUnwindSafe(|| drop(db))); // it flushes once more, and may break down at that
         let _ = self.sync_mark();
     }
