@@ -20,6 +20,7 @@ pub use self::list::{NewListError, new_list};
 pub use self::made::{Made, MadeList};
 pub use self::preset::Preset;
 use crate::config::Config;
+use crate::failpoint::{self, Point};
 use crate::group::User;
 use crate::id::{Entropy, Fingerprint};
 use crate::mail::address::Domain;
@@ -49,6 +50,7 @@ pub fn init(
     undo.file(&plan.policy, preset.policy())?;
     // Under another name until the keys are there: a folder with a relay.toml is a whole installation.
     undo.file(&plan.draft, &settings)?;
+    failpoint::hit(Point::InitDrafted);
     let config = Config::load(&plan.draft)?;
     let passphrase = plan.passphrase(&mut undo, entropy)?;
     if let Some(state) = &plan.state {
@@ -60,9 +62,11 @@ pub fn init(
         give(&plan.keys, state.owner)?;
         own(&state.dir, state.owner)?;
     }
+    failpoint::hit(Point::InitKeysMade);
     // A link fails when the name is taken, a rename would not.
     fs::hard_link(&plan.draft, &plan.config).map_err(io("create", &plan.config))?;
     undo.made(&plan.config);
+    failpoint::hit(Point::InitLinked);
     fs::remove_file(&plan.draft).map_err(io("remove", &plan.draft))?;
     plan.config.parent().map_or(Ok(()), sync)?;
     undo.keep();

@@ -8,6 +8,7 @@ pub mod control;
 pub mod daemon;
 pub mod demo;
 pub mod egress;
+pub mod failpoint;
 pub mod group;
 pub mod id;
 pub mod ingress;

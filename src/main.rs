@@ -17,6 +17,7 @@ use vouchsafe::control::client;
 use vouchsafe::control::wire::{Answer, Request};
 use vouchsafe::daemon::{self, Fatal, hygiene};
 use vouchsafe::demo;
+use vouchsafe::failpoint;
 use vouchsafe::id::{Entropy, ListName};
 use vouchsafe::init::{self, Layout, NewListError};
 use vouchsafe::mail::address::Domain;
@@ -44,6 +45,10 @@ mod exit {
 fn main() -> ExitCode {
     // Every command: `init` makes secret keys, an admin command may carry one.
     hygiene::harden();
+    if let Err(text) = arm_failpoint() {
+        let _ = writeln!(io::stderr(), "error: {text}");
+        return ExitCode::from(exit::USAGE);
+    }
     let args = cli::parse();
     let path = args.config();
     let done = match args.command {
@@ -62,6 +67,14 @@ fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// A debug build dies where a test wants it; a release build does not even look.
+fn arm_failpoint() -> Result<(), String> {
+    if !failpoint::ENABLED {
+        return Ok(());
+    }
+    std::env::var("VOUCHSAFE_FAILPOINT").map_or(Ok(()), |wanted| failpoint::arm(&wanted))
 }
 
 type Outcome = Result<(), (u8, String)>;

@@ -39,6 +39,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("pgp", 3),
     ("mime", 2),
     ("policy", 2),
+    ("failpoint", 1),
     ("group", 1),
     ("id", 1),
     ("secret", 1),

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use self::refusal::{Refused, not_found};
 use crate::control::wire::{Answer, Peer, Request, StatusRow};
+use crate::failpoint::{self, Point};
 use crate::id::{Entropy, ListName};
 use crate::ledger::certs::CertBook;
 use crate::ledger::hold::Holds;
@@ -231,8 +232,12 @@ impl Desk {
             let now = self.clock.now();
             let mut batch = Batch::new();
             let (result, notes) = decide(&mut batch, now)?;
+            failpoint::hit(Point::AdminDecided);
             match self.journal.commit(&batch, &notes, now) {
-                Ok(()) => return Ok(result),
+                Ok(()) => {
+                    failpoint::hit(Point::AdminCommitted);
+                    return Ok(result);
+                }
                 Err(StoreError::Conflict(_)) if tries < TRIES => tries += 1,
                 Err(error) => return Err(error.into()),
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::failpoint::{self, Point};
 use crate::id::Fingerprint;
 use crate::ledger::hold::Holds;
 use crate::ledger::journal::{Actor, Event, Journal, Note};
@@ -62,7 +63,9 @@ impl Housekeeping {
         self.turn_spool_key()?;
         while seen::forget_old(&*self.store, now)? > 0 {}
         if self.is_idle()? {
+            failpoint::hit(Point::BeforeCompact);
             self.store.compact()?;
+            failpoint::hit(Point::AfterCompact);
         }
         Ok(())
     }
@@ -72,7 +75,9 @@ impl Housekeeping {
         let newest = self.keys.spool().newest();
         if now.since(newest.made_at()) > self.rotate_after {
             let fingerprint = self.keys.rotate_spool(now)?.fingerprint();
+            failpoint::hit(Point::SpoolKeyRotated);
             self.note(Event::SpoolKeyRotated { fingerprint })?;
+            failpoint::hit(Point::SpoolKeyNoted);
         } else if now.since(newest.made_at()) > OVERLAP && self.keys.spool().fingerprints().len() > 1 {
             self.destroy_drained()?;
         }
@@ -89,6 +94,7 @@ impl Housekeeping {
         let once_only = drained.iter().filter(|f| !before.contains(f)).copied();
         let keep: Vec<Fingerprint> = needed.into_iter().chain(once_only).collect();
         for fingerprint in self.keys.destroy_drained(&keep)? {
+            failpoint::hit(Point::SpoolKeyDestroyed);
             self.note(Event::SpoolKeyDestroyed { fingerprint })?;
         }
         *before = drained;

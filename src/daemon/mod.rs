@@ -1,6 +1,5 @@
 //! The daemon: builds the rooms, wires them, starts, drains. Only here do the pure relay and the durable ledger meet.
 
-mod failpoint;
 mod housekeeping;
 pub mod hygiene;
 mod worker;
@@ -21,6 +20,7 @@ use crate::daemon::housekeeping::Housekeeping;
 use crate::daemon::worker::Worker;
 use crate::egress::courier::Courier;
 use crate::egress::route::RouteError;
+use crate::failpoint::{self, Point};
 use crate::id::{Entropy, ListName};
 use crate::ingress::intake::Intake;
 use crate::ingress::listener::{ListenError, Listeners, TakeIn};
@@ -37,6 +37,7 @@ use crate::pgp::keyring::{KeyDir, KeyError, Passphrase};
 use crate::pgp::open::Limits;
 use crate::relay::world::List;
 use crate::store::contract::{Store, StoreError};
+use crate::store::disk::{Disk, Step};
 use crate::time::{Clock, SystemClock};
 
 /// Threads for store and cryptography.
@@ -123,7 +124,7 @@ impl Rooms {
         if let Some(shortcoming) = config.store.kind.shortcoming() {
             tracing::warn!(kind = %config.store.kind, "{shortcoming}");
         }
-        let store = crate::store::open(&config.store)?;
+        let store = crate::store::open_on(&config.store, medium())?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let journal = Journal::new(Arc::clone(&store));
         let now = clock.now();
@@ -132,6 +133,7 @@ impl Rooms {
         // What was parked may have a reader by now, and a clock that was ahead must not keep mail waiting.
         spool.hurry(None, now)?;
         let queued = Queue::new(Arc::clone(&store), journal.clone()).recover(now)?;
+        failpoint::hit(Point::Recovered);
         if spooled + queued > 0 {
             tracing::info!(spooled, queued, "claims of the process before are void; their mail goes on");
         }
@@ -250,6 +252,25 @@ impl Rooms {
             Box::pin(async move { intake.take_in(envelope, raw).await })
         })
     }
+}
+
+/// The store's medium; in a debug build with a failpoint before each step that changes it.
+fn medium() -> Disk {
+    if !failpoint::ENABLED {
+        return Disk::default();
+    }
+    Disk::with_faults(|step| {
+        match step {
+            Step::Write => failpoint::hit(Point::DiskWrite),
+            Step::Resize => failpoint::hit(Point::DiskResize),
+            Step::Sync => failpoint::hit(Point::DiskSync),
+            Step::Rename => failpoint::hit(Point::DiskRename),
+            Step::SyncDir => failpoint::hit(Point::DiskSyncDir),
+            Step::Remove => failpoint::hit(Point::DiskRemove),
+            Step::MakeDir | Step::List | Step::Open | Step::Read => {}
+        }
+        Ok(())
+    })
 }
 
 fn lists(config: &Config) -> Vec<List> {

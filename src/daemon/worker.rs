@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::daemon::failpoint;
+use crate::failpoint::{self, Point};
 use crate::id::{BodyId, Entropy, Fingerprint, ListName, ParcelId, Token};
 use crate::ledger::certs::CertBook;
 use crate::ledger::hold::Holds;
@@ -123,7 +123,12 @@ impl Worker {
         let worker = Arc::clone(self);
         let claimed = blocking(move || worker.spool.claim(worker.clock.now(), LEASE, 1)).await;
         match claimed {
-            Some(Ok(mut claimed)) => claimed.pop(),
+            Some(Ok(mut claimed)) => {
+                if !claimed.is_empty() {
+                    failpoint::hit(Point::SpoolClaimed);
+                }
+                claimed.pop()
+            }
             Some(Err(error)) => {
                 tracing::error!(%error, "the spool cannot be read");
                 None
@@ -151,7 +156,9 @@ impl Worker {
         let parked = matches!(worked, Some(Ok(Worked::Parked)));
         let worker = Arc::clone(self);
         let given_back = blocking(move || {
+            failpoint::hit(Point::BeforeGiveBack);
             worker.spool.give_back(&spooled, due, counted)?;
+            failpoint::hit(Point::AfterGiveBack);
             // Who resumed the list or gave it a reader meanwhile found this mail claimed, and could not hurry it.
             if parked && !worker.is_parked(&spooled.list)? {
                 worker.spool.hurry(Some(&spooled.list), now)?;
@@ -203,15 +210,15 @@ impl Worker {
         let Some(list_key) = self.keys.list(&list.name) else { return Err(Stay::NoList(list.name.clone())) };
         let spool_keys = self.keys.spool();
         let keys = Keys { spool: &spool_keys, list: &list_key, tags: self.keys.tags() };
-        failpoint::hit("before-relay");
+        failpoint::hit(Point::BeforeRelay);
         let outcome = relay(&self.spool.read(spooled)?, &keys, &world, &self.entropy, now)?;
-        failpoint::hit("after-relay");
+        failpoint::hit(Point::AfterRelay);
         match outcome {
             Outcome::Post(post) => self.queue(spooled, list, *post, [read.unchanged(), as_it_was], now),
             Outcome::Hold { reason, signer } => self.hold(spooled, reason, signer),
             Outcome::Drop(reason) => self.drop_mail(spooled, reason, now),
         }?;
-        failpoint::hit("after-commit");
+        failpoint::hit(Point::AfterCommit);
         Ok(Worked::Done)
     }
 
@@ -231,7 +238,7 @@ impl Worker {
         }
         let mut bodies = Vec::new();
         let committed = self.put_bodies(&post, &mut bodies, now).and_then(|()| {
-            failpoint::hit("after-bodies");
+            failpoint::hit(Point::AfterBodies);
             self.commit(spooled, list, post, &bodies, as_read, now)
         });
         if committed.is_err() {
@@ -242,6 +249,9 @@ impl Worker {
 
     fn put_bodies(&self, post: &Post, bodies: &mut Vec<(BodyId, u64)>, now: Timestamp) -> Result<(), Stay> {
         for sealed in &post.bodies {
+            if !bodies.is_empty() {
+                failpoint::hit(Point::BetweenBodies);
+            }
             let id = BodyId::new(now, &self.entropy);
             self.store.put_body(contract::BodyId(*id.as_bytes()), sealed.as_bytes())?;
             bodies.push((id, u64::try_from(sealed.len()).unwrap_or(u64::MAX)));
@@ -317,21 +327,25 @@ impl Worker {
     }
 
     fn hold(&self, spooled: &Spooled, reason: Reason, signer: Option<Fingerprint>) -> Result<(), Stay> {
+        failpoint::hit(Point::BeforeHold);
         let (now, mut batch) = (self.clock.now(), Batch::new());
         Holds::hold(&mut batch, spooled, &reason.to_string(), signer, reason.releasable(), now)?;
         let event = Event::Held { mail: spooled.id, reason: reason.to_string(), signer };
         let note = Note { list: Some(spooled.list.clone()), actor: Actor::Relay, event };
         self.journal.commit(&batch, &[note], now)?;
+        failpoint::hit(Point::AfterHold);
         tracing::warn!(list = %spooled.list, mail = %spooled.id, %reason, "a mail is held");
         Ok(())
     }
 
     fn drop_mail(&self, spooled: &Spooled, reason: DropReason, now: Timestamp) -> Result<(), Stay> {
+        failpoint::hit(Point::BeforeDrop);
         let mut batch = Batch::new();
         Spool::finish(&mut batch, spooled);
         let event = Event::Dropped { mail: spooled.id, reason: reason.to_string() };
         let note = Note { list: Some(spooled.list.clone()), actor: Actor::Relay, event };
         self.journal.commit(&batch, &[note], now)?;
+        failpoint::hit(Point::AfterDrop);
         tracing::info!(list = %spooled.list, mail = %spooled.id, %reason, "a mail is dropped");
         Ok(())
     }

@@ -21,6 +21,7 @@ use crate::egress::lanes::{Lanes, Return, Waiting};
 use crate::egress::recorder::record_outcomes;
 use crate::egress::route::{DnsSettings, RouteError, Settings};
 use crate::egress::turns::{Turn, Turns};
+use crate::failpoint::{self, Point};
 use crate::id::Entropy;
 use crate::ledger::queue::{Done, Job, Queue};
 use crate::store::contract::StoreError;
@@ -153,6 +154,9 @@ impl<'a> Round<'a> {
         let claimed_at = Instant::now();
         let jobs = self.blocking(move |queue| queue.claim(now, lease, wanted)).await?;
         let claimed = jobs.len();
+        if claimed > 0 {
+            failpoint::hit(Point::CopiesClaimed);
+        }
         let mut too_many = Vec::new();
         for job in jobs {
             let destination = self.courier.carrier.destination(&job.parcel);
@@ -206,6 +210,7 @@ impl<'a> Round<'a> {
         if let Err(why) = self.blocking(back).await {
             tracing::error!(%why, "unsent copies cannot be put back; they are sent when their leases end");
         }
+        failpoint::hit(Point::CopiesPutBack);
     }
 
     async fn until_next_due(&self) -> Duration {
@@ -300,10 +305,16 @@ impl Delivery {
             cause = attempt.cause, "attempt"
         );
         let done = conclude(attempt, &job, &self.settings, self.clock.now(), &self.entropy);
+        match &done {
+            Done::Deferred { .. } => failpoint::hit(Point::OutcomeDeferred),
+            Done::Failed { .. } => failpoint::hit(Point::OutcomeFailed),
+            Done::Delivered { .. } => {}
+        }
         // The recorder lives until all deliveries are gone.
         if self.outbox.send((job, done)).await.is_err() {
             tracing::error!("an outcome has no recorder; the copy is sent again when its lease ends");
         }
+        failpoint::hit(Point::OutcomeHanded);
         None
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::failpoint::{self, Point};
 use crate::ledger::queue::{Done, Job, Queue};
 use crate::store::contract::StoreError;
 use crate::time::Clock;
@@ -19,7 +20,20 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Records what comes in until all senders are gone.
 pub(crate) async fn record_outcomes(queue: Queue, clock: Arc<dyn Clock>, inbox: mpsc::Receiver<(Job, Done)>) {
-    in_batches(inbox, move |done: &[(Job, Done)]| queue.record(done, clock.now())).await;
+    in_batches(inbox, move |done: &[(Job, Done)]| {
+        failpoint::hit(Point::BeforeRecord);
+        queue.record(done, clock.now())?;
+        failpoint::hit(Point::AfterRecord);
+        for (_, done) in done {
+            match done {
+                Done::Deferred { .. } => failpoint::hit(Point::DeferralRecorded),
+                Done::Failed { .. } => failpoint::hit(Point::FailureRecorded),
+                Done::Delivered { .. } => {}
+            }
+        }
+        Ok(())
+    })
+    .await;
 }
 
 /// While one commit is under way the next batch gathers: nobody waits for company, and under load there is much of it.

@@ -26,6 +26,7 @@ use crate::egress::smtp::trouble::is_421;
 pub use crate::egress::smtp::trouble::{Step, Trouble};
 use crate::egress::smtp::wire::Wire;
 use crate::egress::tls::Tls;
+use crate::failpoint::{self, Point};
 use crate::mail::address::Address;
 use crate::mail::parcel::{Base64Lines, Parcel};
 
@@ -84,8 +85,12 @@ impl Connection {
     {
         let commands = self.commands(parcel)?;
         self.in_step = false;
+        failpoint::hit(Point::BeforeEnvelope);
         let outcome = match self.envelope(&commands).await {
-            Ok(()) => self.content(parcel, body).await,
+            Ok(()) => {
+                failpoint::hit(Point::BeforeContent);
+                self.content(parcel, body).await.inspect(|_| failpoint::hit(Point::AfterContent))
+            }
             Err(trouble) => Err(trouble),
         };
         match &outcome {

@@ -15,6 +15,7 @@ use super::events::TakeIn;
 use super::pace::{Pace, seconds};
 use super::session::{Action, Event, Phase, Session, Terms, Tls};
 use super::settings::Limits;
+use crate::failpoint::{self, Point};
 use crate::mail::arrival::Via;
 use crate::mail::directory::Directory;
 use crate::time::Clock;
@@ -195,6 +196,7 @@ impl Driver {
     ) -> io::Result<Option<Stretch>> {
         let mut actions = actions.into_iter();
         let mut replies = Vec::new();
+        let mut taken = false;
         while let Some(action) = actions.next() {
             match action {
                 Action::Reply(text) => replies.extend_from_slice(&text),
@@ -210,11 +212,15 @@ impl Driver {
                     self.write(stream, &mut replies).await?;
                     let result = (self.shared.take_in)(envelope, raw).await;
                     drop(held);
+                    taken = result.is_ok();
                     actions = self.session.handle(Event::Taken(result), self.shared.clock.now()).into_iter();
                 }
             }
         }
         self.write(stream, &mut replies).await?;
+        if taken {
+            failpoint::hit(Point::IntakeAnswered);
+        }
         Ok(None)
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use tokio::sync::Notify;
 
+use crate::failpoint::{self, Point};
 use crate::id::{Entropy, ListName};
 use crate::ingress::session::NotTaken;
 use crate::ledger::spool::Spool;
@@ -65,6 +66,7 @@ impl Inner {
             Ok(_) => {}
             Err(error) => return Err(refused(&error)),
         }
+        failpoint::hit(Point::IntakeBegun);
         let mut lists: Vec<ListName> = envelope.recipients.iter().map(|r| r.list.clone()).collect();
         lists.sort();
         lists.dedup();
@@ -75,7 +77,11 @@ impl Inner {
             NotTaken::Storage
         })?;
         drop(content);
+        failpoint::hit(Point::IntakeSealed);
         let put = self.spool.put(&sealed, &lists, cert.fingerprint(), self.clock.now(), &self.entropy);
+        if put.is_ok() {
+            failpoint::hit(Point::IntakeCommitted);
+        }
         put.map(|id| id.to_string()).map_err(|error| refused(&error))
     }
 }

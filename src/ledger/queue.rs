@@ -9,6 +9,7 @@ use std::time::Duration;
 use self::outcome::{expect_lease, expect_version, note, outcome, remove, unchanged};
 pub use self::row::{Done, Job, KEEP_FAILED, Row, State};
 use self::row::{Record, row, state};
+use crate::failpoint::{self, Point};
 use crate::id::{ListName, MemberId, ParcelId};
 use crate::ledger::journal::{Actor, Event, Journal, Note};
 use crate::ledger::record::{decode, encode, readable};
@@ -138,7 +139,9 @@ impl Queue {
             expect_version(&mut batch, &entry);
             batch.put_due(Space::Queue, entry.key, encode(&record)?, now.millis());
             recovered += 1;
-            self.store.commit(batch)
+            self.store.commit(batch)?;
+            failpoint::hit(Point::CopyRecovered);
+            Ok(())
         })?;
         Ok(recovered)
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::failpoint::{self, Point};
 use crate::id::{BodyId, Entropy, Fingerprint, ListName, SpoolId};
 use crate::ledger::record::{decode, encode, readable};
 use crate::pgp::sealed::{AtRest, Sealed};
@@ -79,6 +80,7 @@ impl Spool {
         let body = BodyId::new(now, entropy);
         // RFC 5321 §4.2.5: with 250 we take the responsibility, so the body first, then its records, then the answer.
         self.store.put_body(contract::BodyId(*body.as_bytes()), sealed.as_bytes())?;
+        failpoint::hit(Point::IntakeStored);
         let size = u64::try_from(sealed.len()).unwrap_or(u64::MAX);
         let mut batch = Batch::new();
         let mut first = None;
@@ -186,7 +188,9 @@ impl Spool {
             batch.expect(Expect::Version(Space::Spool, entry.key.clone(), entry.version));
             batch.put_due(Space::Spool, entry.key, encode(&record)?, now.millis());
             recovered += 1;
-            self.store.commit(batch)
+            self.store.commit(batch)?;
+            failpoint::hit(Point::ArrivalRecovered);
+            Ok(())
         })?;
         Ok(recovered)
     }

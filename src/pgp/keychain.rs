@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::failpoint::{self, Point};
 use crate::id::{Fingerprint, ListName};
 use crate::pgp::cert::Cert;
 use crate::pgp::keyring::{KeyDir, KeyError, ListKey, Passphrase, SpoolCert, SpoolKeys, TagKey};
@@ -116,6 +117,7 @@ impl Keychain {
     /// When the folder cannot be written.
     pub fn rotate_spool(&self, now: Timestamp) -> Result<SpoolCert, KeyError> {
         let cert = self.dir.create_spool(&self.passphrase, now)?;
+        failpoint::hit(Point::SpoolKeyMade);
         // The secret half is at hand before the first mail is sealed to the public one.
         self.reload_spool()?;
         *self.spool_cert.write().unwrap_or_else(PoisonError::into_inner) = cert.clone();

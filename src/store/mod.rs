@@ -77,7 +77,14 @@ impl Default for Settings {
 /// `Locked` when another process has it open, `OtherEngine` when another engine wrote it, `TooNew` when a later release wrote it, `Damaged` when it is not what was
 /// written, `Io` when the medium fails.
 pub fn open(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
-    let disk = Disk::default();
+    open_on(settings, Disk::default())
+}
+
+/// As [`open`], on a medium of the caller's.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_on(settings: &Settings, disk: Disk) -> Result<Arc<dyn Store>, StoreError> {
     disk.make_dir(&settings.path).map_err(|e| disk.explain("make the store's directory", &e))?;
     match settings.kind {
         Kind::Redb => Ok(Arc::new(Redb::open_on(&settings.path, disk)?)),

@@ -3,6 +3,7 @@
 use super::refusal::{Refused, not_found};
 use super::{Desk, Reply, journalled};
 use crate::control::wire::{Answer, ErrorKind, KeyRow, ListRow, Secret};
+use crate::failpoint::{self, Point};
 use crate::id::ListName;
 use crate::ledger::hold::Held;
 use crate::ledger::journal::{Actor, Event};
@@ -142,6 +143,7 @@ impl Desk {
             });
         }
         self.keys.import(name, &key, theirs.as_ref(), self.clock.now())?;
+        failpoint::hit(Point::KeyImported);
         self.change(|_, _| {
             Ok(((), vec![journalled(Some(name), actor, Event::KeyImported { fingerprint })]))
         })?;

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use super::KeyError;
+use crate::failpoint::{self, Point};
 
 /// The one file in a key directory that everybody may read.
 pub(super) const CERT: &str = "cert.asc";
@@ -77,6 +78,7 @@ pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
     let draft = draft(path, bytes, 0o600)?;
     // A hard link fails when the name is taken, a rename would not.
     let linked = fs::hard_link(&draft, path);
+    failpoint::hit(Point::KeyLinked);
     fs::remove_file(&draft).map_err(io("remove", &draft))?;
     match linked {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(KeyError::Exists(path.to_owned())),
@@ -88,6 +90,7 @@ pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
 pub(super) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyError> {
     let draft = draft(path, bytes, mode)?;
     fs::rename(&draft, path).map_err(io("replace", path))?;
+    failpoint::hit(Point::KeyReplaced);
     sync_parent(path)
 }
 
@@ -102,6 +105,7 @@ fn draft(path: &Path, bytes: &[u8], mode: u32) -> Result<PathBuf, KeyError> {
         .open(&draft)
         .map_err(io("create", &draft))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io("write", &draft))?;
+    failpoint::hit(Point::KeyDrafted);
     Ok(draft)
 }
 
