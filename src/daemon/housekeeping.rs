@@ -79,25 +79,33 @@ impl Housekeeping {
             self.note(Event::SpoolKeyRotated { fingerprint })?;
             failpoint::hit(Point::SpoolKeyNoted);
         } else if now.since(newest.made_at()) > OVERLAP && self.keys.spool().fingerprints().len() > 1 {
-            self.destroy_drained()?;
+            self.withdraw_drained()?;
         }
-        Ok(())
+        self.end_withdrawn()
     }
 
-    /// Destroys the keys that this round and the one before found drained. One look is not enough: a mail that moves
+    /// Withdraws the keys that this round and the one before found drained. One look is not enough: a mail that moves
     /// between spool and hold while they are read is seen in neither.
-    fn destroy_drained(&self) -> Result<(), Trouble> {
+    fn withdraw_drained(&self) -> Result<(), Trouble> {
         let needed = self.needed()?;
         let mut before = self.drained.lock().unwrap_or_else(PoisonError::into_inner);
         let drained: Vec<Fingerprint> =
             self.keys.spool().fingerprints().into_iter().filter(|f| !needed.contains(f)).collect();
         let once_only = drained.iter().filter(|f| !before.contains(f)).copied();
         let keep: Vec<Fingerprint> = needed.into_iter().chain(once_only).collect();
-        for fingerprint in self.keys.destroy_drained(&keep)? {
+        self.keys.withdraw_drained(&keep)?;
+        *before = drained;
+        Ok(())
+    }
+
+    /// Ends what this round withdrew, and what a round before could not end. The file goes last: as long as it is there
+    /// the journal may lack its entry, so it is better written twice.
+    fn end_withdrawn(&self) -> Result<(), Trouble> {
+        for fingerprint in self.keys.overwrite_withdrawn()? {
             failpoint::hit(Point::SpoolKeyDestroyed);
             self.note(Event::SpoolKeyDestroyed { fingerprint })?;
+            self.keys.forget_withdrawn(fingerprint)?;
         }
-        *before = drained;
         Ok(())
     }
 

@@ -48,7 +48,6 @@ pub fn new_list(
     // With another passphrase than the rest the daemon could not open it.
     keys.load_tags(passphrase)?;
     let cert = keys.create_list(name, &list.user_ids(), passphrase, clock.now())?;
-    keys.hand_over(name)?;
     Ok(MadeList {
         name: name.clone(),
         kind: list.kind,

@@ -39,6 +39,7 @@ impl Keychain {
         let spool = dir.load_spool(&passphrase)?;
         let spool_cert = Arc::new(RwLock::new(spool.newest()));
         let tags = dir.load_tags(&passphrase)?;
+        dir.sweep(lists)?;
         Ok(Self {
             dir,
             passphrase,
@@ -124,21 +125,40 @@ impl Keychain {
         Ok(cert)
     }
 
-    /// Destroys the spool keys that are neither the newest nor `needed`, and names them.
+    /// Withdraws the spool keys that are neither the newest nor `needed`: nothing can be opened with them any more.
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn destroy_drained(&self, needed: &[Fingerprint]) -> Result<Vec<Fingerprint>, KeyError> {
+    pub fn withdraw_drained(&self, needed: &[Fingerprint]) -> Result<(), KeyError> {
         let newest = self.spool().newest().fingerprint();
         let drained: Vec<Fingerprint> =
             self.spool().fingerprints().into_iter().filter(|f| *f != newest && !needed.contains(f)).collect();
         for fingerprint in &drained {
-            self.dir.destroy_spool(*fingerprint)?;
+            self.dir.withdraw_spool(*fingerprint)?;
         }
         if !drained.is_empty() {
             self.reload_spool()?;
         }
-        Ok(drained)
+        Ok(())
+    }
+
+    /// Overwrites every withdrawn spool key and names them, also those that a crash or a failure left.
+    /// [`Keychain::forget_withdrawn`] is the end of them.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or written.
+    pub fn overwrite_withdrawn(&self) -> Result<Vec<Fingerprint>, KeyError> {
+        let withdrawn = self.dir.withdrawn_spool()?;
+        withdrawn.iter().try_for_each(|fingerprint| self.dir.overwrite_spool(*fingerprint))?;
+        Ok(withdrawn)
+    }
+
+    /// Removes the file of a withdrawn spool key, once the journal has its destruction.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn forget_withdrawn(&self, which: Fingerprint) -> Result<(), KeyError> {
+        self.dir.forget_spool(which)
     }
 
     fn reload_spool(&self) -> Result<(), KeyError> {

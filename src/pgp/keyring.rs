@@ -10,12 +10,12 @@
 //!
 //! Directories are 0700. Every file is written beside its place, synced, moved there, and the directory synced.
 
+mod destroy;
 mod files;
 mod import;
 mod passphrase;
 
-use std::fs::{self, OpenOptions};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use sequoia_openpgp as openpgp;
@@ -24,14 +24,16 @@ use openpgp::parse::Parse;
 use zeroize::Zeroizing;
 
 use self::files::{
-    CERT, create, exposed, files, hand_over, io, make_dir, read, read_secret, replace, sync_parent,
+    CERT, create, discard, exposed, files, hand_over, make_dir, place, read, read_secret, replace,
+    sweep_drafts,
 };
 use super::cert::{Cert, identity};
 use super::decrypt::{Bounds, Keys, decrypt};
 pub use super::key_error::KeyError;
 pub use super::keys::{ListKey, Passphrase, SpoolCert, SpoolKeys, TagKey, UserId};
 use super::keys::{armored_key, armored_revocation, lock, new_list_key, new_spool_key, seal_tag, unlock};
-use crate::id::{Entropy, Fingerprint, ListName};
+use crate::failpoint::{self, Point};
+use crate::id::{Entropy, ListName};
 use crate::time::Timestamp;
 
 /// The directory that holds all keys of the relay.
@@ -45,10 +47,10 @@ impl KeyDir {
     }
 
     /// Makes a list's key: version 4, Ed25519 and Cv25519, one User ID per address, no expiry, and a revocation
-    /// certificate.
+    /// certificate. The files belong to whom the key directory belongs.
     ///
     /// # Errors
-    /// [`KeyError::Exists`] when the list has a key.
+    /// [`KeyError::Exists`] when the list has a key. Nothing was changed then.
     pub fn create_list(
         &self,
         list: &ListName,
@@ -63,24 +65,36 @@ impl KeyDir {
         {
             return Err(KeyError::Exists(there));
         }
-        let place = dir.join(SECRET);
         let (key, revocation) = new_list_key(ids, now).map_err(|_| KeyError::Library("make a key"))?;
         let cert = Cert::from_openpgp(key.clone())?;
         let locked = lock(key, pass).map_err(|_| KeyError::Library("lock a key"))?;
-        make_dir(&dir)?;
-        // The secret key last: a list has a key when that is there.
-        replace(&dir.join(REVOCATION), &revocation_file(&revocation)?, 0o600)?;
-        replace(&dir.join(CERT), cert.armored().as_bytes(), 0o644)?;
-        create(&place, &key_file(&locked)?)?;
+        make_dir(&self.0)?;
+        // All in a folder of another name, which then gets its own: a crash leaves a whole key or none.
+        let draft = self.list_draft(list);
+        discard(&draft)?;
+        make_dir(&draft)?;
+        replace(&draft.join(REVOCATION), &revocation_file(&revocation)?, 0o600)?;
+        replace(&draft.join(CERT), cert.armored().as_bytes(), 0o644)?;
+        replace(&draft.join(SECRET), &key_file(&locked)?, 0o600)?;
+        hand_over(&draft, &self.0)?;
+        failpoint::hit(Point::ListKeyDrafted);
+        place(&draft, &dir, &[REVOCATION, CERT, SECRET])?;
+        failpoint::hit(Point::ListKeyPlaced);
         Ok(cert)
     }
 
-    /// Gives a list's new files to whom the key directory belongs.
+    /// Removes what a crash left of attempts to write the keys of these lists, the spool keys and the tag key. For a
+    /// daemon that has loaded them all, so that nobody is making one of them.
     ///
     /// # Errors
-    /// When this process may not.
-    pub fn hand_over(&self, list: &ListName) -> Result<(), KeyError> {
-        hand_over(&self.list_dir(list), &self.0)
+    /// When the directory cannot be read or written.
+    pub fn sweep(&self, lists: &[ListName]) -> Result<(), KeyError> {
+        lists.iter().try_for_each(|list| discard(&self.list_draft(list)))?;
+        let dirs = lists.iter().map(|list| self.list_dir(list)).chain([self.spool_dir(), self.0.clone()]);
+        for dir in dirs {
+            sweep_drafts(&dir)?;
+        }
+        Ok(())
     }
 
     /// A list's certificate, without any passphrase.
@@ -221,27 +235,6 @@ impl KeyDir {
             .ok_or(KeyError::Malformed(path))
     }
 
-    /// Destroys a drained spool key: overwritten, synced, removed. On file systems that copy on write the old blocks
-    /// may live on, locked under the passphrase.
-    ///
-    /// # Errors
-    /// [`KeyError::Missing`] when there is no such key.
-    pub fn destroy_spool(&self, which: Fingerprint) -> Result<(), KeyError> {
-        for (path, _) in self.spool_files()? {
-            if identity(&read_key(&path)?.fingerprint()) != Some(which) {
-                continue;
-            }
-            let mut file = OpenOptions::new().write(true).open(&path).map_err(io("open", &path))?;
-            let len = file.metadata().map_err(io("read", &path))?.len();
-            std::io::copy(&mut std::io::repeat(0).take(len), &mut file)
-                .and_then(|_| file.sync_all())
-                .and_then(|()| fs::remove_file(&path))
-                .map_err(io("destroy", &path))?;
-            return sync_parent(&path);
-        }
-        Err(KeyError::Missing(self.spool_dir().join(format!("*-{which}.asc"))))
-    }
-
     /// Makes the tag key: 32 random bytes in a password-encrypted OpenPGP message.
     ///
     /// # Errors
@@ -273,6 +266,11 @@ impl KeyDir {
     fn list_dir(&self, list: &ListName) -> PathBuf {
         // A list named "spool" shares that directory and no file name: spool keys start with digits.
         self.0.join(list.as_str())
+    }
+
+    fn list_draft(&self, list: &ListName) -> PathBuf {
+        // No list has a dot in its name.
+        self.0.join(format!(".new-{list}"))
     }
 
     fn spool_dir(&self) -> PathBuf {

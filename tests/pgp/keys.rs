@@ -177,6 +177,59 @@ fn spool_keys_rotate_and_are_destroyed_when_drained() {
 }
 
 #[test]
+fn a_spool_key_that_is_half_destroyed_is_no_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = KeyDir::new(dir.path());
+    let old = keys.create_spool(&passphrase(), BORN).unwrap().fingerprint();
+    let new = keys.create_spool(&passphrase(), NOW).unwrap().fingerprint();
+    keys.withdraw_spool(old).unwrap();
+    keys.overwrite_spool(old).unwrap();
+    // As after a crash: its file is there still, and nobody takes it for a key.
+    assert_eq!(keys.load_spool(&passphrase()).unwrap().fingerprints(), [new]);
+    keys.inspect_spool().unwrap();
+    assert_eq!(keys.withdrawn_spool().unwrap(), [old]);
+    keys.overwrite_spool(old).unwrap();
+    keys.forget_spool(old).unwrap();
+    assert_eq!(keys.withdrawn_spool().unwrap(), []);
+    assert!(matches!(keys.withdraw_spool(old), Err(KeyError::Missing(_))));
+}
+
+#[test]
+fn what_a_crash_left_of_a_key_is_in_nobodys_way() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let keys = KeyDir::new(dir.path());
+    let draft = dir.path().join(".new-security");
+    fs::create_dir(&draft).unwrap();
+    fs::set_permissions(&draft, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(draft.join("secret.asc"), "half of").unwrap();
+    keys.create_list(&name(), &ids(), &passphrase(), NOW).unwrap();
+    keys.load_list(&name(), &passphrase()).unwrap();
+    assert!(!draft.exists());
+
+    // A certificate is no secret, half of one neither.
+    let unfinished = dir.path().join("security/cert.asc.new");
+    fs::write(&unfinished, "half of").unwrap();
+    fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(keys.exposed().is_empty(), "{:?}", keys.exposed());
+    keys.sweep(&[name()]).unwrap();
+    assert!(!unfinished.exists());
+    keys.load_list(&name(), &passphrase()).unwrap();
+}
+
+#[test]
+fn a_list_whose_folder_is_there_gets_its_key_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = KeyDir::new(dir.path());
+    let list: ListName = "spool".parse().unwrap();
+    keys.create_spool(&passphrase(), NOW).unwrap();
+    keys.create_list(&list, &ids(), &passphrase(), NOW).unwrap();
+    keys.load_list(&list, &passphrase()).unwrap();
+    keys.load_spool(&passphrase()).unwrap();
+    assert!(matches!(keys.create_list(&list, &ids(), &passphrase(), NOW), Err(KeyError::Exists(_))));
+}
+
+#[test]
 fn the_tag_key_is_made_once() {
     let dir = tempfile::tempdir().unwrap();
     let keys = KeyDir::new(dir.path());

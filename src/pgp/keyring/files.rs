@@ -11,17 +11,26 @@ use crate::failpoint::{self, Point};
 /// The one file in a key directory that everybody may read.
 pub(super) const CERT: &str = "cert.asc";
 
+/// What a file's name ends in while it is being written.
+const DRAFT: &str = "new";
+
 /// What others could do with this file or folder of the key directory, if anything.
 pub(super) fn exposed(path: &Path, meta: &Metadata) -> Option<KeyError> {
     let mode = meta.permissions().mode() & 0o7777;
     let (open, right) = if meta.is_dir() {
         (mode & 0o077, 0o700)
-    } else if path.file_name().is_some_and(|name| name == CERT) {
+    } else if is_public(path) {
         (mode & 0o022, 0o644)
     } else {
         (mode & 0o077, 0o600)
     };
     (open != 0).then(|| KeyError::Exposed { path: path.to_owned(), mode, right })
+}
+
+/// Whether everybody may read it. What a crash left of writing it is no more secret than itself.
+fn is_public(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| name == CERT || Path::new(name) == Path::new(CERT).with_added_extension(DRAFT))
 }
 
 /// Reads a file that holds a secret, if it is nobody else's to read.
@@ -94,8 +103,38 @@ pub(super) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyErr
     sync_parent(path)
 }
 
+/// Gives a folder of finished files its name. Where there is one of that name they go into it, the last one last, and
+/// never over another.
+pub(super) fn place(draft: &Path, dir: &Path, names: &[&str]) -> Result<(), KeyError> {
+    if !dir.exists() {
+        fs::rename(draft, dir).map_err(io("rename", draft))?;
+        return sync_parent(dir);
+    }
+    for name in names {
+        fs::hard_link(draft.join(name), dir.join(name)).map_err(io("create", &dir.join(name)))?;
+    }
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io("sync", dir))?;
+    discard(draft)
+}
+
+/// Removes a folder with all that is in it; one that is not there is no error.
+pub(super) fn discard(dir: &Path) -> Result<(), KeyError> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(io("remove", dir)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes the drafts in a folder.
+pub(super) fn sweep_drafts(dir: &Path) -> Result<(), KeyError> {
+    for path in files(dir)?.iter().filter(|path| path.extension().is_some_and(|e| e == DRAFT)) {
+        fs::remove_file(path).map_err(io("remove", path))?;
+    }
+    Ok(())
+}
+
 fn draft(path: &Path, bytes: &[u8], mode: u32) -> Result<PathBuf, KeyError> {
-    let draft = path.with_added_extension("new");
+    let draft = path.with_added_extension(DRAFT);
     // Left over from a crash.
     let _ = fs::remove_file(&draft);
     let mut file = OpenOptions::new()
