@@ -9,6 +9,7 @@ use crate::failpoint::{self, Point};
 use crate::id::Fingerprint;
 use crate::ledger::hold::Holds;
 use crate::ledger::journal::{Actor, Event, Journal, Note};
+use crate::ledger::registry::Registry;
 use crate::ledger::seen;
 use crate::ledger::spool::Spool;
 use crate::pgp::keychain::Keychain;
@@ -76,7 +77,9 @@ impl Housekeeping {
         if now.since(newest.made_at()) > self.rotate_after {
             let fingerprint = self.keys.rotate_spool(now)?.fingerprint();
             failpoint::hit(Point::SpoolKeyRotated);
-            self.note(Event::SpoolKeyRotated { fingerprint })?;
+            let mut batch = Batch::new();
+            Registry::set_known_key(&mut batch, None, fingerprint)?;
+            self.note(Event::SpoolKeyRotated { fingerprint }, &batch)?;
             failpoint::hit(Point::SpoolKeyNoted);
         } else if now.since(newest.made_at()) > OVERLAP && self.keys.spool().fingerprints().len() > 1 {
             self.withdraw_drained()?;
@@ -103,7 +106,7 @@ impl Housekeeping {
     fn end_withdrawn(&self) -> Result<(), Trouble> {
         for fingerprint in self.keys.overwrite_withdrawn()? {
             failpoint::hit(Point::SpoolKeyDestroyed);
-            self.note(Event::SpoolKeyDestroyed { fingerprint })?;
+            self.note(Event::SpoolKeyDestroyed { fingerprint }, &Batch::new())?;
             self.keys.forget_withdrawn(fingerprint)?;
         }
         Ok(())
@@ -127,8 +130,8 @@ impl Housekeeping {
         Ok(quiet(Space::Spool)? && quiet(Space::Queue)?)
     }
 
-    fn note(&self, event: Event) -> Result<(), StoreError> {
+    fn note(&self, event: Event, batch: &Batch) -> Result<(), StoreError> {
         let note = Note { list: None, actor: Actor::Relay, event };
-        self.journal.commit(&Batch::new(), &[note], self.clock.now())
+        self.journal.commit(batch, &[note], self.clock.now())
     }
 }

@@ -1,5 +1,6 @@
 //! The daemon: builds the rooms, wires them, starts, drains. Only here do the pure relay and the durable ledger meet.
 
+mod catch_up;
 mod housekeeping;
 pub mod hygiene;
 mod worker;
@@ -133,6 +134,7 @@ impl Rooms {
         // What was parked may have a reader by now, and a clock that was ahead must not keep mail waiting.
         spool.hurry(None, now)?;
         let queued = Queue::new(Arc::clone(&store), journal.clone()).recover(now)?;
+        catch_up::journal_keys(&keys, &with_keys, &Registry::new(Arc::clone(&store)), &journal, now)?;
         failpoint::hit(Point::Recovered);
         if spooled + queued > 0 {
             tracing::info!(spooled, queued, "claims of the process before are void; their mail goes on");

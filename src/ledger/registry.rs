@@ -105,6 +105,28 @@ impl Registry {
         }
     }
 
+    /// The key of a list (`None`: the spool's newest) that the journal knows.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn known_key(&self, list: Option<&ListName>) -> Result<Option<Fingerprint>, StoreError> {
+        let entry = self.store.get(Space::Registry, &known_key(list))?;
+        entry.map(|entry| decode(&entry.value)).transpose()
+    }
+
+    /// Adds to the batch that the journal knows this key, for the commit that tells it.
+    ///
+    /// # Errors
+    /// When the record cannot be encoded.
+    pub fn set_known_key(
+        batch: &mut Batch,
+        list: Option<&ListName>,
+        key: Fingerprint,
+    ) -> Result<(), StoreError> {
+        batch.put(Space::Registry, known_key(list), encode(&key)?);
+        Ok(())
+    }
+
     /// Adds to the batch that copies of a list were queued: whoever withdraws a member's copies at the same moment
     /// sees by [`Registry::nothing_queued`] that there are more than it found.
     pub fn mark_queued(batch: &mut Batch, list: &ListName) {
@@ -139,6 +161,11 @@ fn cert_key(fingerprint: Fingerprint) -> Vec<u8> {
 
 fn queued_key(list: &ListName) -> Vec<u8> {
     format!("queued/{list}").into_bytes()
+}
+
+fn known_key(list: Option<&ListName>) -> Vec<u8> {
+    // A list name is never empty, so the spool's cannot meet a list's.
+    format!("key/{}", list.map_or("", ListName::as_str)).into_bytes()
 }
 
 fn list_key(list: &ListName) -> Vec<u8> {

@@ -144,7 +144,8 @@ impl Desk {
         }
         self.keys.import(name, &key, theirs.as_ref(), self.clock.now())?;
         failpoint::hit(Point::KeyImported);
-        self.change(|_, _| {
+        self.change(|batch, _| {
+            Registry::set_known_key(batch, Some(name), fingerprint)?;
             Ok(((), vec![journalled(Some(name), actor, Event::KeyImported { fingerprint })]))
         })?;
         let remarks = missing.iter().map(|a| {
