@@ -111,6 +111,7 @@ fn serve(path: &Path) -> Outcome {
             Fatal::Keys(_) | Fatal::Route(_) | Fatal::Unclean(_) => exit::CONFIG,
             Fatal::Store(_) => exit::IO,
             Fatal::Listen(_) | Fatal::Control(_) | Fatal::Runtime(_) => exit::UNAVAILABLE,
+            Fatal::Broken => exit::SOFTWARE,
         };
         failed(code)(&error)
     })

@@ -68,6 +68,11 @@ pub enum Fatal {
     /// The runtime or its signals.
     #[error("the daemon cannot run here: {0}")]
     Runtime(#[from] std::io::Error),
+    /// A part that nobody can replace broke down while it served.
+    #[error(
+        "a part of the daemon broke down, and without it no mail goes on: start it again, and report the log"
+    )]
+    Broken,
 }
 
 /// Serves in the foreground until SIGTERM or SIGINT, then drains.
@@ -174,16 +179,18 @@ impl Rooms {
         parts.spawn(listeners.run(Arc::clone(&self.directory), take_in, Arc::clone(&self.clock), stopped));
         tracing::info!("ready");
         tell(NotifyState::Ready);
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        let broken = tokio::select! {
+            _ = terminate.recv() => false,
+            _ = interrupt.recv() => false,
+            // None of them ends before it is told to: one that did would leave a daemon that answers and does nothing.
+            _ = parts.join_next() => true,
+        };
         tracing::info!("stopping: what is under way comes to its end");
         tell(NotifyState::Stopping);
         let _ = stop.send(true);
         while parts.join_next().await.is_some() {}
         tracing::info!("stopped");
-        Ok(())
+        if broken { Err(Fatal::Broken) } else { Ok(()) }
     }
 
     async fn listeners(&self, config: &Config) -> Result<Listeners, Fatal> {

@@ -50,6 +50,28 @@ fn sigterm_lets_what_is_under_way_come_to_its_end() {
 }
 
 #[test]
+fn a_daemon_whose_worker_or_courier_is_gone_ends_and_the_next_one_goes_on() {
+    for point in ["spool-claimed", "copies-claimed"] {
+        let failpoint = format!("{point}:panic");
+        let Some(scene) = Scene::with_environment(&[("VOUCHSAFE_FAILPOINT", &failpoint)]) else { return };
+        let Scene { mut daemon, install, sink, people, .. } = scene;
+        let mut client = Client::tcp(daemon.smtp()).ehlo();
+        let mail = clear("rita@reporter.example", SECURITY, "Onwards", "Whoever is on duty.");
+        assert_eq!(client.mail("rita@reporter.example", &[SECURITY], &mail).code, 250);
+        let status = daemon.wait(Duration::from_secs(45)).expect("it ends, so that it is started again");
+        assert_eq!(status.code(), Some(70), "{}", daemon.log());
+        assert!(
+            daemon.whole_log().contains("broke down, and without it no mail goes on"),
+            "{}",
+            daemon.log()
+        );
+        let next = crate::outside::daemon::Daemon::start(&install);
+        sink.wait_for(&people.bob.address, 1);
+        assert_eq!(next.stop().0.code(), Some(0));
+    }
+}
+
+#[test]
 fn a_second_daemon_on_the_same_folder_is_refused_and_harms_nothing() {
     let Some(mut scene) = Scene::set() else { return };
     let second = serve_to_its_end(&scene.install);
