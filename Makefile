@@ -15,7 +15,7 @@ build:
 demo: build
 	$(BINARY) demo
 
-# The crash test kills the release binary; the rest runs on the debug build, which has failpoints.
+# The crash test kills the release binary, and beside it the debug build, which has failpoints and runs in the rest.
 test: build
 	deploy/packages.sh test
 	$(CARGO) test --locked $(CARGO_FLAGS)

@@ -1,7 +1,11 @@
 //! The second promise, from outside: an accepted mail is never lost. The release binary gets SIGKILL at random moments
 //! under load and is started again on the same folder; whatever was answered with 250 must reach every reader.
 //!
-//! `VOUCHSAFE_CRASH_ROUNDS` sets how often (100 when not set), `VOUCHSAFE_TEST_BINARY` which program.
+//! Beside it the debug build dies at each named place of `failpoint.rs`, on the first and on later visits.
+//!
+//! `VOUCHSAFE_CRASH_ROUNDS` sets how often (1,000 with `CI=true`, else 100), `VOUCHSAFE_TEST_BINARY` which program,
+//! `VOUCHSAFE_CRASH_STORE` on which store ("redb" when not set). Several installations die side by side: a round mostly
+//! waits.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,18 +18,33 @@
 
 mod outside;
 
+#[path = "crash/changes.rs"]
+mod changes;
+#[path = "crash/cheap.rs"]
+mod cheap;
+#[path = "crash/keys.rs"]
+mod keys;
+#[path = "crash/lane.rs"]
+mod lane;
 #[path = "crash/load.rs"]
 mod load;
+#[path = "crash/points.rs"]
+mod points;
 #[path = "crash/verdict.rs"]
 mod verdict;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::sync::Mutex;
+use std::thread::ScopedJoinHandle;
+use std::time::Instant;
 
-use load::{Load, Setting, below};
-use outside::daemon::Daemon;
-use outside::install::use_binary;
-use outside::{in_ci, until};
+use keys::Tally;
+use lane::{Lane, Total};
+use outside::in_ci;
+use outside::install::{binary, built, use_binary};
+use points::{Stage, Visit, stage};
+use vouchsafe::failpoint::Point;
 
 /// The release binary beside the one that cargo has built for this test.
 fn release_binary() -> Option<PathBuf> {
@@ -49,61 +68,144 @@ fn choose_binary() {
     }
 }
 
+/// The installations that get SIGKILL: the store of each, and its share of the rounds.
+const KILLED: &[(&str, usize)] = &[("redb", 1), ("redb", 1), ("redb", 1)];
+/// How many installations of the debug build die at named places.
+const WALKERS: usize = 3;
+/// How many visits to a place that is not reached are too many.
+const VISITS: usize = 12;
+
 fn rounds() -> usize {
     let set = std::env::var("VOUCHSAFE_CRASH_ROUNDS").ok();
-    set.map_or(100, |text| text.parse().expect("VOUCHSAFE_CRASH_ROUNDS is a number"))
+    let usual = if in_ci() { 1000 } else { 100 };
+    set.map_or(usual, |text| text.parse().expect("VOUCHSAFE_CRASH_ROUNDS is a number"))
+}
+
+/// The store that everything is to run on, if one was chosen.
+fn chosen_store() -> Option<String> {
+    std::env::var("VOUCHSAFE_CRASH_STORE").ok()
+}
+
+/// The store of each installation that gets SIGKILL, and how many of the rounds it has.
+fn killed(rounds: usize) -> Vec<(String, usize)> {
+    let shares: usize = KILLED.iter().map(|(_, share)| share).sum();
+    let store = |usual: &str| chosen_store().unwrap_or_else(|| usual.to_owned());
+    KILLED.iter().map(|(usual, share)| (store(usual), (rounds * share).div_ceil(shares))).collect()
 }
 
 #[test]
-fn what_was_acknowledged_survives_kill_9_at_any_moment() {
+fn what_was_acknowledged_survives_death_at_any_moment() {
     choose_binary();
     let (start, rounds) = (Instant::now(), rounds());
-    let setting = Setting::set_up();
-    let mut sent = Vec::new();
-    let mut kills = 0;
-    for round in 0..rounds {
-        if round % 10 == 9 {
-            // In the middle of starting, too.
-            let daemon = Daemon::spawn(&setting.install, &[]);
-            std::thread::sleep(Duration::from_millis(below(200)));
-            daemon.kill();
-            kills += 1;
-            setting.sink.next_generation();
+    // Every place once at least, and a third of all rounds.
+    let places: Vec<Point> =
+        Point::ALL.iter().copied().filter(|point| stage(*point) != Stage::Keys).collect();
+    let turns = (rounds / 3).div_ceil(places.len());
+    let visits =
+        Mutex::new((0..turns).flat_map(|turn| places.iter().map(move |p| Visit::new(*p, turn))).collect());
+    let (mut reached, mut totals) = (BTreeSet::new(), Vec::new());
+    std::thread::scope(|scope| {
+        let visits = &visits;
+        let keys = scope.spawn(keys_die);
+        let walkers: Vec<_> = (0..WALKERS).map(|_| scope.spawn(move || walk(visits))).collect();
+        let killed: Vec<_> = killed(rounds - rounds / 3)
+            .into_iter()
+            .map(|(store, rounds)| scope.spawn(move || kill(&store, rounds)))
+            .collect();
+        for (n, lane) in killed.into_iter().enumerate() {
+            totals.push(tell(&format!("killed {n}"), end(lane), start));
         }
-        let daemon = Daemon::spawn(&setting.install, &[]);
-        assert!(daemon.wait_for_line("vouchsafe::daemon: ready"), "round {round}: {}", daemon.log());
-        let load = Load::start(&setting, daemon.smtp(), round);
-        std::thread::sleep(Duration::from_millis(20 + below(380)));
-        daemon.kill();
-        kills += 1;
-        setting.sink.next_generation();
-        sent.extend(load.end());
-    }
-    let daemon = Daemon::start(&setting.install);
-    let quarantined = release_quarantined(&setting);
-    until("spool and queue are empty", || {
-        let status = setting.install.json(&["status"]);
-        let left = ["arrivals", "due", "claimed", "deferred", "failed"].iter().map(|key| &status[*key]);
-        left.into_iter().all(|count| *count == 0).then_some(())
+        for (n, lane) in walkers.into_iter().enumerate() {
+            let (there, total) = end(lane);
+            reached.extend(there);
+            totals.push(tell(&format!("walker {n}"), total, start));
+        }
+        let keys = end(keys);
+        eprintln!("keys: died {} times, {:.0?} after the start", keys.deaths, start.elapsed());
+        reached.extend(keys.reached);
     });
-    setting.install.ok(&["journal", "verify"]);
-    assert_eq!(daemon.stop().0.code(), Some(0));
-    let figures = verdict::judge(&setting, &sent);
+    let missed: Vec<&Point> = Point::ALL.iter().filter(|point| !reached.contains(point)).collect();
+    assert!(missed.is_empty(), "these places were never reached: {missed:?}");
+    let sum = |of: fn(&Total) -> usize| totals.iter().map(of).sum::<usize>();
     eprintln!(
-        "{rounds} rounds, {kills} kills in {:.0?}; {quarantined} quarantined and released",
+        "in all {} rounds, {} kills, {} mails sent, {} acknowledged, {} admin changes, {} of them answered, in {:.0?}",
+        sum(|t| t.rounds),
+        sum(|t| t.kills),
+        sum(|t| t.figures.sent),
+        sum(|t| t.figures.acknowledged),
+        sum(|t| t.changes),
+        sum(|t| t.answered),
         start.elapsed()
     );
-    eprintln!("{figures}");
-    assert!(figures.acknowledged >= rounds, "the load is worth the name");
+    assert!(sum(|t| t.rounds) >= rounds, "no round is left out");
+    assert!(sum(|t| t.figures.acknowledged) >= rounds, "the load is worth the name");
 }
 
-/// The third unfinished claim quarantines a mail, as it must: three kills in a row may hit the same one. It is not lost.
-fn release_quarantined(setting: &Setting) -> usize {
-    until("the spool is empty", || (setting.install.json(&["status"])["arrivals"] == 0).then_some(()));
-    let held = setting.install.json(&["hold", "ls"]);
-    for row in held.as_array().unwrap() {
-        assert_eq!(row["reason"], "quarantined", "nothing else is held");
-        setting.install.ok(&["hold", "release", row["id"].as_str().unwrap(), "--yes"]);
+/// The release build, at random moments.
+fn kill(store: &str, rounds: usize) -> Total {
+    let mut lane = Lane::set_up(binary(), store, 20);
+    for _ in 0..rounds {
+        lane.random_round();
     }
-    held.as_array().unwrap().len()
+    lane.judge()
+}
+
+/// The debug build, at the places that are left.
+fn walk(visits: &Mutex<Vec<Visit>>) -> (BTreeSet<Point>, Total) {
+    let mut lane = Lane::set_up(built(), chosen_store().as_deref().unwrap_or("redb"), 4);
+    let mut reached = BTreeSet::new();
+    loop {
+        let Some(visit) = visits.lock().unwrap().pop() else { break };
+        for _ in 0..VISITS {
+            if lane.visit(visit) {
+                reached.insert(visit.point);
+                break;
+            }
+            eprintln!("{} was not reached this time", visit.text());
+        }
+    }
+    (reached, lane.judge())
+}
+
+/// The debug build, while keys change.
+fn keys_die() -> Tally {
+    let destroyed = [Point::SpoolKeyWithdrawn, Point::SpoolKeyOverwritten, Point::SpoolKeyDestroyed];
+    std::thread::scope(|scope| {
+        let slow: Vec<_> = destroyed.map(|point| scope.spawn(move || keys::destruction(point))).into();
+        let parts = [keys::init, keys::key_new, keys::key_import, keys::rotation, keys::first_start];
+        let quick: Vec<_> = parts.map(|part| scope.spawn(part)).into();
+        let mut tally = Tally::default();
+        quick.into_iter().chain(slow).for_each(|part| tally.add(end(part)));
+        tally
+    })
+}
+
+/// What a thread came to; its panic is ours.
+fn end<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn tell(name: &str, total: Total, start: Instant) -> Total {
+    eprintln!(
+        "{name}: {} rounds, {} kills, {} mails released from hold, {} of {} admin changes answered, {:.0?} after the start",
+        total.rounds,
+        total.kills,
+        total.released,
+        total.answered,
+        total.changes,
+        start.elapsed()
+    );
+    eprintln!("    {}", total.figures);
+    total
+}
+
+#[test]
+fn a_release_build_has_no_failpoints() {
+    let has =
+        |program: &Path| outside::copy::contains(&std::fs::read(program).unwrap(), b"VOUCHSAFE_FAILPOINT");
+    assert!(has(&built()), "this is how it would be found");
+    match release_binary() {
+        Some(release) => assert!(!has(&release), "{} looks for failpoints", release.display()),
+        None => assert!(!in_ci(), "there is no release binary: cargo build --release"),
+    }
 }

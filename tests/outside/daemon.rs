@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use super::install::{Install, NOBODY, Ran, binary};
+use super::install::{Install, NOBODY, Ran};
 use super::{PATIENCE, is_root};
 
 /// A running daemon; killed when dropped.
@@ -106,6 +106,22 @@ impl Daemon {
         }
     }
 
+    /// Waits for a line with this text, no longer than that; false when it does not come or the daemon ends without it.
+    pub fn hears(&self, text: &str, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        let mut lines = self.log.lines.lock().unwrap();
+        loop {
+            if lines.0.iter().any(|l| l.contains(text)) {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if lines.1 || left.is_zero() {
+                return false;
+            }
+            lines = self.log.more.wait_timeout(lines, left).unwrap().0;
+        }
+    }
+
     /// Whether it is the same process still.
     pub fn is_alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
@@ -173,7 +189,7 @@ pub fn serve_to_its_end(install: &Install) -> Ran {
 }
 
 fn command(install: &Install) -> Command {
-    let mut command = without_rights(&binary());
+    let mut command = without_rights(install.program());
     command.arg("--config").arg(install.config()).arg("serve");
     command.env("TMPDIR", install.tmp()).current_dir(existing(&install.tmp()));
     command

@@ -24,18 +24,26 @@ static BINARY: OnceLock<PathBuf> = OnceLock::new();
 
 /// Sets the program under test, before anything was run.
 pub fn use_binary(program: PathBuf) {
-    let program = if is_root() && !reachable(&program) { reachable_copy(&program) } else { program };
-    BINARY.set(program).expect("set before the first use");
+    BINARY.set(runnable(program)).expect("set before the first use");
 }
 
 /// The program under test: what was set, `VOUCHSAFE_TEST_BINARY`, or the one cargo has just built.
 pub fn binary() -> PathBuf {
     let found = BINARY.get_or_init(|| {
         let given = std::env::var_os("VOUCHSAFE_TEST_BINARY").map(PathBuf::from);
-        let found = given.unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_vouchsafe")));
-        if is_root() && !reachable(&found) { reachable_copy(&found) } else { found }
+        runnable(given.unwrap_or_else(built))
     });
     found.clone()
+}
+
+/// The program that cargo has just built: the debug build, which has failpoints.
+pub fn built() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_vouchsafe"))
+}
+
+/// A program that the daemon's user can run too.
+fn runnable(program: PathBuf) -> PathBuf {
+    if is_root() && !reachable(&program) { reachable_copy(&program) } else { program }
 }
 
 /// Whether another user can run it where it lies.
@@ -94,6 +102,7 @@ pub struct Install {
     dir: PathBuf,
     /// Removes it.
     own: Option<TempDir>,
+    program: PathBuf,
 }
 
 impl Install {
@@ -104,15 +113,26 @@ impl Install {
 
     /// The same with changes to `relay.toml`: each text must occur in it once.
     pub fn edited(smarthost: &str, changes: &[(&str, &str)]) -> Self {
-        Self::on(&store_kind(), smarthost, changes)
+        Self::of(binary(), smarthost, changes)
+    }
+
+    /// The same for another program than the one under test.
+    pub fn of(program: PathBuf, smarthost: &str, changes: &[(&str, &str)]) -> Self {
+        Self::fresh(program, &store_kind(), smarthost, changes)
     }
 
     /// The same on this engine (`redb`, `sled`).
     pub fn on(kind: &str, smarthost: &str, changes: &[(&str, &str)]) -> Self {
+        Self::fresh(binary(), kind, smarthost, changes)
+    }
+
+    fn fresh(program: PathBuf, kind: &str, smarthost: &str, changes: &[(&str, &str)]) -> Self {
         let dir = tempfile::Builder::new().prefix("vs").permissions(Permissions::from_mode(0o755)).tempdir();
         let dir = dir.unwrap();
-        let made = Self::made_in(dir.path(), smarthost, changes);
-        Self { own: Some(dir), ..made }
+        let install = Self { dir: dir.path().to_owned(), own: None, program: runnable(program) };
+        install.init();
+        install.settle_on(kind, smarthost, changes);
+        Self { own: Some(dir), ..install }
     }
 
     /// The same in a folder that is there, such as where another file system is mounted.
@@ -125,17 +145,25 @@ impl Install {
     /// One as `init` leaves it.
     pub fn bare_in(dir: &Path) -> Self {
         let install = Self::found_in(dir);
-        let made = Command::new(binary())
+        install.init();
+        install
+    }
+
+    fn init(&self) {
+        let made = Command::new(&self.program)
             .args(["init", "--domain", DOMAIN, "--preset", "kubeedge", "--dir"])
-            .arg(install.root())
+            .arg(self.root())
             .output()
             .unwrap();
         assert!(made.status.success(), "init: {}", String::from_utf8_lossy(&made.stderr));
-        install
     }
 
     /// Lets a bare one serve: its next hop, changes to `relay.toml`, and everything given to the daemon's user.
     pub fn settle(&self, smarthost: &str, changes: &[(&str, &str)]) {
+        self.settle_on(&store_kind(), smarthost, changes);
+    }
+
+    fn settle_on(&self, kind: &str, smarthost: &str, changes: &[(&str, &str)]) {
         fs::create_dir(self.tmp()).unwrap();
         let smarthost = format!("smarthost = \"{smarthost}\"");
         let kind = format!("kind = \"{kind}\"");
@@ -153,7 +181,7 @@ impl Install {
 
     /// The one that was made in this folder before.
     pub fn found_in(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), own: None }
+        Self { dir: dir.to_owned(), own: None, program: binary() }
     }
 
     /// Gives everything to the daemon's user; again, after other files were put there.
@@ -166,6 +194,11 @@ impl Install {
     /// Where the store is.
     pub fn data(&self) -> PathBuf {
         self.root().join("data")
+    }
+
+    /// The program that belongs to it.
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// The folder of the installation.
@@ -204,7 +237,7 @@ impl Install {
 
     /// Runs a command of the program on this installation.
     pub fn run(&self, args: &[&str]) -> Ran {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(&self.program);
         command.arg("--config").arg(self.config()).args(args);
         command.output().unwrap().into()
     }

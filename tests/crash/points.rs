@@ -1,0 +1,203 @@
+//! A debug build dies at each named place, several times each, and is judged like one that was killed.
+
+use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant};
+
+use vouchsafe::failpoint::Point;
+
+use crate::lane::Lane;
+use crate::load::below;
+use crate::outside::daemon::Daemon;
+use crate::outside::sink::Rule;
+
+/// What has to go on for a place to be reached. Those of keys are in `keys.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Mail and an admin.
+    Load,
+    /// Mail for a list that is paused.
+    Paused,
+    /// A reader whose copies are not taken, for now or for good.
+    Refused(&'static str),
+    /// A stop while copies wait.
+    Stop,
+    /// A start with nothing to do.
+    Idle,
+    /// A start after a kill with mail in hand.
+    Start,
+    /// A key is made, changed or destroyed, or the store is made.
+    Keys,
+}
+
+/// Where a place is reached.
+pub(crate) fn stage(point: Point) -> Stage {
+    use Point as P;
+    match point {
+        P::BeforeGiveBack | P::AfterGiveBack => Stage::Paused,
+        P::OutcomeDeferred | P::DeferralRecorded => Stage::Refused("451 4.3.0 later"),
+        P::OutcomeFailed | P::FailureRecorded => Stage::Refused("550 5.7.1 never"),
+        P::CopiesPutBack => Stage::Stop,
+        P::BeforeCompact | P::AfterCompact => Stage::Idle,
+        P::ArrivalRecovered | P::CopyRecovered | P::Recovered => Stage::Start,
+        P::KeyImported | P::KeyDrafted | P::KeyLinked | P::KeyReplaced => Stage::Keys,
+        P::ListKeyDrafted | P::ListKeyPlaced => Stage::Keys,
+        P::SpoolKeyMade | P::SpoolKeyRotated | P::SpoolKeyNoted => Stage::Keys,
+        P::SpoolKeyWithdrawn | P::SpoolKeyOverwritten | P::SpoolKeyDestroyed => Stage::Keys,
+        P::InitDrafted | P::InitKeysMade | P::InitLinked => Stage::Keys,
+        // The index of a store that is there grows too rarely to wait for it.
+        P::DiskResize => Stage::Keys,
+        _ => Stage::Load,
+    }
+}
+
+/// Where a part breaks down and the others go on; elsewhere the whole process would end.
+fn may_panic(point: Point) -> bool {
+    !matches!(stage(point), Stage::Start | Stage::Stop | Stage::Keys) && !point.name().starts_with("disk-")
+}
+
+/// Where a panic takes a part of the daemon with it that nobody else can replace: it ends, to be started anew.
+fn ends_the_daemon(point: Point) -> bool {
+    matches!(point, Point::SpoolClaimed | Point::CopiesClaimed)
+}
+
+/// A place, and the time of being there that counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Visit {
+    pub(crate) point: Point,
+    pub(crate) panics: bool,
+    pub(crate) nth: u64,
+}
+
+impl Visit {
+    /// The `turn`-th visit to a place: the first time of being there at first, later ones then, at last as a panic.
+    pub(crate) fn new(point: Point, turn: usize) -> Self {
+        let name = point.name();
+        let deep = match stage(point) {
+            // A commit takes some ten steps on the disk; these walk through several.
+            Stage::Load if name.starts_with("disk-") => 60,
+            Stage::Load if matches!(point, Point::BetweenBodies | Point::AfterContent) => 5,
+            // Few mails are held or dropped.
+            Stage::Load if name.ends_with("-hold") || name.ends_with("-drop") => 1,
+            Stage::Load => 3,
+            _ => 1,
+        };
+        let panics = turn % 4 == 3 && may_panic(point);
+        Self { point, panics, nth: if turn == 0 { 1 } else { 1 + below(deep) } }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let how = if self.panics { "panic" } else { "abort" };
+        format!("{}:{how}:{}", self.point.name(), self.nth)
+    }
+}
+
+/// How long a place is waited for before the daemon is killed all the same.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// SIGABRT.
+const ABORTED: i32 = 6;
+
+impl Lane {
+    /// Lets the daemon die there; whether it did. When not, it is killed at the end of all patience.
+    pub(crate) fn visit(&mut self, visit: Visit) -> bool {
+        let stage = stage(visit.point);
+        self.prepare(stage, visit.point);
+        self.breaks = visit.panics;
+        let wanted = visit.text();
+        let environment = [("VOUCHSAFE_FAILPOINT", wanted.as_str())];
+        let mut daemon = Daemon::spawn(&self.setting.install, &environment);
+        let reached = format!("failpoint {} reached", visit.point.name());
+        let serves = daemon.wait_for_line("vouchsafe::daemon: ready");
+        // It may have died since, with its sockets.
+        let work = (serves && stage != Stage::Idle).then(|| self.load(&daemon));
+        if stage == Stage::Stop && serves {
+            self.until_copies_wait(3);
+            daemon.signal("TERM");
+        }
+        let there = daemon.hears(&reached, PATIENCE);
+        if visit.panics && there {
+            assert!(daemon.hears("a part of the daemon broke down", PATIENCE), "{wanted}");
+            std::thread::sleep(Duration::from_millis(below(200)));
+            if ends_the_daemon(visit.point) {
+                let status = daemon.wait(PATIENCE * 5).expect("it ends by itself");
+                assert_eq!(status.code(), Some(70), "{wanted}: {}", daemon.log());
+            } else {
+                assert!(daemon.is_alive(), "{wanted}: the others go on");
+            }
+        } else if there {
+            let status = daemon.wait(PATIENCE).expect("it dies");
+            assert_eq!(status.signal(), Some(ABORTED), "{wanted}: {}", daemon.log());
+        }
+        daemon.kill();
+        match work {
+            Some(work) => self.ended(work),
+            None => {
+                self.kills += 1;
+                self.setting.sink.next_generation();
+            }
+        }
+        self.rounds += 1;
+        self.breaks = false;
+        self.tidy(stage);
+        there
+    }
+
+    fn prepare(&mut self, stage: Stage, point: Point) {
+        match stage {
+            Stage::Paused => self.tell(&["list", "pause", "security"]),
+            Stage::Refused(reply) => {
+                self.setting.sink.rule("dora@distro.example", Rule::RefuseContent(reply))
+            }
+            Stage::Stop => self.setting.sink.rule("ada@team.example", Rule::Hang),
+            Stage::Idle => {
+                self.settle();
+            }
+            Stage::Start if point == Point::ArrivalRecovered => {
+                while !self.visit(Visit { point: Point::BeforeRelay, panics: false, nth: 1 }) {}
+            }
+            Stage::Start => {
+                self.setting.sink.rule("ada@team.example", Rule::Hang);
+                let daemon = self.start();
+                let work = self.load(&daemon);
+                self.until_copies_wait(1);
+                daemon.kill();
+                self.ended(work);
+                self.rounds += 1;
+            }
+            Stage::Load | Stage::Keys => {}
+        }
+    }
+
+    fn tidy(&mut self, stage: Stage) {
+        match stage {
+            Stage::Paused => self.tell(&["list", "resume", "security"]),
+            Stage::Refused(_) => self.setting.sink.obey("dora@distro.example"),
+            Stage::Stop | Stage::Start => self.setting.sink.obey("ada@team.example"),
+            Stage::Idle | Stage::Load | Stage::Keys => {}
+        }
+    }
+
+    /// Waits until so many copies are claimed and cannot be delivered. Not for ever: the daemon may have died already, and
+    /// a place that is not reached is visited again.
+    fn until_copies_wait(&self, count: u64) {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            let status = self.setting.install.run(&["status", "--json"]);
+            if status.code != 0 {
+                return;
+            }
+            let status: serde_json::Value = serde_json::from_str(&status.out).unwrap();
+            if status["claimed"].as_u64() >= Some(count) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(25));
+        }
+    }
+
+    /// A command to a daemon that runs for it alone.
+    fn tell(&self, args: &[&str]) {
+        let daemon = Daemon::start(&self.setting.install);
+        self.setting.install.ok(args);
+        daemon.stop();
+        self.setting.sink.next_generation();
+    }
+}
