@@ -50,9 +50,11 @@ impl<T: Tables> Change<T> {
         Self { tables, last, dirty: false }
     }
 
-    /// The tables, and the last version that was given out if anything was changed.
-    pub(super) fn done(self) -> (T, Option<Version>) {
-        (self.tables, self.dirty.then_some(self.last))
+    /// The tables, and if anything was changed the version that marks this change: no other has it, even where only
+    /// something was removed.
+    pub(super) fn done(mut self) -> (T, Option<Version>) {
+        let mark = self.dirty.then(|| self.next_version());
+        (self.tables, mark)
     }
 
     /// Carries the batch out and returns the bodies that have no name left.

@@ -186,7 +186,8 @@ pub enum StoreError {
     /// A value is larger than [`MAX_VALUE`]; nothing was changed.
     #[error("a value of {0} bytes is too large for the store")]
     TooLarge(usize),
-    /// The medium failed or is full; nothing was changed that a reader could see.
+    /// The medium failed or is full; nothing was changed that a reader could see. (Only of a medium that also fails at the
+    /// very end of a commit, and at the look at what came of it, this is not known.)
     #[error("the store cannot {doing}: {why}")]
     Io {
         /// What was being done.

@@ -12,14 +12,16 @@ mod tables;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use redb::{Database, ReadableDatabase, ReadableTable};
 
-use self::medium::{DUE, ENTRIES, NAMES, check_format, create_index, explain, open_index};
-use self::tables::{Opened, transact};
+use self::medium::{
+    DUE, ENTRIES, META, META_VERSION, NAMES, check_format, create_index, explain, open_index,
+};
+use self::tables::{Changed, Opened, transact};
 use super::change::Change;
-use super::contract::{Batch, BodyId, Claim, Entry, Space, Store, StoreError};
+use super::contract::{Batch, BodyId, Claim, Entry, Space, Store, StoreError, Version};
 use super::disk::Disk;
 use super::folder::{Folder, REDB};
 use super::rows::{Head, Wanted, entry_key, parse_due_key};
@@ -34,8 +36,9 @@ pub struct Redb {
     index: RwLock<Option<Database>>,
     /// A step on the index failed, so redb refuses to go on; set by [`Medium`].
     failed: Arc<AtomicBool>,
-    /// Held from looking for a body to removing it, so that no commit names what another is about to remove.
-    naming: Mutex<()>,
+    /// Held by whoever changes anything: no commit names a body that another is about to remove, and none comes between a
+    /// commit and the look whether it happened.
+    changing: Mutex<()>,
     disk: Disk,
     /// The last to go: it holds the lock.
     folder: Folder,
@@ -66,8 +69,8 @@ impl Redb {
         let named =
             check_format(&index).and_then(|()| named(&index)).map_err(|e| explain(&disk, "open", e))?;
         folder.bodies.sweep(|id| named.contains(&id))?;
-        let (index, naming) = (RwLock::new(Some(index)), Mutex::new(()));
-        Ok(Self { index, failed, naming, disk, folder })
+        let (index, changing) = (RwLock::new(Some(index)), Mutex::new(()));
+        Ok(Self { index, failed, changing, disk, folder })
     }
 
     fn path(&self) -> PathBuf {
@@ -104,13 +107,34 @@ impl Redb {
         Ok(())
     }
 
-    /// Runs `act` in one transaction, durable when this returns.
+    /// Runs `act` in one transaction, durable when this returns. The caller holds `changing`.
     fn change<T>(
         &self,
         doing: &'static str,
         act: impl FnOnce(&mut Change<Opened<'_>>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.on_index(doing, |index| transact(index, act))
+        let mut changed = None;
+        let ended = self.on_index(doing, |index| transact(index, &mut changed, act));
+        match (ended, changed) {
+            (Ok(()), Some(Changed { done, .. })) => Ok(done),
+            // redb gives room back when a commit is durable already: what fails then has not failed the commit.
+            (Err(StoreError::Io { .. }), Some(Changed { done, mark })) if self.is_last(mark) => Ok(done),
+            (Err(error), _) => Err(error),
+            (Ok(()), None) => Err(StoreError::Io { doing, why: "it came to no end".to_owned() }),
+        }
+    }
+
+    /// Whether the change with this mark happened, and is the last that did.
+    fn is_last(&self, mark: Version) -> bool {
+        let last = self.on_index("read", |index| {
+            let meta = index.begin_read()?.open_table(META)?;
+            Ok(meta.get(META_VERSION)?.map(|last| last.value()))
+        });
+        last.is_ok_and(|last| last == Some(mark.0))
+    }
+
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -150,6 +174,7 @@ impl Store for Redb {
             Some(due) if due <= now && limit > 0 => {}
             _ => return Ok(Vec::new()),
         }
+        let _changing = self.changing();
         self.change("claim", |change| change.claim(space, now, lease_ms, limit))
     }
 
@@ -162,7 +187,7 @@ impl Store for Redb {
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        let _naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changing = self.changing();
         let gone = self.change("commit", |change| change.carry_out(&batch, &self.folder.bodies))?;
         self.folder.forget(gone);
         Ok(())
@@ -214,7 +239,7 @@ fn named(index: &Database) -> Result<BTreeSet<BodyId>, StoreError> {
 mod tests {
     use std::fs::File;
 
-    use super::medium::{META, META_FORMAT};
+    use super::medium::META_FORMAT;
     use super::*;
 
     const INDEX: &str = REDB.index;

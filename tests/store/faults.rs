@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use vouchsafe::store::contract::{Batch, Space, Store, StoreError};
 use vouchsafe::store::disk::{Disk, Step};
+use vouchsafe::store::redb::Redb;
 
 use super::{Open, body};
 
@@ -113,6 +114,43 @@ pub(crate) fn a_medium_that_is_full_from_any_step_on_loses_nothing(open: Open) {
 
 pub(crate) fn a_medium_that_dies_at_any_step_loses_nothing(open: Open) {
     at_every_step(open, io::ErrorKind::Other, |at, n, _| n >= at);
+}
+
+/// The engine grows and shrinks its file, and a part of that it does when the commit is durable already. What fails then
+/// has not failed the commit.
+#[test]
+fn a_batch_is_refused_only_if_nothing_of_it_happened() {
+    let grow = |store: &Redb, at: usize| {
+        for key in 0..80_u8 {
+            let mut batch = Batch::new();
+            batch.put(Space::Meta, [key], vec![key; 6000]);
+            let told = store.commit(batch);
+            let found = store.get(Space::Meta, &[key]).unwrap().is_some();
+            assert_eq!(found, told.is_ok(), "step {at}, batch {key}: {told:?}");
+            if told.is_err() {
+                return;
+            }
+        }
+    };
+    let steps = Arc::new(Mutex::new(Vec::new()));
+    let noted = steps.clone();
+    let disk = Disk::with_faults(move |step| {
+        noted.lock().unwrap().push(step);
+        Ok(())
+    });
+    let dir = tempfile::tempdir().unwrap();
+    grow(&Redb::open_on(dir.path(), disk).unwrap(), usize::MAX);
+    let steps = steps.lock().unwrap().clone();
+    let resized = steps.iter().enumerate().filter(|(_, step)| **step == Step::Resize);
+    // What stands before and behind a change of size, too.
+    let around: BTreeSet<usize> = resized.flat_map(|(at, _)| at.saturating_sub(1)..at + 2).collect();
+    for at in around.into_iter().filter(|at| !matches!(steps[*at], Step::Sync | Step::SyncDir)) {
+        let dir = tempfile::tempdir().unwrap();
+        let (disk, _) = faulty(io::ErrorKind::Other, move |n, _| n == at as u64);
+        if let Ok(store) = Redb::open_on(dir.path(), disk) {
+            grow(&store, at);
+        }
+    }
 }
 
 pub(crate) fn a_full_medium_refuses_and_goes_on_when_there_is_room_again(open: Open) {

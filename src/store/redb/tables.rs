@@ -13,11 +13,19 @@ pub(super) struct Opened<'t> {
     names: Table<'t, &'static [u8; 16], u64>,
 }
 
-/// Commits what `act` changed; rolls back when it fails, and has nothing to sync when it changed nothing.
+/// What a transaction gives its caller, and the version that marks it: if that is the last one in `meta`, it happened.
+pub(super) struct Changed<T> {
+    pub(super) done: T,
+    pub(super) mark: Version,
+}
+
+/// Commits what `act` changed; rolls back when it fails, and has nothing to sync when it changed nothing. What the caller
+/// gets is in `changed` before the commit begins, so that it is at hand where only the commit's own end fails.
 pub(super) fn transact<T>(
     index: &Database,
+    changed: &mut Option<Changed<T>>,
     act: impl FnOnce(&mut Change<Opened<'_>>) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
+) -> Result<(), StoreError> {
     let mut transaction = index.begin_write()?; // durable at once is redb's default
     // With two phases redb knows that the last commit was whole: if it is found broken it is damage, and reported.
     // With one, redb would take it for a crash during that commit and silently go back to the one before.
@@ -31,17 +39,18 @@ pub(super) fn transact<T>(
     };
     let mut change = Change::new(tables, last);
     let done = act(&mut change)?;
-    let (tables, changed) = change.done();
+    let (tables, mark) = change.done();
     drop(tables);
-    if let Some(last) = changed {
-        meta.insert(META_VERSION, last.0)?;
+    if let Some(mark) = mark {
+        meta.insert(META_VERSION, mark.0)?;
     }
     drop(meta);
-    match changed {
+    *changed = Some(Changed { done, mark: mark.unwrap_or(last) });
+    match mark {
         Some(_) => transaction.commit()?,
         None => transaction.abort()?,
     }
-    Ok(done)
+    Ok(())
 }
 
 impl Tables for Opened<'_> {
