@@ -215,11 +215,13 @@ impl Desk {
         })
     }
 
-    /// Mail that waited for this change is worked on at once.
-    fn hurry(&self, list: Option<&ListName>) -> Result<(), Refused> {
-        self.spool.hurry(list, self.clock.now())?;
+    /// Mail that waited for a change is worked on at once. The change is made: if this fails, the mail waits for the
+    /// worker's next look, and nothing is refused.
+    fn hurry(&self, list: Option<&ListName>) {
+        if let Err(error) = self.spool.hurry(list, self.clock.now()) {
+            tracing::warn!(%error, "mail that waited for a change goes on later");
+        }
         self.arrived.notify_one();
-        Ok(())
     }
 
     /// Decides and commits, again when somebody else changed the store between.

@@ -47,12 +47,13 @@ where
         let done = Arc::new(std::mem::take(&mut batch));
         for attempt in 1.. {
             let (record, outcomes) = (Arc::clone(&record), Arc::clone(&done));
-            let why = match tokio::task::spawn_blocking(move || record(&outcomes)).await {
+            let (why, hopeless) = match tokio::task::spawn_blocking(move || record(&outcomes)).await {
                 Ok(Ok(())) => break,
-                Ok(Err(why)) => why.to_string(),
-                Err(_) => "the recorder broke down".to_owned(),
+                // Only a restart helps then, and that waits for us.
+                Ok(Err(why)) => (why.to_string(), matches!(why, StoreError::Poisoned(_))),
+                Err(_) => ("the recorder broke down".to_owned(), false),
             };
-            if attempt == ATTEMPTS {
+            if attempt == ATTEMPTS || hopeless {
                 // Their leases run out, and they are tried again: a second copy is the lesser evil.
                 tracing::error!(count = done.len(), %why, "outcomes could not be recorded; these copies are sent again");
                 break;
@@ -124,5 +125,23 @@ mod tests {
         })
         .await;
         assert!(queue.ls(None, 10).unwrap().is_empty(), "the delivery is on record");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_poisoned_store_is_not_asked_again() {
+        let queue = scripted::queue();
+        scripted::enqueue(&queue, &scripted::parcel(1, "ada@example.org", 10), b"0123456789", scripted::NOW);
+        let job = queue.claim(scripted::NOW, Duration::from_secs(60), 1).unwrap().remove(0);
+        let (outbox, inbox) = mpsc::channel(1);
+        outbox.send((job, Done::Delivered { reply: "250 Ok".to_owned() })).await.unwrap();
+        drop(outbox);
+        let asked = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&asked);
+        in_batches(inbox, move |_: &[(Job, Done)]| {
+            *count.lock().unwrap() += 1;
+            Err(StoreError::Poisoned("no sync".to_owned()))
+        })
+        .await;
+        assert_eq!(*asked.lock().unwrap(), 1, "a stop does not wait for what cannot come");
     }
 }

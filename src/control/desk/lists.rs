@@ -69,9 +69,9 @@ impl Desk {
             Registry::set_list_state(batch, name, ListState { paused })?;
             Ok(((), vec![journalled(Some(name), actor, Event::Paused { paused })]))
         })?;
-        self.hurry(Some(name))?;
+        self.hurry(Some(name));
         let how = if paused { "paused: it takes mail in and relays none" } else { "relaying again" };
-        let queued = self.all_parcels()?.iter().filter(|p| p.list == *name).count();
+        let queued = self.all_parcels().unwrap_or_default().iter().filter(|p| p.list == *name).count();
         let remark =
             format!("{queued} copies were queued before and still go out; see `queue ls --list {name}`");
         let remarks = if paused && queued > 0 { vec![remark] } else { Vec::new() };
@@ -144,17 +144,19 @@ impl Desk {
         }
         self.keys.import(name, &key, theirs.as_ref(), self.clock.now())?;
         failpoint::hit(Point::KeyImported);
-        self.change(|batch, _| {
+        let noted = self.change(|batch, _| {
             Registry::set_known_key(batch, Some(name), fingerprint)?;
             Ok(((), vec![journalled(Some(name), actor, Event::KeyImported { fingerprint })]))
-        })?;
+        });
         let remarks = missing.iter().map(|a| {
             format!("the key has no User ID for {a}: mail programs will not find it for that address")
         });
+        // The key is in use whatever became of the entry.
+        let unnoted = noted.err().map(|refused| format!("the journal does not have it: {}", refused.why()));
         let after = if former.is_some() { "; the former one still opens old mail" } else { "" };
         Ok(Answer::Done {
             what: format!("{name} uses key {fingerprint} from now on{after}"),
-            remarks: remarks.collect(),
+            remarks: remarks.chain(unnoted).collect(),
         })
     }
 

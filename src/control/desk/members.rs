@@ -145,7 +145,7 @@ impl Desk {
             Ok(((), vec![journalled(Some(list), actor, Event::Roster { change })]))
         })?;
         // A mail that waited for a first reader can go on.
-        self.hurry(None)?;
+        self.hurry(None);
         let named = cert.emails().iter().any(|e| e.eq_ignore_ascii_case(&address.to_string()));
         let mut remarks = Vec::new();
         if !named {
@@ -265,7 +265,7 @@ impl Desk {
             Ok((withdrawn, notes))
         })?;
         if to == Standing::Active {
-            self.hurry(None)?;
+            self.hurry(None);
         }
         let queued = match withdrawn {
             0 => String::new(),

@@ -19,6 +19,10 @@ impl Refused {
         Self { code, what: what.into(), why: why.into(), next: next.to_owned() }
     }
 
+    pub(super) fn why(&self) -> &str {
+        &self.why
+    }
+
     pub(super) fn into_answer(self) -> Answer {
         Answer::Error { code: self.code, what: self.what, why: self.why, next: self.next }
     }
@@ -30,13 +34,21 @@ pub(super) fn not_found(what: String, why: impl Into<String>, next: &str) -> Ref
 
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
-        let (code, next) = match &error {
-            StoreError::Conflict(_) => (ErrorKind::Busy, "try again"),
-            StoreError::Io { .. } => (ErrorKind::Io, "look at the disk: is it full or failing?"),
-            StoreError::Poisoned(_) => (ErrorKind::Io, "restart the daemon when the disk is sound"),
-            _ => (ErrorKind::Internal, "run `vouchsafe check`; keep a copy of the data directory"),
+        let refused = "the request was not carried out";
+        let (code, what, next) = match &error {
+            StoreError::Conflict(_) => (ErrorKind::Busy, refused, "try again"),
+            StoreError::Io { .. } => {
+                (ErrorKind::Io, refused, "look at the disk: is it full or failing? Then try again")
+            }
+            // What was under way may come to light when the store is opened again.
+            StoreError::Poisoned(_) => (
+                ErrorKind::Io,
+                "the store is out of order, and whether a change was made is not known",
+                "restart the daemon when the disk is sound, then look whether the change is there",
+            ),
+            _ => (ErrorKind::Internal, refused, "run `vouchsafe check`; keep a copy of the data directory"),
         };
-        Self::new(code, "the change was not made", error.to_string(), next)
+        Self::new(code, what, error.to_string(), next)
     }
 }
 
