@@ -143,7 +143,10 @@ fn draft(path: &Path, bytes: &[u8], mode: u32) -> Result<PathBuf, KeyError> {
         .mode(mode)
         .open(&draft)
         .map_err(io("create", &draft))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io("write", &draft))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| {
+        let _ = fs::remove_file(&draft); // half a key is of no use, and takes room on a full disk
+        io("write", &draft)(error)
+    })?;
     failpoint::hit(Point::KeyDrafted);
     Ok(draft)
 }
