@@ -32,6 +32,13 @@ impl Plaintext {
         &self.0
     }
 
+    /// The bytes behind the first `count`, moved to the front in place: no second copy is made.
+    #[must_use]
+    pub fn without_front(mut self, count: usize) -> Self {
+        self.0.drain(..count.min(self.0.len()));
+        self
+    }
+
     /// How many bytes there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -59,5 +66,7 @@ mod tests {
     fn holds_what_it_was_given() {
         let p = Plaintext::new(b"abc".to_vec());
         assert_eq!((p.expose(), p.len(), p.is_empty()), (&b"abc"[..], 3, false));
+        assert_eq!(p.without_front(2).expose(), b"c");
+        assert!(Plaintext::new(b"abc".to_vec()).without_front(4).is_empty());
     }
 }

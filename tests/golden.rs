@@ -10,7 +10,7 @@ use std::sync::Arc;
 use support::golden::{Golden, Outcome as Expected, Smtp, load_all};
 use support::reader::{find, on_the_wire};
 use support::template::Rendered;
-use support::world::{NOW, Sent, Setting, member_id};
+use support::world::{NOW, Posted, Sent, Setting, member_id};
 use vouchsafe::ingress::Budget;
 use vouchsafe::ingress::session::{Action, Event, Session, Terms, Tls};
 use vouchsafe::ingress::settings::Limits;
@@ -20,9 +20,9 @@ use vouchsafe::mime::read::read;
 use vouchsafe::mime::scan::scan;
 use vouchsafe::pgp::keyring::ListKey;
 use vouchsafe::pgp::open::{How, open};
+use vouchsafe::relay::Outcome;
 use vouchsafe::relay::gate::closed_name;
 use vouchsafe::relay::world::List;
-use vouchsafe::relay::{Outcome, Post};
 
 #[test]
 fn every_golden_mail_becomes_what_it_should() {
@@ -47,7 +47,9 @@ fn check(golden: &Golden, rendered: &Rendered, setting: &Setting) {
     assert_eq!(how(raw, setting, &expect.list), expect.how, "{name}: how it was protected");
     let sent = Sent::to(&expect.list, raw);
     match (setting.relay(&sent), expect.outcome) {
-        (Ok(Outcome::Post(post)), Expected::Post) => check_post(golden, rendered, &post, setting),
+        (Ok(Outcome::Post(post)), Expected::Post) => {
+            check_post(golden, rendered, &Posted::of(*post), setting)
+        }
         (Ok(Outcome::Hold { reason, .. }), Expected::Hold) => {
             assert_eq!(Some(reason.to_string()), expect.reason, "{name}: why it is held");
         }
@@ -73,7 +75,7 @@ fn how(raw: &[u8], setting: &Setting, list: &str) -> Option<String> {
     })
 }
 
-fn check_post(golden: &Golden, sent: &Rendered, post: &Post, setting: &Setting) {
+fn check_post(golden: &Golden, sent: &Rendered, post: &Posted, setting: &Setting) {
     let (name, expect) = (&golden.name, &golden.expect);
     assert_eq!(Some(&post.verdict), expect.verdict.as_ref(), "{name}: verdict");
     assert_eq!(post.signer, expect.signer.as_deref().map(member_id), "{name}: signer");

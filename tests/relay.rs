@@ -22,10 +22,10 @@ mod support;
 use std::sync::OnceLock;
 
 use support::reader::{Read, on_the_wire, read_copy};
-use support::world::{NOW, Sent, Setting, readers};
+use support::world::{NOW, Posted, Sent, Setting, readers};
 use vouchsafe::id::Fingerprint;
 use vouchsafe::relay::gate::{DropReason, Reason};
-use vouchsafe::relay::{Fault, Outcome, Post};
+use vouchsafe::relay::{Fault, Outcome};
 
 /// One world for all tests of this binary: nothing in it ever changes.
 fn setting() -> &'static Setting {
@@ -40,7 +40,7 @@ const ENTITY: &[u8] = b"Content-Type: text/plain; charset=utf-8; protected-heade
 fn held(outcome: Result<Outcome, Fault>) -> (Reason, Option<Fingerprint>) {
     match outcome {
         Ok(Outcome::Hold { reason, signer }) => (reason, signer),
-        Ok(Outcome::Post(post)) => panic!("posted to {:?}", readers(&post)),
+        Ok(Outcome::Post(post)) => panic!("posted to {:?}", readers(&Posted::of(*post))),
         Ok(Outcome::Drop(reason)) => panic!("dropped: {reason}"),
         Err(fault) => panic!("{fault}"),
     }
@@ -56,7 +56,7 @@ fn dropped(outcome: Result<Outcome, Fault>) -> DropReason {
 }
 
 /// The copy for this reader, opened with that reader's key.
-fn copy_of(post: &Post, reader: &str, list: &str) -> Read {
+fn copy_of(post: &Posted, reader: &str, list: &str) -> Read {
     let index =
         readers(post).iter().position(|r| r == reader).unwrap_or_else(|| panic!("no copy for {reader}"));
     let wire = on_the_wire(post, index);

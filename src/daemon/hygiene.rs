@@ -43,7 +43,10 @@ pub fn apply(allow_swap: bool) -> Result<Hygiene, Unclean> {
     // With a limit, locking the future would make allocations fail in the middle of a mail. capabilities(7):
     // CAP_IPC_LOCK, which root has, lifts it.
     let unlimited = limit.is_none() || geteuid().is_root();
-    let locked = unlimited && mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE).is_ok();
+    // mlock(2): with ONFAULT a page is locked as it is first touched. What was never touched holds nothing that could
+    // reach a disk, and most of the room that thread stacks and buffers reserve is never touched.
+    let all = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE;
+    let locked = unlimited && mlockall(all | MlockAllFlags::ONFAULT).or_else(|_| mlockall(all)).is_ok();
     let swaps = swap::plain_areas();
     let swap = !swaps.is_empty();
     if swap && !locked && !allow_swap {

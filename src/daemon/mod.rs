@@ -37,7 +37,7 @@ pub fn serve(config: &Config, passphrase: Passphrase) -> Result<(), Fatal> {
     }
     let store = crate::store::open_on(&config.store, medium())?;
     let rooms = Rooms::build(config, keys, store, Arc::new(SystemClock))?;
-    // Locked memory counts each thread's whole stack, so the threads that may block are few.
+    // Each thread keeps a heap and a stack of its own, locked: so the threads that may block are few.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)

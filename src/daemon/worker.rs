@@ -22,7 +22,7 @@ use crate::pgp::keychain::Keychain;
 use crate::pgp::open::Limits;
 use crate::relay::gate::{DropReason, Reason};
 use crate::relay::world::{List, World};
-use crate::relay::{Keys, Outcome, Post, relay};
+use crate::relay::{Class, Copy, Keys, Outcome, Post, relay};
 use crate::store::contract::{self, Batch, Expect, Space, Store, StoreError};
 use crate::time::{Clock, Timestamp};
 
@@ -81,6 +81,13 @@ impl Stay {
             Self::Fault(Fault::Seal(_)) | Self::NoList(_) | Self::Crowded => false,
         }
     }
+}
+
+/// A body that is stored and not yet named, and the copies that will name it.
+struct Stored {
+    id: BodyId,
+    len: u64,
+    copies: Vec<Copy>,
 }
 
 /// What became of a claim.
@@ -211,7 +218,7 @@ impl Worker {
         let spool_keys = self.keys.spool();
         let keys = Keys { spool: &spool_keys, list: &list_key, tags: self.keys.tags() };
         failpoint::hit(Point::BeforeRelay);
-        let outcome = relay(&self.spool.read(spooled)?, &keys, &world, &self.entropy, now)?;
+        let outcome = relay(self.spool.read(spooled)?, &keys, &world, &self.entropy, now)?;
         failpoint::hit(Point::AfterRelay);
         match outcome {
             Outcome::Post(post) => self.queue(spooled, list, *post, [read.unchanged(), as_it_was], now),
@@ -227,7 +234,7 @@ impl Worker {
         &self,
         spooled: &Spooled,
         list: &List,
-        post: Post,
+        mut post: Post,
         as_read: [Expect; 2],
         now: Timestamp,
     ) -> Result<(), Stay> {
@@ -236,25 +243,27 @@ impl Worker {
                 return self.drop_mail(spooled, DropReason::Replay, now);
             }
         }
-        let mut bodies = Vec::new();
-        let committed = self.put_bodies(&post, &mut bodies, now).and_then(|()| {
+        let mut stored = Vec::new();
+        let committed = self.store_classes(&mut post, &mut stored, now).and_then(|()| {
             failpoint::hit(Point::AfterBodies);
-            self.commit(spooled, list, post, &bodies, as_read, now)
+            self.commit(spooled, list, &post, &stored, as_read, now)
         });
         if committed.is_err() {
-            self.discard(&bodies);
+            self.discard(&stored);
         }
         committed
     }
 
-    fn put_bodies(&self, post: &Post, bodies: &mut Vec<(BodyId, u64)>, now: Timestamp) -> Result<(), Stay> {
-        for sealed in &post.bodies {
-            if !bodies.is_empty() {
+    /// Seals class by class and lets each body go once it is stored.
+    fn store_classes(&self, post: &mut Post, stored: &mut Vec<Stored>, now: Timestamp) -> Result<(), Stay> {
+        for class in post.classes.by_ref() {
+            let Class { body, copies } = class?;
+            if !stored.is_empty() {
                 failpoint::hit(Point::BetweenBodies);
             }
             let id = BodyId::new(now, &self.entropy);
-            self.store.put_body(contract::BodyId(*id.as_bytes()), sealed.as_bytes())?;
-            bodies.push((id, u64::try_from(sealed.len()).unwrap_or(u64::MAX)));
+            self.store.put_body(contract::BodyId(*id.as_bytes()), body.as_bytes())?;
+            stored.push(Stored { id, len: u64::try_from(body.len()).unwrap_or(u64::MAX), copies });
         }
         Ok(())
     }
@@ -264,8 +273,8 @@ impl Worker {
         &self,
         spooled: &Spooled,
         list: &List,
-        post: Post,
-        bodies: &[(BodyId, u64)],
+        post: &Post,
+        stored: &[Stored],
         as_read: [Expect; 2],
         now: Timestamp,
     ) -> Result<(), Stay> {
@@ -278,21 +287,23 @@ impl Worker {
         for digest in &post.replay {
             seen::mark(&mut batch, &spooled.list, digest, now)?;
         }
-        let notes = self.notes(spooled, &post);
-        for copy in post.copies {
-            let Some((body, body_len)) = bodies.get(copy.body).copied() else { continue };
+        let mut copies: Vec<(&Stored, &Copy)> =
+            stored.iter().flat_map(|body| body.copies.iter().map(move |copy| (body, copy))).collect();
+        copies.sort_by_key(|(_, copy)| copy.place);
+        let notes = self.notes(spooled, post, copies.len());
+        for (body, copy) in copies {
             let token = Token::random(&self.entropy);
             let suffix = format!("-bounces+{}", token.as_str());
             let parcel = Parcel {
                 id: ParcelId::new(now, &self.entropy),
                 list: list.name.clone(),
-                member: copy.member,
-                recipient: copy.address,
+                member: copy.member.clone(),
+                recipient: copy.address.clone(),
                 reverse_path: list.address.with_suffix(&suffix).unwrap_or_else(|_| list.address.clone()),
                 head: post.head.clone(),
-                key: copy.key,
-                body,
-                body_len,
+                key: copy.key.clone(),
+                body: body.id,
+                body_len: body.len,
             };
             Queue::enqueue(&mut batch, parcel, now)?;
         }
@@ -304,10 +315,10 @@ impl Worker {
     }
 
     /// Removes bodies that no commit named; what fails here is swept at the next start.
-    fn discard(&self, bodies: &[(BodyId, u64)]) {
-        for (body, _) in bodies {
+    fn discard(&self, stored: &[Stored]) {
+        for body in stored {
             let mut batch = Batch::new();
-            let body = contract::BodyId(*body.as_bytes());
+            let body = contract::BodyId(*body.id.as_bytes());
             batch.name(body).unname(body);
             if let Err(error) = self.store.commit(batch) {
                 tracing::warn!(%error, "a body that nobody names stays until the next start");
@@ -315,9 +326,9 @@ impl Worker {
         }
     }
 
-    fn notes(&self, spooled: &Spooled, post: &Post) -> Vec<Note> {
+    fn notes(&self, spooled: &Spooled, post: &Post, copies: usize) -> Vec<Note> {
         let note = |event| Note { list: Some(spooled.list.clone()), actor: Actor::Relay, event };
-        let copies = u32::try_from(post.copies.len()).unwrap_or(u32::MAX);
+        let copies = u32::try_from(copies).unwrap_or(u32::MAX);
         let (signer, verdict) = (post.signer.clone(), post.verdict.clone());
         let mut notes = vec![note(Event::Relayed { mail: spooled.id, signer, verdict, copies })];
         notes.extend(post.missed.iter().map(|(member, problem)| {

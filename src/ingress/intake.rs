@@ -11,7 +11,7 @@ use crate::ingress::session::NotTaken;
 use crate::ledger::spool::Spool;
 use crate::mail::arrival::{Arrival, Envelope};
 use crate::pgp::keyring::SpoolCert;
-use crate::pgp::seal::seal_at_rest;
+use crate::pgp::seal::seal_parts_at_rest;
 use crate::secret::Plaintext;
 use crate::store::contract::Store;
 use crate::time::Clock;
@@ -52,7 +52,7 @@ impl Intake {
     /// When nothing was taken; the client keeps the mail.
     pub async fn take_in(&self, envelope: Envelope, raw: Plaintext) -> Result<String, NotTaken> {
         let inner = Arc::clone(&self.0);
-        let taken = tokio::task::spawn_blocking(move || inner.take_in(&envelope, &raw)).await;
+        let taken = tokio::task::spawn_blocking(move || inner.take_in(&envelope, raw)).await;
         let id = taken.unwrap_or(Err(NotTaken::Storage))?;
         self.0.arrived.notify_one();
         Ok(id)
@@ -60,7 +60,7 @@ impl Intake {
 }
 
 impl Inner {
-    fn take_in(&self, envelope: &Envelope, raw: &Plaintext) -> Result<String, NotTaken> {
+    fn take_in(&self, envelope: &Envelope, raw: Plaintext) -> Result<String, NotTaken> {
         match self.store.free_share() {
             Ok(free) if free < MIN_FREE => return Err(NotTaken::DiskFull),
             Ok(_) => {}
@@ -71,12 +71,11 @@ impl Inner {
         lists.sort();
         lists.dedup();
         let cert = self.cert.read().map_err(|_| NotTaken::Storage)?.clone();
-        let content = Arrival::encode(envelope, raw.expose());
-        let sealed = seal_at_rest(&content, &cert).map_err(|error| {
+        let sealed = seal_parts_at_rest(&[&Arrival::head(envelope), &raw], &cert).map_err(|error| {
             tracing::error!(%error, "an arriving mail cannot be sealed");
             NotTaken::Storage
         })?;
-        drop(content);
+        drop(raw);
         failpoint::hit(Point::IntakeSealed);
         let put = self.spool.put(&sealed, &lists, cert.fingerprint(), self.clock.now(), &self.entropy);
         if put.is_ok() {

@@ -15,6 +15,9 @@ use crate::time::Timestamp;
 /// After so many unfinished claims a mail is quarantined instead of being tried again.
 pub const MAX_CLAIMS: u32 = 3;
 
+/// So much of a mail is read at once: in one piece it would be in memory twice.
+const PIECE: usize = 1 << 20;
+
 /// What is stored in the clear about a sealed arrival.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
@@ -135,7 +138,7 @@ impl Spool {
         let mut bytes = Vec::with_capacity(size);
         loop {
             let offset = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-            let chunk = self.store.read_body(body, offset, size.saturating_sub(bytes.len()).max(1))?;
+            let chunk = self.store.read_body(body, offset, PIECE)?;
             if chunk.is_empty() {
                 break;
             }

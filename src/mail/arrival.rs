@@ -65,33 +65,39 @@ pub struct NotAnArrival;
 const FORMAT: u8 = 1;
 
 impl Arrival {
-    /// One byte sequence for sealing: format, length of the envelope, envelope, message.
+    /// What stands before the message when both are sealed: format, length of the envelope, envelope.
     #[must_use]
-    pub fn encode(envelope: &Envelope, raw: &[u8]) -> Plaintext {
-        let head = rmp_serde::to_vec_named(envelope).unwrap_or_default();
-        let length = u32::try_from(head.len()).unwrap_or(0);
-        let mut out = Vec::with_capacity(5 + head.len() + raw.len());
+    pub fn head(envelope: &Envelope) -> Plaintext {
+        let envelope = rmp_serde::to_vec_named(envelope).unwrap_or_default();
+        let length = u32::try_from(envelope.len()).unwrap_or(0);
+        let mut out = Vec::with_capacity(5 + envelope.len());
         out.push(FORMAT);
         out.extend_from_slice(&length.to_be_bytes());
-        out.extend_from_slice(&head);
-        out.extend_from_slice(raw);
+        out.extend_from_slice(&envelope);
         Plaintext::new(out)
     }
 
-    /// The arrival that [`Arrival::encode`] wrote.
+    /// Head and message as one sequence of bytes.
+    #[must_use]
+    pub fn encode(envelope: &Envelope, raw: &[u8]) -> Plaintext {
+        Plaintext::new([Self::head(envelope).expose(), raw].concat())
+    }
+
+    /// The arrival that [`Arrival::encode`] wrote. The message stays in the memory where it is: it is large.
     ///
     /// # Errors
     /// When the bytes are none.
-    pub fn decode(bytes: &Plaintext) -> Result<Self, NotAnArrival> {
+    pub fn decode(bytes: Plaintext) -> Result<Self, NotAnArrival> {
         let (format, rest) = bytes.expose().split_first().ok_or(NotAnArrival)?;
         let (length, rest) = rest.split_first_chunk::<4>().ok_or(NotAnArrival)?;
         let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| NotAnArrival)?;
         let (head, raw) = rest.split_at_checked(length).ok_or(NotAnArrival)?;
+        let front = bytes.len() - raw.len();
         if *format != FORMAT {
             return Err(NotAnArrival);
         }
         let envelope = rmp_serde::from_slice(head).map_err(|_| NotAnArrival)?;
-        Ok(Self { envelope, raw: Plaintext::new(raw.to_vec()) })
+        Ok(Self { envelope, raw: bytes.without_front(front) })
     }
 }
 
@@ -118,7 +124,7 @@ mod tests {
     #[test]
     fn what_is_encoded_comes_back() {
         let sealed = Arrival::encode(&envelope(), b"Subject: x\r\n\r\nbody\r\n");
-        let back = Arrival::decode(&sealed).ok().unwrap();
+        let back = Arrival::decode(sealed).ok().unwrap();
         assert!(back.envelope == envelope());
         assert_eq!(back.raw.expose(), b"Subject: x\r\n\r\nbody\r\n");
     }
@@ -128,10 +134,10 @@ mod tests {
         let whole = Arrival::encode(&envelope(), b"body");
         for cut in 0..whole.len() - 4 {
             let piece = Plaintext::new(whole.expose()[..cut].to_vec());
-            assert!(Arrival::decode(&piece).is_err(), "cut at {cut}");
+            assert!(Arrival::decode(piece).is_err(), "cut at {cut}");
         }
         let mut later = whole.expose().to_vec();
         later[0] = 9;
-        assert!(Arrival::decode(&Plaintext::new(later)).is_err());
+        assert!(Arrival::decode(Plaintext::new(later)).is_err());
     }
 }

@@ -1,5 +1,7 @@
 //! Where an OpenPGP message stands in ASCII armor (RFC 9580 §6.2): found by its lines, not decoded.
 
+use memchr::memmem;
+
 const BEGIN: &[u8] = b"-----BEGIN PGP MESSAGE-----";
 const END: &[u8] = b"-----END PGP MESSAGE-----";
 /// Also the head of the old split form, "BEGIN PGP MESSAGE, PART 1/2".
@@ -14,16 +16,27 @@ pub(super) fn is_framed(text: &[u8]) -> bool {
 /// The armor, if the text is exactly one armored message, white space aside.
 pub(super) fn sole(text: &[u8]) -> Option<&[u8]> {
     let text = trim(text);
-    // Neither base64 nor an armor header starts with a dash: a third dashed line is a second block, or text.
-    let dashed = |text: &[u8]| lines(text).filter(|line| line.trim_ascii_start().starts_with(b"-")).count();
     let first = lines(text).next()?.trim_ascii_end();
-    let last = lines(text).last()?;
-    (first == BEGIN && last == END && dashed(text) == 2).then_some(text)
+    let last = text.get(memchr::memrchr(b'\n', text)? + 1..)?;
+    // Neither base64 nor an armor header starts with a dash: a third dashed line is a second block, or text.
+    (first == BEGIN && last == END && dashed_lines(text) == 2).then_some(text)
+}
+
+/// How many lines begin with a dash, white space aside.
+fn dashed_lines(text: &[u8]) -> usize {
+    memchr::memchr_iter(b'-', text).filter(|dash| begins_line(text, *dash)).count()
+}
+
+/// Whether nothing but white space stands before that place in its line.
+fn begins_line(text: &[u8], place: usize) -> bool {
+    let before = text.get(..place).unwrap_or_default();
+    let space = before.iter().rev().take_while(|b| b.is_ascii_whitespace() && **b != b'\n').count();
+    matches!(before.len().checked_sub(space + 1).and_then(|at| before.get(at)), None | Some(b'\n'))
 }
 
 /// Whether a line starts an armored message.
 pub(super) fn has_line(text: &[u8]) -> bool {
-    lines(text).any(|line| line.trim_ascii_start().starts_with(BEGIN_ANY))
+    memmem::find_iter(text, BEGIN_ANY).any(|place| begins_line(text, place))
 }
 
 /// Whether the start of an armored message stands anywhere, even quoted or in the middle of a line.
@@ -84,16 +97,7 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> bool {
-    let first = wanted.first();
-    let mut rest = text;
-    while let Some(at) = rest.iter().position(|b| Some(b) == first) {
-        rest = rest.get(at..).unwrap_or_default();
-        if rest.starts_with(wanted) {
-            return true;
-        }
-        rest = rest.get(1..).unwrap_or_default();
-    }
-    false
+    memmem::find(text, wanted).is_some()
 }
 
 #[cfg(test)]
@@ -113,6 +117,20 @@ mod tests {
         }
         assert!(sole(&[ONE, b"\r\n", ONE].concat()).is_none());
         assert!(sole(ONE.strip_suffix(b"-").unwrap()).is_none());
+    }
+
+    #[test]
+    fn a_line_begins_behind_white_space_and_nowhere_else() {
+        for text in ["-----BEGIN PGP MESSAGE", "a\n-----BEGIN PGP MESSAGE", "\n \t\r-----BEGIN PGP MESSAGE,"]
+        {
+            assert!(has_line(text.as_bytes()), "{text:?}");
+        }
+        for text in
+            ["", "\n", "a -----BEGIN PGP MESSAGE", "\r\n------BEGIN PGP MESSAGE", "-----BEGIN PGP MESSAG"]
+        {
+            assert!(!has_line(text.as_bytes()), "{text:?}");
+        }
+        assert_eq!(dashed_lines(b"-\n -\n\n--\r-\na-\n\t\r -"), 4);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub struct Unreadable;
 /// A mail whose limits were checked and whose shape is known.
 pub struct Message<'a> {
     raw: &'a [u8],
-    shape: Shape,
+    shape: Shape<'a>,
 }
 
 /// Reads a mail.
@@ -49,7 +49,7 @@ impl<'a> Message<'a> {
 
     /// What it is.
     #[must_use]
-    pub fn shape(&self) -> &Shape {
+    pub fn shape(&self) -> &Shape<'a> {
         &self.shape
     }
 

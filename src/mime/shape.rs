@@ -9,16 +9,16 @@ use super::transfer::Encoding;
 use super::tree::{self, Kind, Limits, Part};
 
 /// What a mail is, as far as OpenPGP goes.
-pub enum Shape {
+pub enum Shape<'a> {
     /// RFC 3156 §4 as the sole outermost part, or its remains after a known gateway. Transfer encoding removed.
     PgpMime {
         /// The encrypted message: armored as a rule.
-        ciphertext: Vec<u8>,
+        ciphertext: Cow<'a, [u8]>,
     },
     /// A single `text/plain` whose decoded body is exactly one armored message; white space around it is dropped.
     Inline {
         /// From the first to the last dash.
-        armor: Vec<u8>,
+        armor: Cow<'a, [u8]>,
     },
     /// An outermost `multipart/signed` with an OpenPGP signature, in the clear.
     Signed,
@@ -67,7 +67,7 @@ impl<'a> Entity<'a> {
 }
 
 /// Decides what a mail is.
-pub(super) fn decide(entity: &Entity<'_>) -> Shape {
+pub(super) fn decide<'a>(entity: &Entity<'a>) -> Shape<'a> {
     if let Some(ciphertext) = pgp_mime(entity).or_else(|| remains(entity)) {
         return Shape::PgpMime { ciphertext };
     }
@@ -91,7 +91,7 @@ pub(super) fn is_signed(part: &Part) -> bool {
 }
 
 /// RFC 3156 §4: exactly two parts, control information and ciphertext.
-fn pgp_mime(entity: &Entity<'_>) -> Option<Vec<u8>> {
+fn pgp_mime<'a>(entity: &Entity<'a>) -> Option<Cow<'a, [u8]>> {
     let root = entity.root()?;
     if root.ctype.param("protocol").is_some() && !root.ctype.param_is("protocol", "application/pgp-encrypted")
     {
@@ -102,7 +102,7 @@ fn pgp_mime(entity: &Entity<'_>) -> Option<Vec<u8>> {
 }
 
 /// What Microsoft Exchange leaves of RFC 3156: `multipart/mixed` of an empty text and the two parts.
-fn remains(entity: &Entity<'_>) -> Option<Vec<u8>> {
+fn remains<'a>(entity: &Entity<'a>) -> Option<Cow<'a, [u8]>> {
     let [text, control, data] = *entity.strict_parts("mixed")?.as_slice() else { return None };
     let empty = text.ctype.is("text", "plain") && entity.decoded(text).trim_ascii().is_empty();
     if !empty || !data.ctype.is("application", "octet-stream") {
@@ -111,7 +111,7 @@ fn remains(entity: &Entity<'_>) -> Option<Vec<u8>> {
     ciphertext(entity, control, data)
 }
 
-fn ciphertext(entity: &Entity<'_>, control: &Part, data: &Part) -> Option<Vec<u8>> {
+fn ciphertext<'a>(entity: &Entity<'a>, control: &Part, data: &Part) -> Option<Cow<'a, [u8]>> {
     let leaves = control.kind == Kind::Leaf && data.kind == Kind::Leaf;
     let types = control.ctype.is("application", "pgp-encrypted") && data.ctype.main() == "application";
     if !leaves
@@ -122,11 +122,17 @@ fn ciphertext(entity: &Entity<'_>, control: &Part, data: &Part) -> Option<Vec<u8
         return None;
     }
     let bytes = entity.decoded(data);
-    if let Some(armor) = armor::sole(&bytes) {
-        return Some(armor.to_vec());
-    }
     // RFC 9580 §4.2: the first octet of a packet has its highest bit set, which no text in ASCII has.
-    bytes.first().is_some_and(|first| first & 0x80 != 0).then(|| bytes.into_owned())
+    let binary = bytes.first().is_some_and(|first| first & 0x80 != 0);
+    sole_armor(&bytes).or_else(|| binary.then_some(bytes))
+}
+
+/// The sole armor of a text; where the mail was not encoded, it is that part of the mail.
+fn sole_armor<'a>(text: &Cow<'a, [u8]>) -> Option<Cow<'a, [u8]>> {
+    match text {
+        Cow::Borrowed(text) => armor::sole(text).map(Cow::Borrowed),
+        Cow::Owned(text) => armor::sole(text).map(|armor| Cow::Owned(armor.to_vec())),
+    }
 }
 
 /// RFC 3156 §4: the control part says `Version: 1`.
@@ -135,10 +141,10 @@ fn is_version_1(control: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"Version:") && value.trim_ascii() == b"1"
 }
 
-fn inline(entity: &Entity<'_>) -> Option<Vec<u8>> {
+fn inline<'a>(entity: &Entity<'a>) -> Option<Cow<'a, [u8]>> {
     let root =
         entity.root().filter(|r| r.kind == Kind::Leaf && r.ctype.is("text", "plain") && !r.ambiguous)?;
-    armor::sole(&entity.decoded(root)).map(<[u8]>::to_vec)
+    sole_armor(&entity.decoded(root))
 }
 
 /// How closely to look for ciphertext.
@@ -168,7 +174,7 @@ pub(super) fn holds(raw: &[u8], look: Look) -> bool {
                 return true;
             }
             let body = bytes.get(part.body.clone()).unwrap_or_default();
-            if part.kind == Kind::Leaf && text_holds(&part.encoding.decode(body), &part.ctype, look) {
+            if part.kind == Kind::Leaf && text_holds(part.encoding.decode(body), &part.ctype, look) {
                 return true;
             }
             let container = tree::is_message(&part.ctype) || part.ctype.main() == "multipart";
@@ -189,30 +195,41 @@ fn is_encrypted_type(ctype: &ContentType, look: Look) -> bool {
     openpgp || smime && look == Look::Anything
 }
 
-fn text_holds(text: &[u8], ctype: &ContentType, look: Look) -> bool {
+fn text_holds(text: Cow<'_, [u8]>, ctype: &ContentType, look: Look) -> bool {
     if look == Look::OpenPgp {
-        return armor::has_line(text);
+        return armor::has_line(&text);
     }
     // UTF-7 writes ASCII in two ways; nobody sends it in good faith.
     if ctype.main() == "text" && ctype.param_is("charset", "utf-7") {
         return true;
     }
     // In UTF-16 and UTF-32, ASCII is itself with zeros between.
-    let bare: Vec<u8>;
-    let text = if text.contains(&0) {
-        bare = text.iter().copied().filter(|&b| b != 0).collect();
-        &bare
+    let text = if memchr::memchr(0, &text).is_some() {
+        // In place: an attachment is large, and the next one decoded beside it, too.
+        let mut bare = text.into_owned();
+        bare.retain(|&b| b != 0);
+        Cow::Owned(bare)
     } else {
         text
     };
     let markup = ctype.main() == "text" && !ctype.is("text", "plain");
-    armor::has_anywhere(text) || names_encryption(text) || markup && armor::has_in_markup(text)
+    armor::has_anywhere(&text) || names_encryption(&text) || markup && armor::has_in_markup(&text)
 }
+
+/// What the value of such a field has in it.
+const NAMES: [&str; 4] = ["/encrypted", "pgp-encrypted", "pkcs7-mime", ".p7m"];
 
 /// Whether any line reads like a `Content-Type` field of something encrypted, wherever it stands and wherever it is
 /// folded.
 fn names_encryption(text: &[u8]) -> bool {
-    const NAMES: [&str; 4] = ["/encrypted", "pgp-encrypted", "pkcs7-mime", ".p7m"];
+    // Most of what is large has no such word anywhere, which is seen far sooner.
+    let word = |dash: usize| {
+        let before = dash.checked_sub("content".len()).and_then(|start| text.get(start..dash));
+        before.is_some_and(|word| word.eq_ignore_ascii_case(b"content"))
+    };
+    if !memchr::memchr_iter(b'-', text).any(word) {
+        return false;
+    }
     let names = |field: &str| NAMES.iter().any(|name| field.contains(name));
     let (mut in_field, mut field) = (false, String::new());
     for line in text.split(|&b| b == b'\n' || b == b'\r').filter(|line| !line.is_empty()) {
@@ -259,7 +276,7 @@ mod tests {
         let shape = decide(&Entity::of(mail.as_bytes()));
         match &shape {
             Shape::PgpMime { ciphertext: found } | Shape::Inline { armor: found } => {
-                assert_eq!(found, ARMOR.as_bytes());
+                assert_eq!(**found, *ARMOR.as_bytes());
                 if matches!(shape, Shape::Inline { .. }) { "inline" } else { "pgp/mime" }
             }
             Shape::Signed => "signed",
@@ -283,7 +300,7 @@ mod tests {
         let mail = multipart(ROOT, &[CONTROL, &data("@")]).into_bytes();
         let mail: Vec<u8> = mail.into_iter().map(|b| if b == b'@' { 0xc1 } else { b }).collect();
         assert!(
-            matches!(decide(&Entity::of(&mail)), Shape::PgpMime { ciphertext } if ciphertext == [0xc1, b'\r', b'\n'])
+            matches!(decide(&Entity::of(&mail)), Shape::PgpMime { ciphertext } if *ciphertext == [0xc1, b'\r', b'\n'])
         );
     }
 

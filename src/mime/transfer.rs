@@ -33,8 +33,27 @@ impl Encoding {
     }
 }
 
-/// RFC 2045 §6.8: characters outside the alphabet are ignored; padding ends a run, and another may follow.
 fn base64(body: &[u8]) -> Vec<u8> {
+    strict_base64(body).unwrap_or_else(|| lenient_base64(body))
+}
+
+/// Lines of nothing but the alphabet, padded at their end: what nearly everybody writes, and read far sooner.
+fn strict_base64(body: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(body.len());
+    let mut rest = body;
+    while let Some(end) = memchr::memchr(b'\n', rest) {
+        let (line, after) = rest.split_at_checked(end)?;
+        out.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+        rest = after.get(1..)?;
+    }
+    out.extend_from_slice(rest);
+    let len = base64_simd::STANDARD.decode_inplace(&mut out).ok()?.len();
+    out.truncate(len);
+    Some(out)
+}
+
+/// RFC 2045 §6.8: characters outside the alphabet are ignored; padding ends a run, and another may follow.
+fn lenient_base64(body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(body.len() / 4 * 3 + 3);
     let (mut bits, mut held) = (0_u32, 0_u32);
     for &byte in body {
@@ -103,6 +122,26 @@ mod tests {
     fn decodes_base64_over_line_ends_padding_and_rubbish() {
         assert_eq!(&*Encoding::Base64.decode(b"aGVs\r\nbG8=\r\n d29y!bGQ="), b"helloworld");
         assert_eq!(&*Encoding::Base64.decode(b"aGVsbG8"), b"hello");
+    }
+
+    #[test]
+    fn what_is_well_written_is_read_alike_either_way() {
+        for len in [0, 1, 2, 3, 47, 48, 49, 1000] {
+            let bytes: Vec<u8> = (0..len).map(|n| (n * 7 % 256) as u8).collect();
+            let text = data_encoding::BASE64.encode(&bytes);
+            for end in ["\r\n", "\n", ""] {
+                let body: String = text
+                    .as_bytes()
+                    .chunks(76)
+                    .map(|l| format!("{}{end}", String::from_utf8_lossy(l)))
+                    .collect();
+                assert_eq!(strict_base64(body.as_bytes()).as_deref(), Some(&*bytes), "{len} {end:?}");
+                assert_eq!(lenient_base64(body.as_bytes()), bytes);
+            }
+        }
+        for odd in ["aGVsbG8", "aGVsbG8=aGVs", "aGVs bG8=", "aGVsbG9=", "aGVs*bG8="] {
+            assert_eq!(strict_base64(odd.as_bytes()), None, "{odd}");
+        }
     }
 
     #[test]

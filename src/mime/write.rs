@@ -70,18 +70,46 @@ pub fn boundary(random: [u8; 16]) -> String {
 /// byte. `MIME-Version` is the caller's. The boundary must be random and used once: the parts are not searched.
 #[must_use]
 pub fn multipart(fields: &[Field], subtype_and_params: &str, boundary: &str, parts: &[&[u8]]) -> Plaintext {
-    let boundary: String = boundary.chars().filter(|&c| is_boundary_char(c)).collect();
-    let ctype =
-        raw_field("Content-Type", &format!("multipart/{subtype_and_params}; boundary=\"{boundary}\""));
+    let parts: Vec<[&[u8]; 1]> = parts.iter().map(|part| [*part]).collect();
+    let parts: Vec<&[&[u8]]> = parts.iter().map(<[_; 1]>::as_slice).collect();
+    multipart_in_pieces(fields, subtype_and_params, boundary, &parts)
+}
+
+/// The same for parts that lie in pieces: a large one need not be put together first.
+#[must_use]
+pub fn multipart_in_pieces(
+    fields: &[Field],
+    subtype_and_params: &str,
+    boundary: &str,
+    parts: &[&[&[u8]]],
+) -> Plaintext {
+    let (ctype, boundary) = multipart_type(subtype_and_params, boundary);
     let mut pieces: Vec<&[u8]> = fields.iter().map(Field::expose).collect();
     pieces.extend([ctype.expose(), b"\r\n"]);
     for part in parts {
+        pieces.extend([b"--", boundary.as_bytes(), b"\r\n"]);
+        pieces.extend(*part);
         // RFC 2046 §5.1.1: the line end before a delimiter is the delimiter's, not the part's.
-        pieces.extend([b"--", boundary.as_bytes(), b"\r\n", part, b"\r\n"]);
+        pieces.push(b"\r\n");
     }
     pieces.extend([b"--", boundary.as_bytes(), b"--\r\n"]);
     // One allocation of the right size: no remainders of content in grown-out buffers.
     Plaintext::new(pieces.concat())
+}
+
+/// A multipart of two parts, without the first: what stands in front of that and what stands behind it.
+#[must_use]
+pub fn multipart_around(subtype_and_params: &str, boundary: &str, second: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let (ctype, boundary) = multipart_type(subtype_and_params, boundary);
+    let boundary = boundary.as_bytes();
+    let front = [ctype.expose(), b"\r\n--", boundary, b"\r\n"].concat();
+    (front, [b"\r\n--", boundary, b"\r\n", second, b"\r\n--", boundary, b"--\r\n"].concat())
+}
+
+fn multipart_type(subtype_and_params: &str, boundary: &str) -> (Field, String) {
+    let boundary: String = boundary.chars().filter(|&c| is_boundary_char(c)).collect();
+    let value = format!("multipart/{subtype_and_params}; boundary=\"{boundary}\"");
+    (raw_field("Content-Type", &value), boundary)
 }
 
 /// A `text/plain` entity. Line ends become CRLF. Text that a mail program may alter on its way (RFC 3156 §3: long
@@ -126,10 +154,10 @@ pub fn opaque_part(bytes: &[u8], file_name: &str) -> Vec<u8> {
     out
 }
 
-/// A `message/rfc822` entity around a mail, byte for byte. RFC 2046 §5.2.1 allows no encoding; the field says what the
-/// bytes are.
+/// What stands before a mail to make it a `message/rfc822` entity, byte for byte. RFC 2046 §5.2.1 allows no encoding; the
+/// field says what the bytes are.
 #[must_use]
-pub fn rfc822_part(message: &[u8], disposition: &str) -> Vec<u8> {
+pub fn rfc822_head(message: &[u8], disposition: &str) -> Vec<u8> {
     let long = message.split(|&b| b == b'\n').any(|line| line.len() > 999);
     let encoding = match () {
         () if long || message.contains(&0) => "binary",
@@ -138,7 +166,7 @@ pub fn rfc822_part(message: &[u8], disposition: &str) -> Vec<u8> {
     };
     let disposition = raw_field("Content-Disposition", disposition);
     let head = format!("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: {encoding}\r\n");
-    [head.as_bytes(), disposition.expose(), b"\r\n", message].concat()
+    [head.as_bytes(), disposition.expose(), b"\r\n"].concat()
 }
 
 fn without_controls(value: &str) -> String {

@@ -93,6 +93,8 @@ fn what_is_written_as_signed_is_read_as_signed() {
     for signed in [text_part("hello\n"), text_part("hello"), b"A: b\n\n--\n\n\n".to_vec(), b"\r\n".to_vec()] {
         let kind = "signed; protocol=\"application/pgp-signature\"";
         let whole = multipart(&[], kind, &boundary([7; 16]), &[&signed, signature]);
+        let (front, behind) = multipart_around(kind, &boundary([7; 16]), signature);
+        assert_eq!([&front, &*signed, &behind].concat(), whole.expose());
         let parts = signed_parts(scanned(whole.expose())).unwrap();
         assert_eq!((parts.signed, &*parts.signature), (&*signed, &b"sig"[..]));
     }
@@ -108,7 +110,7 @@ fn text_says_how_it_is_written() {
 
 #[test]
 fn a_forwarded_mail_is_named_by_what_its_bytes_are() {
-    let part = |mail: &[u8]| String::from_utf8_lossy(&rfc822_part(mail, "attachment")).into_owned();
+    let part = |mail: &[u8]| String::from_utf8([&rfc822_head(mail, "attachment"), mail].concat()).unwrap();
     let head = "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: ";
     let tail = "\r\nContent-Disposition: attachment\r\n\r\n";
     assert_eq!(part(b"A: b\n\nc"), format!("{head}7bit{tail}A: b\n\nc"));

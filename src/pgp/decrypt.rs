@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sequoia_openpgp as openpgp;
 
-use openpgp::crypto::{KeyPair, Password, SessionKey};
+use openpgp::crypto::{Decryptor, Password, SessionKey};
 use openpgp::packet::header::BodyLength;
 use openpgp::packet::{PKESK, SKESK, Tag};
 use openpgp::parse::stream::{
@@ -35,8 +35,9 @@ const MAX_PACKETS: usize = 1000;
 const MAX_COMPRESSIONS: usize = 1;
 /// Bytes of a packet that carries nothing (padding, marker).
 const MAX_FILLER: u32 = 1 << 20;
-/// The smallest buffer that the library verifies ahead with.
-const MIN_BUFFER: usize = 64 * 1024;
+/// What the library may hold back of a message. It could hold all of it until it is verified; but all of it is
+/// collected here, to be let go or wiped, and once is enough.
+const BUFFER: usize = 256 * 1024;
 
 /// What may open a message.
 pub(super) enum Keys<'a> {
@@ -80,16 +81,13 @@ pub(super) fn decrypt(
     let mut state = State::default();
     let policy = standard(at);
     let helper = Helper { state: &mut state, keys, bounds, judge, policy: &policy };
-    // What is not compressed fits into a buffer of the ciphertext's size and is verified before the first byte comes
-    // out. The limit itself would be a far larger allocation, to be cleared for each mail.
-    let buffer = ciphertext.len().clamp(MIN_BUFFER, bounds.plaintext.max(MIN_BUFFER));
     // The time is that of the signatures' judgement: a signature may be as young as the judge allows.
     let time = judge.map_or(at, Judge::latest);
     let read = DecryptorBuilder::from_bytes(ciphertext)
-        .map(|builder| builder.buffer_size(buffer))
+        .map(|builder| builder.buffer_size(BUFFER))
         .and_then(|builder| builder.with_policy(&policy, time.system(), helper))
         .and_then(|mut decryptor| {
-            let bytes = read_all(&mut decryptor, ciphertext.len(), bounds.plaintext)?;
+            let bytes = read_all(&mut decryptor, content_size(ciphertext), bounds.plaintext)?;
             Ok((bytes, decryptor.message_processed()))
         });
     let (bytes, processed) = match read {
@@ -102,6 +100,15 @@ pub(super) fn decrypt(
             Ok(Content { bytes, session, signatures: state.signatures })
         }
         _ => Err(Closed::Damaged),
+    }
+}
+
+/// At least what an uncompressed message holds: a buffer that has to grow is in memory twice.
+fn content_size(ciphertext: &[u8]) -> usize {
+    // RFC 9580 §4.2: a packet begins with an octet that no armor begins with. Armor has four characters for three.
+    match ciphertext.first() {
+        Some(first) if first & 0x80 == 0 => ciphertext.len() / 4 * 3,
+        _ => ciphertext.len(),
     }
 }
 
@@ -276,8 +283,8 @@ impl Helper<'_> {
         let (mut addressed, mut obsolete) = (false, false);
         for wildcards in [false, true] {
             for pkesk in pkesks.iter().filter(|pkesk| pkesk.recipient().is_none() == wildcards) {
-                for key in keys.iter().filter(|key| key.pk_algo() == pkesk.pk_algo()) {
-                    if pkesk.recipient().is_some_and(|to| !to.aliases(key.key_handle())) {
+                for key in keys.iter().filter(|key| key.public().pk_algo() == pkesk.pk_algo()) {
+                    if pkesk.recipient().is_some_and(|to| !to.aliases(key.public().key_handle())) {
                         continue;
                     }
                     attempts += 1;
@@ -285,8 +292,8 @@ impl Helper<'_> {
                         return Err(Closed::TooManyKeys);
                     }
                     addressed |= !wildcards;
-                    let Ok(mut pair) = key.clone().into_keypair() else { continue };
-                    if let Some((algorithm, session)) = unwrapped(pkesk, &mut pair, cipher) {
+                    let Some(mut decryptor) = key.decryptor() else { continue };
+                    if let Some((algorithm, session)) = unwrapped(pkesk, &mut decryptor, cipher) {
                         if algorithm.is_some_and(|cipher| self.refuses(cipher)) {
                             obsolete = true;
                         } else if try_key(algorithm, &session) {
@@ -352,12 +359,12 @@ fn is_intact(ciphertext: &[u8], session: &SessionKey, algorithm: Option<Symmetri
     walk().unwrap_or(false)
 }
 
-/// Unwraps a session key. For a wrong RSA key OpenSSL gives random bytes (implicit rejection), about one time in 200
-/// fewer than a session key of version 3 has at least, and there Sequoia 2.4 panics. That is a wrong key and no more.
+/// Unwraps a session key. Sequoia 2.4 panics where it gets fewer bytes than a session key of version 3 has at least;
+/// none of our keys give it so few, but what is packed into a packet comes from others. That is a wrong key and no more.
 fn unwrapped(
     pkesk: &PKESK,
-    pair: &mut KeyPair,
+    decryptor: &mut dyn Decryptor,
     cipher: Option<SymmetricAlgorithm>,
 ) -> Option<(Option<SymmetricAlgorithm>, SessionKey)> {
-    catch_unwind(AssertUnwindSafe(|| pkesk.decrypt(pair, cipher))).ok().flatten()
+    catch_unwind(AssertUnwindSafe(|| pkesk.decrypt(decryptor, cipher))).ok().flatten()
 }

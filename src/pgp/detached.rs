@@ -58,10 +58,10 @@ impl DetachedSignature {
 /// Whether every line ends in CRLF and nothing else looks like a line end. RFC 3156 §5 has verifiers make line ends
 /// CRLF before they hash: only then what they hash is what was signed.
 pub(super) fn is_canonical(text: &[u8]) -> bool {
-    let split = |pair: &[u8]| {
-        matches!(pair, [b'\r', other] if *other != b'\n') || matches!(pair, [other, b'\n'] if *other != b'\r')
-    };
-    text.first() != Some(&b'\n') && text.last() != Some(&b'\r') && !text.windows(2).any(split)
+    memchr::memchr2_iter(b'\r', b'\n', text).all(|at| match text.get(at) {
+        Some(b'\r') => text.get(at + 1) == Some(&b'\n'),
+        _ => at.checked_sub(1).and_then(|before| text.get(before)) == Some(&b'\r'),
+    })
 }
 
 /// RFC 3156 §5: "pgp-" and the hash's name (RFC 9580 §9.5) in lower case. Obsolete ones are not passed on.

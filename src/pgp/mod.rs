@@ -15,6 +15,7 @@ mod keys;
 pub mod open;
 pub mod outcome;
 pub mod person;
+mod rsa;
 pub mod seal;
 pub mod sealed;
 mod verdict;

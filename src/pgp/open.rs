@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use sequoia_openpgp::crypto::SessionKey;
 use sha2::{Digest, Sha256};
 
 use super::cert::Cert;
@@ -88,7 +89,7 @@ pub struct Opened {
     verdict: Verdict,
     payload: Plaintext,
     signatures: Vec<Vec<u8>>,
-    session: Option<[u8; 32]>,
+    session: Option<SessionKey>,
     detached: Option<DetachedSignature>,
 }
 
@@ -161,10 +162,11 @@ impl Opened {
         self.signatures.iter().map(Vec::as_slice)
     }
 
-    /// SHA-256 over session key and payload digest: the same ciphertext seen again, signed or not.
+    /// SHA-256 over session key and payload digest: the same ciphertext seen again, signed or not. Computed when it is
+    /// asked for: the payload may be large.
     #[must_use]
-    pub fn session_digest(&self) -> Option<&[u8; 32]> {
-        self.session.as_ref()
+    pub fn session_digest(&self) -> Option<[u8; 32]> {
+        self.session.as_ref().map(|session| session_digest(session, &self.payload))
     }
 
     /// The author's own signature over exactly the payload, where mail and signature were one message (RFC 3156 §6.2)
@@ -180,7 +182,7 @@ struct Inner {
     payload: Plaintext,
     verdict: Verdict,
     signatures: Vec<Vec<u8>>,
-    session: Option<[u8; 32]>,
+    session: Option<SessionKey>,
     detached: Option<DetachedSignature>,
 }
 
@@ -206,7 +208,7 @@ fn opened_mime(
     let passable = matches!(verdict, Verdict::Good { .. } | Verdict::UnknownKey(_))
         && is_canonical(content.bytes.expose());
     Ok(Inner {
-        session: Some(session_digest(&content.session, &content.bytes)),
+        session: Some(content.session),
         payload: content.bytes,
         verdict,
         signatures,
@@ -229,7 +231,7 @@ fn opened_inline(
         combine(content.signatures.findings)
     };
     Ok(Inner {
-        session: Some(session_digest(&content.session, &content.bytes)),
+        session: Some(content.session),
         payload: content.bytes,
         verdict,
         signatures,

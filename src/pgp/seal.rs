@@ -10,14 +10,16 @@
 //! ```compile_fail
 //! use vouchsafe::{pgp::seal::seal_to_readers, secret::Plaintext, time::Timestamp};
 //! let post = Plaintext::new(b"unsigned".to_vec());
-//! let _ = seal_to_readers(&post, &[], Timestamp::from_secs(0));
+//! let _ = seal_to_readers(post, &[], Timestamp::from_secs(0));
 //! ```
 //! ```compile_fail
 //! use vouchsafe::{pgp::seal::Signed, secret::Plaintext};
-//! let forged = Signed(Plaintext::new(b"unsigned".to_vec()));
+//! let entity = Plaintext::new(b"unsigned".to_vec()).into();
+//! let forged = Signed { entity, announced: Vec::new(), signature: Vec::new() };
 //! ```
 
 use std::io::Write;
+use std::sync::Arc;
 
 use sequoia_openpgp as openpgp;
 
@@ -25,7 +27,8 @@ use openpgp::Packet;
 use openpgp::crypto::SessionKey;
 use openpgp::packet::key::{PublicParts, UnspecifiedRole};
 use openpgp::packet::pkesk::{PKESK3, PKESK6};
-use openpgp::packet::{Key, PKESK};
+use openpgp::packet::{Key, OnePassSig, PKESK};
+use openpgp::parse::Parse;
 use openpgp::serialize::SerializeInto;
 use openpgp::serialize::stream::{Encryptor, LiteralWriter, Message, Signer};
 use openpgp::types::{AEADAlgorithm, DataFormat, HashAlgorithm, SymmetricAlgorithm};
@@ -56,19 +59,35 @@ pub enum SealError {
 /// # Errors
 /// [`SealError::Library`] when encryption itself fails.
 pub fn seal_at_rest(content: &Plaintext, to: &SpoolCert) -> Result<Sealed<AtRest>, SealError> {
+    seal_parts_at_rest(&[content], to)
+}
+
+/// The same for content in parts, which are never put together in the clear.
+///
+/// # Errors
+/// As [`seal_at_rest`].
+pub fn seal_parts_at_rest(parts: &[&Plaintext], to: &SpoolCert) -> Result<Sealed<AtRest>, SealError> {
     let session = session_key()?;
-    let mut bytes = wrap(&session, &to.key, Format::V2).map_err(|_| SealError::Library("wrap a key"))?;
-    let body = encrypt(content.len(), session, Format::V2, |to| {
+    let key = wrap(&session, &to.key, Format::V2).map_err(|_| SealError::Library("wrap a key"))?;
+    let len = parts.iter().map(|part| part.len()).sum();
+    let bytes = encrypt(key, len, session, Format::V2, |to| {
         let mut literal = LiteralWriter::new(to).format(DataFormat::Binary).build()?;
-        literal.write_all(content.expose())?;
+        parts.iter().try_for_each(|part| literal.write_all(part.expose()))?;
         literal.finalize()
     })?;
-    bytes.extend_from_slice(&body);
     Sealed::<AtRest>::from_store(bytes).map_err(|_| SealError::Library("frame a mail"))
 }
 
-/// A signed OpenPGP message (one-pass signature, literal data, signature), not yet encrypted. Made only by [`sign`].
-pub struct Signed(Plaintext);
+/// A signed post, not yet encrypted. Made only by [`sign`].
+///
+/// Entity and signature stay apart until they are encrypted: the entity is large, and as a signed message it would be in
+/// memory twice.
+pub struct Signed {
+    entity: Arc<Plaintext>,
+    /// The one-pass signature packet that stands before the entity.
+    announced: Vec<u8>,
+    signature: Vec<u8>,
+}
 
 /// Signs a complete MIME entity with the list's key.
 ///
@@ -78,26 +97,39 @@ pub struct Signed(Plaintext);
 /// # Errors
 /// [`SealError::NoSigningKey`] when the key has expired or is revoked, [`SealError::Library`] otherwise.
 pub fn sign(
-    entity: &Plaintext,
+    entity: &Arc<Plaintext>,
     key: &ListKey,
     at: Timestamp,
     intended: &[&Cert],
 ) -> Result<Signed, SealError> {
     let signer = key.signer(at).ok_or(SealError::NoSigningKey)?;
-    let mut out = Vec::with_capacity(entity.len().saturating_add(OVERHEAD));
-    let written = (|| {
-        let mut signer = Signer::new(Message::new(&mut out), signer)?
+    let mut signature = Vec::new();
+    let announced = (|| {
+        // RFC 9580 §5.2.1.1: a signature over literal data covers its body alone, as a detached one covers a file.
+        let mut signer = Signer::new(Message::new(&mut signature), signer)?
+            .detached()
             .hash_algo(HashAlgorithm::SHA512)?
             .creation_time(at.system());
         for cert in intended {
             signer = signer.add_intended_recipient(cert.openpgp());
         }
-        let mut literal = LiteralWriter::new(signer.build()?).format(DataFormat::Binary).build()?;
-        literal.write_all(entity.expose())?;
-        literal.finalize()
+        let mut message = signer.build()?;
+        message.write_all(entity.expose())?;
+        message.finalize()?;
+        let Packet::Signature(made) = Packet::from_bytes(&signature)? else {
+            return Err(openpgp::Error::MalformedPacket(String::new()).into());
+        };
+        let mut announced = OnePassSig::try_from(&made)?;
+        // RFC 9580 §5.4: what follows is the message, not another signature around it.
+        match &mut announced {
+            OnePassSig::V3(announced) => announced.set_last(true),
+            OnePassSig::V6(announced) => announced.set_last(true),
+            _ => return Err(openpgp::Error::MalformedPacket(String::new()).into()),
+        };
+        Packet::from(announced).to_vec()
     })();
-    let signed = Signed(Plaintext::new(out));
-    written.map(|()| signed).map_err(|_: openpgp::anyhow::Error| SealError::Library("sign"))
+    let announced = announced.map_err(|_: openpgp::anyhow::Error| SealError::Library("sign"))?;
+    Ok(Signed { entity: Arc::clone(entity), announced, signature })
 }
 
 /// One reader of a post.
@@ -111,82 +143,110 @@ pub struct Reader<'a> {
 
 /// One reader's copy: `key`, then the body.
 pub struct SealedCopy {
-    /// Index into the readers that were given.
+    /// The reader's place, as it was given.
     pub reader: usize,
-    /// Index into [`SealedPost::bodies`].
-    pub body: usize,
     /// The body's session key, wrapped to this reader alone.
     pub key: WrappedKey,
 }
 
-/// A post, sealed to its readers.
-pub struct SealedPost {
-    /// At most one per format.
-    pub bodies: Vec<Sealed<ToReaders>>,
-    /// One per reader with a usable key.
-    pub copies: Vec<SealedCopy>,
-    /// Readers (indices) without a usable key, and why.
-    pub missed: Vec<(usize, CertProblem)>,
+/// Readers who can share a body, and its session key, wrapped to each of them. It waits to be made.
+pub struct Addressed {
+    signed: Arc<Signed>,
+    format: Format,
+    session: SessionKey,
+    copies: Vec<SealedCopy>,
 }
 
-/// Encrypts once per format and wraps the session key once per reader. A reader whose certificate cannot be used at
-/// that time is listed in [`SealedPost::missed`] and is no error for the others.
+/// A sealed body with the copies that it is for. Nobody but their readers can open it any more.
+pub struct SealedClass {
+    /// The body.
+    pub body: Sealed<ToReaders>,
+    /// One for each reader.
+    pub copies: Vec<SealedCopy>,
+}
+
+/// Who gets no copy, each by his place, and why.
+pub type Missed = Vec<(usize, CertProblem)>;
+
+/// Draws a session key for each format that is needed and wraps it once per reader; each reader has a place, by which he
+/// is known afterwards. One whose certificate cannot be used at that time is in the second list and is no error for the
+/// others.
 ///
 /// # Errors
-/// [`SealError::Library`] when encryption of a body fails.
-pub fn seal_to_readers(
-    signed: &Signed,
-    readers: &[Reader<'_>],
+/// [`SealError::Library`] when there is no randomness.
+pub fn address(
+    signed: Signed,
+    readers: &[(usize, Reader<'_>)],
     at: Timestamp,
-) -> Result<SealedPost, SealError> {
-    let mut post = SealedPost { bodies: Vec::new(), copies: Vec::new(), missed: Vec::new() };
+) -> Result<(Vec<Addressed>, Missed), SealError> {
+    let signed = Arc::new(signed);
+    let (mut classes, mut missed) = (Vec::new(), Vec::new());
     for format in [Format::V1, Format::V2] {
-        let class =
-            readers.iter().enumerate().filter(|(_, reader)| reader.cert.format(reader.format) == format);
-        seal_class(signed, class, format, at, &mut post)?;
+        let session = session_key()?;
+        let mut copies = Vec::new();
+        for (place, Reader { cert, .. }) in readers.iter().filter(|(_, r)| r.cert.format(r.format) == format)
+        {
+            match wrapped_to(cert, &session, format, at) {
+                Ok(key) => copies.push(SealedCopy { reader: *place, key }),
+                Err(problem) => missed.push((*place, problem)),
+            }
+        }
+        if !copies.is_empty() {
+            classes.push(Addressed { signed: Arc::clone(&signed), format, session, copies });
+        }
     }
-    post.copies.sort_by_key(|copy| copy.reader);
-    post.missed.sort_by_key(|(reader, _)| *reader);
-    Ok(post)
+    missed.sort_by_key(|(reader, _)| *reader);
+    Ok((classes, missed))
 }
 
-fn seal_class<'a>(
-    signed: &Signed,
-    class: impl Iterator<Item = (usize, &'a Reader<'a>)>,
+fn wrapped_to(
+    cert: &Cert,
+    session: &SessionKey,
     format: Format,
     at: Timestamp,
-    post: &mut SealedPost,
-) -> Result<(), SealError> {
-    let session = session_key()?;
-    let body = post.bodies.len();
-    let mut any = false;
-    for (reader, Reader { cert, .. }) in class {
-        let wrapped = cert.encryption_key(at).and_then(|key| {
-            let bytes = wrap(&session, &key, format).map_err(|_| CertProblem::Unusable)?;
-            WrappedKey::from_bytes(bytes).map_err(|_| CertProblem::Unusable)
-        });
-        match wrapped {
-            Ok(key) => {
-                post.copies.push(SealedCopy { reader, body, key });
-                any = true;
-            }
-            Err(problem) => post.missed.push((reader, problem)),
-        }
-    }
-    if any {
-        // The session key is consumed here, and wiped when the encryptor is dropped.
-        let bytes = encrypt(signed.0.len(), session, format, |mut to| {
-            to.write_all(signed.0.expose())?;
+) -> Result<WrappedKey, CertProblem> {
+    let key = cert.encryption_key(at)?;
+    let bytes = wrap(session, &key, format).map_err(|_| CertProblem::Unusable)?;
+    WrappedKey::from_bytes(bytes).map_err(|_| CertProblem::Unusable)
+}
+
+impl Addressed {
+    /// Encrypts the body. The session key is consumed here, and wiped when the encryptor is dropped.
+    ///
+    /// # Errors
+    /// [`SealError::Library`] when encryption fails.
+    pub fn seal(self) -> Result<SealedClass, SealError> {
+        let Self { signed, format, session, mut copies } = self;
+        let len = signed.announced.len() + signed.entity.len() + signed.signature.len();
+        let bytes = encrypt(Vec::new(), len, session, format, |mut to| {
+            to.write_all(&signed.announced)?;
+            let mut literal = LiteralWriter::new(to).format(DataFormat::Binary).build()?;
+            literal.write_all(signed.entity.expose())?;
+            let mut to = literal.finalize_one()?.ok_or(openpgp::Error::InvalidOperation(String::new()))?;
+            to.write_all(&signed.signature)?;
             to.finalize()
         })?;
-        let sealed =
-            Sealed::<ToReaders>::from_store(bytes).map_err(|_| SealError::Library("frame a body"))?;
-        for copy in post.copies.iter_mut().filter(|copy| copy.body == body) {
-            copy.key = copy.key.clone().padded_before(sealed.len());
+        let body = Sealed::<ToReaders>::from_store(bytes).map_err(|_| SealError::Library("frame a body"))?;
+        for copy in &mut copies {
+            copy.key = copy.key.clone().padded_before(body.len());
         }
-        post.bodies.push(sealed);
+        Ok(SealedClass { body, copies })
     }
-    Ok(())
+}
+
+/// Addresses and seals at once; a reader's place is that among `readers`. At most one class for each format.
+///
+/// # Errors
+/// As [`address`] and [`Addressed::seal`].
+pub fn seal_to_readers(
+    signed: Signed,
+    readers: &[Reader<'_>],
+    at: Timestamp,
+) -> Result<(Vec<SealedClass>, Missed), SealError> {
+    let places: Vec<_> = readers.iter().copied().enumerate().collect();
+    let (classes, missed) = address(signed, &places, at)?;
+    let sealed = classes.into_iter().map(Addressed::seal).collect::<Result<_, _>>()?;
+    Ok((sealed, missed))
 }
 
 fn session_key() -> Result<SessionKey, SealError> {
@@ -206,15 +266,17 @@ fn wrap(
     Packet::from(pkesk).to_vec()
 }
 
-/// One SEIPD packet without any recipients: whoever is to open it gets the session key elsewhere.
+/// One SEIPD packet without any recipients, behind `front`: whoever is to open it gets the session key elsewhere.
 fn encrypt(
+    front: Vec<u8>,
     len: usize,
     session: SessionKey,
     format: Format,
     write: impl FnOnce(Message<'_>) -> openpgp::Result<()>,
 ) -> Result<Vec<u8>, SealError> {
+    let mut out = front;
     // SEIPD version 2 adds a tag per chunk: far below a hundredth.
-    let mut out = Vec::with_capacity(len.saturating_add(len / 100).saturating_add(OVERHEAD));
+    out.reserve_exact(len.saturating_add(len / 100).saturating_add(OVERHEAD));
     Encryptor::with_session_key(Message::new(&mut out), CIPHER, session)
         .and_then(|encryptor| match format {
             Format::V1 => encryptor.build(),

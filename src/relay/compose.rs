@@ -7,7 +7,8 @@ use crate::mail::tags::Tags;
 use crate::mime::read::{Headers, Mailbox, Message, holds_encrypted, payload_headers};
 use crate::mime::scan::{Limits, Scanned, scan};
 use crate::mime::write::{
-    Field, boundary, mailbox, multipart, opaque_part, raw_field, rfc822_part, text_field, text_part,
+    Field, boundary, mailbox, multipart_around, multipart_in_pieces, opaque_part, raw_field, rfc822_head,
+    text_field, text_part,
 };
 use crate::pgp::open::{DetachedSignature, How, Opened, Verdict};
 use crate::relay::note::Note;
@@ -57,11 +58,11 @@ pub fn post(
     let fields = protected_fields(&headers, source, world, &identity);
     let note = text_part(&source.note.text(world));
     let payload = payload_part(source, entropy);
-    let entity = multipart(
+    let entity = multipart_in_pieces(
         &fields,
         "mixed; hp=\"cipher\"; protected-headers=\"v1\"",
         &boundary(entropy.bytes()),
-        &[&note, payload.bytes()],
+        &[&[&note], &[&payload.front, payload.bytes, &payload.behind]],
     );
     let outside = identity.outer();
     let fields = outside
@@ -183,25 +184,22 @@ fn harmless(name: &str) -> String {
     words.join(" ").chars().take(MAX_NAME).collect::<String>().trim_end().to_owned()
 }
 
-enum Part<'a> {
-    AsIs(&'a [u8]),
-    Wrapped(Vec<u8>),
-    Signed(Plaintext),
+/// A part of the post: large bytes that stand as they came, and what belongs around them.
+struct Part<'a> {
+    front: Vec<u8>,
+    bytes: &'a [u8],
+    behind: Vec<u8>,
 }
 
-impl Part<'_> {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::AsIs(bytes) => bytes,
-            Self::Wrapped(bytes) => bytes,
-            Self::Signed(entity) => entity.expose(),
-        }
+impl<'a> Part<'a> {
+    const fn behind(front: Vec<u8>, bytes: &'a [u8]) -> Self {
+        Self { front, bytes, behind: Vec::new() }
     }
 }
 
 fn payload_part<'a>(source: &Source<'a>, entropy: &Entropy) -> Part<'a> {
     let Some(opened) = source.opened else {
-        return Part::Wrapped(opaque_part(source.raw, "original.eml"));
+        return Part::behind(opaque_part(source.raw, "original.eml"), b"");
     };
     let payload = opened.payload().expose();
     // Shown inline, it would be decrypted by a reader's own program and leak with the answer.
@@ -209,28 +207,28 @@ fn payload_part<'a>(source: &Source<'a>, entropy: &Entropy) -> Part<'a> {
     match opened.how() {
         How::PgpMime if inline => match source.inside {
             Some(entity) if is_entity(&entity) => match opened.detached_signature() {
-                Some(signature) => Part::Signed(signed_part(payload, signature, entropy)),
-                None => Part::AsIs(payload),
+                Some(signature) => signed_part(payload, signature, entropy),
+                None => Part::behind(Vec::new(), payload),
             },
-            Some(_) => Part::Wrapped(plain_part(payload)),
-            None => Part::Wrapped(opaque_part(payload, "payload")),
+            Some(_) => Part::behind(plain_head(), payload),
+            None => Part::behind(opaque_part(payload, "payload"), b""),
         },
-        How::PgpMime => Part::Wrapped(rfc822_part(payload, "attachment")),
-        How::Inline if inline => Part::Wrapped(plain_part(payload)),
-        How::Inline => Part::Wrapped(opaque_part(payload, "message.txt")),
-        How::Clear if inline => Part::Wrapped(rfc822_part(source.raw, "inline")),
-        How::Clear => Part::Wrapped(rfc822_part(source.raw, "attachment")),
-        How::Closed(_) => Part::Wrapped(rfc822_part(source.raw, "attachment")),
+        How::PgpMime => Part::behind(rfc822_head(payload, "attachment"), payload),
+        How::Inline if inline => Part::behind(plain_head(), payload),
+        How::Inline => Part::behind(opaque_part(payload, "message.txt"), b""),
+        How::Clear if inline => Part::behind(rfc822_head(source.raw, "inline"), source.raw),
+        How::Clear | How::Closed(_) => Part::behind(rfc822_head(source.raw, "attachment"), source.raw),
     }
 }
 
 /// RFC 3156 §5: the payload byte for byte, and its author's own signature, which each reader can verify himself.
-fn signed_part(payload: &[u8], signature: &DetachedSignature, entropy: &Entropy) -> Plaintext {
+fn signed_part<'a>(payload: &'a [u8], signature: &DetachedSignature, entropy: &Entropy) -> Part<'a> {
     let head = "Content-Type: application/pgp-signature; name=\"signature.asc\"\r\n\
                 Content-Disposition: attachment; filename=\"signature.asc\"\r\n\r\n";
     let second = [head.as_bytes(), signature.armored()].concat();
     let kind = format!("signed; micalg={}; protocol=\"application/pgp-signature\"", signature.micalg());
-    multipart(&[], &kind, &boundary(entropy.bytes()), &[payload, &second])
+    let (front, behind) = multipart_around(&kind, &boundary(entropy.bytes()), &second);
+    Part { front, bytes: payload, behind }
 }
 
 /// Whether the decrypted bytes start with a header block, as PGP/MIME says they do (RFC 3156 §4).
@@ -241,12 +239,9 @@ fn is_entity(entity: &Scanned<'_>) -> bool {
     is_field || first.trim_ascii().is_empty()
 }
 
-/// Bare text as a part; inside the encryption eight bits and any line length travel unharmed.
-fn plain_part(text: &[u8]) -> Vec<u8> {
-    let mut part =
-        b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n".to_vec();
-    part.extend_from_slice(text);
-    part
+/// Before bare text as a part; inside the encryption eight bits and any line length travel unharmed.
+fn plain_head() -> Vec<u8> {
+    b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n".to_vec()
 }
 
 /// The scanned payload where it is a MIME entity: it is large, so it is scanned once for all who look into it.
@@ -264,7 +259,9 @@ pub fn inside<'a>(opened: &'a Opened, limits: &Limits) -> Option<Scanned<'a>> {
 pub fn payload_holds_encrypted(opened: &Opened, inside: Option<Scanned<'_>>, limits: &Limits) -> bool {
     match opened.how() {
         How::PgpMime | How::Clear => inside.is_some_and(holds_encrypted),
-        How::Inline => scan(&plain_part(opened.payload().expose()), limits).map_or(true, holds_encrypted),
+        How::Inline => {
+            scan(&[&plain_head(), opened.payload().expose()].concat(), limits).map_or(true, holds_encrypted)
+        }
         How::Closed(_) => false,
     }
 }

@@ -7,6 +7,7 @@ pub mod note;
 pub mod world;
 
 use std::sync::Arc;
+use std::vec::IntoIter;
 
 use crate::id::{Entropy, Fingerprint, MemberId};
 use crate::mail::address::Address;
@@ -19,7 +20,7 @@ use crate::mime::scan::{Scanned, scan};
 use crate::pgp::cert::{Cert, CertProblem};
 use crate::pgp::keyring::{ListKey, SpoolKeys, TagKey};
 use crate::pgp::open::{UnlockError, Verdict, open, unlock};
-use crate::pgp::seal::{Reader, SealError, SealedPost, seal_to_readers, sign};
+use crate::pgp::seal::{Addressed, Missed, Reader, SealError, SealedCopy, address, sign};
 use crate::pgp::sealed::{AtRest, Sealed, ToReaders, WrappedKey};
 use crate::relay::author::{Claim, claim};
 use crate::relay::compose::{Composed, Source, inside, post};
@@ -27,6 +28,7 @@ use crate::relay::gate::{Admitted, DropReason, Reason, Ruling};
 use crate::relay::note::Note;
 use crate::relay::world::World;
 use crate::roster::membership::Member;
+use crate::secret::Plaintext;
 use crate::time::Timestamp;
 
 /// The largest sealed mail that is unlocked, beyond the message limit: the envelope around it.
@@ -58,15 +60,13 @@ pub enum Outcome {
     Drop(DropReason),
 }
 
-/// Copies for readers: from here on nobody but they can open them.
+/// Copies for readers: once a class is sealed, nobody but they can open it.
 pub struct Post {
-    /// The sealed bodies, each shared by its class.
-    pub bodies: Vec<Sealed<ToReaders>>,
+    /// The copies, in classes that share a body each.
+    pub classes: Classes,
     /// What stands outside, the same for all.
     pub head: Head,
-    /// One for each reader.
-    pub copies: Vec<Copy>,
-    /// Who got none, and why.
+    /// Who gets none, and why.
     pub missed: Vec<(MemberId, CertProblem)>,
     /// The member who signed.
     pub signer: Option<MemberId>,
@@ -76,16 +76,48 @@ pub struct Post {
     pub replay: Vec<[u8; 32]>,
 }
 
+/// The classes of a post. Each is sealed when it is asked for, so that one body at a time is in memory, however many
+/// readers have one of their own.
+pub struct Classes {
+    waiting: IntoIter<Addressed>,
+    /// By their places.
+    readers: Vec<(MemberId, Address)>,
+}
+
+/// A sealed body and the copies that share it.
+pub struct Class {
+    /// The body.
+    pub body: Sealed<ToReaders>,
+    /// One for each reader.
+    pub copies: Vec<Copy>,
+}
+
 /// One reader's copy.
 pub struct Copy {
+    /// Its place among all copies of the post, whatever their class.
+    pub place: usize,
     /// Whose.
     pub member: MemberId,
     /// Where it goes.
     pub address: Address,
-    /// Which of the post's bodies.
-    pub body: usize,
     /// The session key for this reader.
     pub key: WrappedKey,
+}
+
+impl Iterator for Classes {
+    type Item = Result<Class, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let sealed = match self.waiting.next()?.seal() {
+            Ok(sealed) => sealed,
+            Err(error) => return Some(Err(error.into())),
+        };
+        let copy = |copy: SealedCopy| {
+            let (member, address) = self.readers.get(copy.reader)?.clone();
+            Some(Copy { place: copy.reader, member, address, key: copy.key })
+        };
+        Some(Ok(Class { body: sealed.body, copies: sealed.copies.into_iter().filter_map(copy).collect() }))
+    }
 }
 
 /// Why a mail could not be worked on. None of these says what is in it.
@@ -107,30 +139,75 @@ pub enum Fault {
 
 /// Relays one mail.
 ///
+/// A large mail costs a few times its size, so each form of it is let go as soon as the next one stands: what arrived
+/// sealed, the message, its payload.
+///
 /// # Errors
 /// A [`Fault`] leaves the mail where it is.
 pub fn relay(
-    spooled: &Sealed<AtRest>,
+    spooled: Sealed<AtRest>,
     keys: &Keys<'_>,
     world: &World<'_>,
     entropy: &Entropy,
     now: Timestamp,
 ) -> Result<Outcome, Fault> {
-    let arrival = Arrival::decode(&unlock(spooled, keys.spool, world.limits.mime.size + ENVELOPE)?)?;
+    let arrival = Arrival::decode(unlock(&spooled, keys.spool, world.limits.mime.size + ENVELOPE)?)?;
+    drop(spooled);
     let purpose = purpose(&arrival, world)?;
+    let draft = match draft(&arrival, &purpose, keys, world, entropy, now) {
+        Ok(draft) => draft,
+        Err(outcome) => return Ok(outcome),
+    };
+    drop(arrival);
+    let readers = readers(&purpose, world);
+    let entity = Arc::new(draft.composed.entity);
+    let (classes, missed) = addressed(&entity, &readers, keys, world, now)?;
+    if classes.is_empty() {
+        // A mail that nobody can be sent is not done with: it waits until somebody has a usable key again.
+        return Ok(Outcome::Hold { reason: Reason::NoUsableKey, signer: None });
+    }
+    let missed = missed.into_iter().filter_map(|(i, problem)| Some((readers.get(i)?.id.clone(), problem)));
+    let readers_by_place = readers.iter().map(|member| (member.id.clone(), member.address.clone()));
+    Ok(Outcome::Post(Box::new(Post {
+        missed: missed.collect(),
+        classes: Classes { waiting: classes.into_iter(), readers: readers_by_place.collect() },
+        head: draft.composed.head,
+        signer: draft.signer,
+        verdict: draft.verdict,
+        replay: draft.replay,
+    })))
+}
+
+/// What the readers are to get, and what is remembered of the mail, which itself is no longer needed.
+struct Draft {
+    composed: Composed,
+    signer: Option<MemberId>,
+    verdict: String,
+    replay: Vec<[u8; 32]>,
+}
+
+/// Opens, judges and composes; or says what else becomes of the mail.
+fn draft(
+    arrival: &Arrival,
+    purpose: &Purpose,
+    keys: &Keys<'_>,
+    world: &World<'_>,
+    entropy: &Entropy,
+    now: Timestamp,
+) -> Result<Draft, Outcome> {
     let raw = arrival.raw.expose();
-    if let Some(ruling) = gate::before_opening(raw, &purpose, world) {
-        return Ok(not_admitted(ruling));
+    if let Some(ruling) = gate::before_opening(raw, purpose, world) {
+        return Err(not_admitted(ruling));
     }
     // Limits first, then the parser.
     let Some(message) = scan(raw, &world.limits.mime).ok().and_then(|scanned| read(scanned).ok()) else {
-        return unopened(&arrival, &purpose, keys, world, entropy, now);
+        return unopened(arrival, purpose, keys, world, entropy, now);
     };
     let certs: Vec<Arc<Cert>> = world.certs.values().cloned().collect();
     let opened = open(&message, keys.list, &certs, arrival.envelope.at, world.limits);
-    let admitted = match gate::judge(opened, &purpose, world) {
+    let admitted = match gate::judge(opened, purpose, world) {
         Ruling::Admit(admitted) => admitted,
-        other => return Ok(not_admitted(other)),
+        other => return Err(not_admitted(other)),
     };
     let inside = inside(admitted.opened(), &world.limits.mime);
     let source = Source {
@@ -138,14 +215,15 @@ pub fn relay(
         raw,
         opened: Some(admitted.opened()),
         inside,
-        note: note(&admitted, inside, &message, &arrival, world),
+        note: note(&admitted, inside, &message, arrival, world),
     };
     let tags = Tags::new(keys.tags.as_bytes());
-    let composed = post(&source, world, &tags, entropy, now);
-    let readers = readers(&purpose, world);
-    let sealed = seal(&composed, &readers, keys, world, now)?;
-    let replay = replay(&admitted, &tags, world);
-    Ok(outcome(sealed, composed.head, &readers, &source.note, admitted.signer(), replay))
+    Ok(Draft {
+        composed: post(&source, world, &tags, entropy, now),
+        signer: admitted.signer().cloned(),
+        verdict: gate::verdict_name(source.note.how, source.note.verdict, source.note.claim),
+        replay: replay(&admitted, &tags, world),
+    })
 }
 
 fn purpose(arrival: &Arrival, world: &World<'_>) -> Result<Purpose, Fault> {
@@ -180,9 +258,9 @@ fn unopened(
     world: &World<'_>,
     entropy: &Entropy,
     now: Timestamp,
-) -> Result<Outcome, Fault> {
+) -> Result<Draft, Outcome> {
     if world.list.kind.encrypted_only() {
-        return Ok(Outcome::Hold { reason: Reason::Structure, signer: None });
+        return Err(Outcome::Hold { reason: Reason::Structure, signer: None });
     }
     let verdict = Verdict::Unsigned;
     let note = Note {
@@ -195,10 +273,12 @@ fn unopened(
         claim: Claim::Own,
     };
     let source = Source { message: None, raw: arrival.raw.expose(), opened: None, inside: None, note };
-    let composed = post(&source, world, &Tags::new(keys.tags.as_bytes()), entropy, now);
-    let readers = readers(purpose, world);
-    let sealed = seal(&composed, &readers, keys, world, now)?;
-    Ok(outcome(sealed, composed.head, &readers, &source.note, None, Vec::new()))
+    Ok(Draft {
+        composed: post(&source, world, &Tags::new(keys.tags.as_bytes()), entropy, now),
+        signer: None,
+        verdict: gate::verdict_name(None, &verdict, Claim::Own),
+        replay: Vec::new(),
+    })
 }
 
 fn note<'a>(
@@ -232,52 +312,37 @@ fn readers<'a>(purpose: &Purpose, world: &'a World<'_>) -> Vec<&'a Member> {
     }
 }
 
-/// Signs once and seals once for all, or, on a list with `individual`, once for each reader.
-fn seal(
-    composed: &Composed,
+/// Signs once for all who share a body, or, on a list with `individual`, once for each reader. Who gets no copy is named
+/// by his place.
+fn addressed(
+    entity: &Arc<Plaintext>,
     readers: &[&Member],
     keys: &Keys<'_>,
     world: &World<'_>,
     now: Timestamp,
-) -> Result<SealedPost, Fault> {
-    let known = |member: &&Member| world.certs.get(&member.fingerprint);
-    let certs: Vec<Option<&Arc<Cert>>> = readers.iter().map(known).collect();
-    let mut post = SealedPost { bodies: Vec::new(), copies: Vec::new(), missed: Vec::new() };
-    let (mut indices, mut usable) = (Vec::new(), Vec::new());
-    for (index, (cert, member)) in certs.iter().zip(readers).enumerate() {
-        match cert {
-            Some(cert) => {
-                indices.push(index);
-                usable.push(Reader { cert, format: member.format });
-            }
-            None => post.missed.push((index, CertProblem::NoEncryptionKey)),
+) -> Result<(Vec<Addressed>, Missed), Fault> {
+    let (mut usable, mut missed) = (Vec::new(), Vec::new());
+    for (place, member) in readers.iter().enumerate() {
+        match world.certs.get(&member.fingerprint) {
+            Some(cert) => usable.push((place, Reader { cert, format: member.format })),
+            None => missed.push((place, CertProblem::NoEncryptionKey)),
         }
     }
-    if !world.list.individual {
-        let signed = sign(&composed.entity, keys.list, now, &[])?;
-        append(&mut post, seal_to_readers(&signed, &usable, now)?, &indices);
-        return Ok(post);
-    }
-    for (index, reader) in indices.into_iter().zip(usable) {
-        let signed = sign(&composed.entity, keys.list, now, &[reader.cert])?;
-        append(&mut post, seal_to_readers(&signed, &[reader], now)?, &[index]);
-    }
-    Ok(post)
-}
-
-/// Adds what was sealed for some readers, whose places among all readers are `indices`.
-fn append(post: &mut SealedPost, part: SealedPost, indices: &[usize]) {
-    let offset = post.bodies.len();
-    let place = |i: usize| indices.get(i).copied();
-    post.bodies.extend(part.bodies);
-    for mut copy in part.copies {
-        if let Some(reader) = place(copy.reader) {
-            copy.reader = reader;
-            copy.body += offset;
-            post.copies.push(copy);
+    let mut classes = Vec::new();
+    if world.list.individual {
+        for one in usable.chunks(1) {
+            let intended: Vec<&Cert> = one.iter().map(|(_, reader)| reader.cert).collect();
+            let (class, miss) = address(sign(entity, keys.list, now, &intended)?, one, now)?;
+            classes.extend(class);
+            missed.extend(miss);
         }
+    } else {
+        let (shared, miss) = address(sign(entity, keys.list, now, &[])?, &usable, now)?;
+        classes.extend(shared);
+        missed.extend(miss);
     }
-    post.missed.extend(part.missed.into_iter().filter_map(|(i, problem)| Some((place(i)?, problem))));
+    missed.sort_by_key(|(place, _)| *place);
+    Ok((classes, missed))
 }
 
 fn replay(admitted: &Admitted, tags: &Tags<'_>, world: &World<'_>) -> Vec<[u8; 32]> {
@@ -288,35 +353,4 @@ fn replay(admitted: &Admitted, tags: &Tags<'_>, world: &World<'_>) -> Vec<[u8; 3
         return Vec::new();
     }
     opened.signature_digests().map(|digest| tags.replay(&world.list.name, *signer, digest)).collect()
-}
-
-fn outcome(
-    sealed: SealedPost,
-    head: Head,
-    readers: &[&Member],
-    note: &Note<'_>,
-    signer: Option<&MemberId>,
-    replay: Vec<[u8; 32]>,
-) -> Outcome {
-    let copies = sealed.copies.into_iter().filter_map(|copy| {
-        let member = readers.get(copy.reader)?;
-        let (id, address) = (member.id.clone(), member.address.clone());
-        Some(Copy { member: id, address, body: copy.body, key: copy.key })
-    });
-    let copies: Vec<Copy> = copies.collect();
-    if copies.is_empty() {
-        // A mail that nobody can be sent is not done with: it waits until somebody has a usable key again.
-        return Outcome::Hold { reason: Reason::NoUsableKey, signer: None };
-    }
-    let missed =
-        sealed.missed.into_iter().filter_map(|(i, problem)| Some((readers.get(i)?.id.clone(), problem)));
-    Outcome::Post(Box::new(Post {
-        copies,
-        missed: missed.collect(),
-        bodies: sealed.bodies,
-        head,
-        signer: signer.cloned(),
-        verdict: gate::verdict_name(note.how, note.verdict, note.claim),
-        replay,
-    }))
 }

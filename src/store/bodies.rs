@@ -86,7 +86,7 @@ impl Bodies {
     pub(super) fn read(&self, id: BodyId, offset: u64, max: usize) -> Result<Vec<u8>, StoreError> {
         let (file, len) = self.find(id)?;
         let end = len.min(offset.saturating_add(max as u64));
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(small(end.saturating_sub(offset), usize::MAX));
         let mut at = offset;
         let mut stored = Vec::with_capacity(CHUNK + SUM);
         while at < end {

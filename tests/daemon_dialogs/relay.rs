@@ -85,7 +85,7 @@ impl Relay {
         let claimed = spool.claim(SystemClock.now().after(DAY), DAY, 10_000).unwrap();
         let open = |mail| {
             let arrival = unlock(&spool.read(mail).unwrap(), &keys, 1 << 20).unwrap();
-            let Ok(Arrival { envelope, raw }) = Arrival::decode(&arrival) else { panic!("no arrival") };
+            let Ok(Arrival { envelope, raw }) = Arrival::decode(arrival) else { panic!("no arrival") };
             (envelope, raw.expose().to_vec())
         };
         claimed.iter().map(|mail| (mail.id.to_string(), open(mail))).collect()

@@ -87,7 +87,15 @@ impl Stage {
         let dir = folder();
         let root = dir.path().join("relay");
         let domain = DOMAIN.parse().unwrap();
-        init::init(&root, &domain, Preset::KubeEdge, None, &SystemClock, &Entropy::kernel()).unwrap();
+        init::init(
+            &init::Layout::Folder(root.clone()),
+            &domain,
+            Preset::KubeEdge,
+            None,
+            &SystemClock,
+            &Entropy::kernel(),
+        )
+        .unwrap();
         let mut config = Config::load(&root.join("relay.toml")).unwrap();
         let passphrase = Passphrase::from_file(&root.join("passphrase")).unwrap();
         let keys = unlock(&config, passphrase).unwrap();

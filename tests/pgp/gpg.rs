@@ -109,10 +109,10 @@ fn gpg_decrypts_and_verifies_a_copy() {
     {
         let cert = gpg.person(address, primary, subkey);
         let at = now();
-        let entity = Plaintext::new(ENTITY.repeat(2000));
+        let entity = Plaintext::new(ENTITY.repeat(2000)).into();
         let readers = [Reader { cert: &cert, format: None }];
-        let post = seal_to_readers(&sign(&entity, &list, at, &[]).unwrap(), &readers, at).unwrap();
-        let copy = [post.copies[0].key.as_bytes(), post.bodies[0].as_bytes()].concat();
+        let (classes, _) = seal_to_readers(sign(&entity, &list, at, &[]).unwrap(), &readers, at).unwrap();
+        let copy = [classes[0].copies[0].key.as_bytes(), classes[0].body.as_bytes()].concat();
         let status = gpg.home.path().join("status");
         let plain = gpg.ok(&["--status-file", status.to_str().unwrap(), "--decrypt"], &armored(&copy));
         assert_eq!(plain, entity.expose());
@@ -182,4 +182,34 @@ fn gpg_reads_the_list_s_files() {
     assert!(shown.lines().any(|line| line.starts_with("pub:r:")), "{shown}");
     let exported = Cert::parse(&gpg.ok(&["--export", &cert.fingerprint().to_string()], b"")).unwrap();
     assert!(keys.list_cert(&name).unwrap().merge(&exported).unwrap().sealable(now()).is_err());
+}
+
+#[test]
+fn a_list_with_an_rsa_key_of_gpg_signs_for_gpg_and_opens_what_gpg_writes() {
+    let Some(gpg) = Gpg::new() else { return };
+    for kind in ["rsa2048", "rsa3072", "rsa4096"] {
+        let address = format!("{kind}@lists.example");
+        let cert = gpg.person(&address, kind, kind);
+        let secret = gpg.ok(&["--passphrase", "", "--export-secret-keys", &address], b"");
+        let (dir, name, at) = (tempfile::tempdir().unwrap(), kind.parse().unwrap(), now());
+        let keys = KeyDir::new(dir.path());
+        keys.import_list(&name, &Plaintext::new(secret), None, &passphrase(), at).unwrap();
+        let list = keys.load_list(&name, &passphrase()).unwrap();
+        assert_eq!(list.cert().fingerprint(), cert.fingerprint());
+
+        let options = ["-u", &address, "-r", &address, "--sign", "--encrypt"];
+        let opened = open_raw(&mail(&gpg.ok(&options, ENTITY)), &list, &[], at);
+        assert_eq!((opened.how(), opened.payload().expose()), (How::PgpMime, ENTITY), "{kind}");
+        let hidden = gpg.ok(&["--throw-keyids", "-r", &address, "--encrypt"], ENTITY);
+        assert_eq!(open_raw(&mail(&hidden), &list, &[], at).how(), How::PgpMime, "{kind}");
+
+        let signed = sign(&Plaintext::new(ENTITY.to_vec()).into(), &list, at, &[]).unwrap();
+        let (classes, _) = seal_to_readers(signed, &[Reader { cert: &cert, format: None }], at).unwrap();
+        let copy = [classes[0].copies[0].key.as_bytes(), classes[0].body.as_bytes()].concat();
+        let status = gpg.home.path().join("status");
+        let plain = gpg.ok(&["--status-file", status.to_str().unwrap(), "--decrypt"], &armored(&copy));
+        assert_eq!(plain, ENTITY);
+        let status = String::from_utf8_lossy(&std::fs::read(status).unwrap()).into_owned();
+        assert!(status.contains(&format!("VALIDSIG {}", cert.fingerprint())), "{kind}: {status}");
+    }
 }

@@ -10,21 +10,28 @@ use openpgp::parse::Parse;
 use openpgp::types::{KeyFlags, ReasonForRevocation, SignatureType};
 use openpgp::{KeyHandle, Packet};
 use vouchsafe::pgp::cert::{Cert, CertProblem, Format};
-use vouchsafe::pgp::keyring::KeyDir;
+use vouchsafe::pgp::keyring::{KeyDir, ListKey};
 use vouchsafe::pgp::open::{UnlockError, unlock};
-use vouchsafe::pgp::seal::{Reader, SealedPost, seal_at_rest, seal_to_readers, sign};
+use vouchsafe::pgp::seal::{Missed, Reader, SealedClass, SealedCopy, seal_at_rest, seal_to_readers, sign};
 use vouchsafe::pgp::sealed::{AtRest, Sealed, starts_as_body};
 use vouchsafe::secret::Plaintext;
 
 use crate::common::*;
 
-fn entity() -> Plaintext {
-    Plaintext::new(ENTITY.to_vec())
+/// What the list seals for its readers, and who gets nothing.
+fn post(intended: &[&Cert], list: &ListKey, readers: &[Reader<'_>]) -> (Vec<SealedClass>, Missed) {
+    let entity = Plaintext::new(ENTITY.to_vec()).into();
+    seal_to_readers(sign(&entity, list, NOW, intended).unwrap(), readers, NOW).unwrap()
 }
 
-fn copy(post: &SealedPost, reader: usize) -> Vec<u8> {
-    let copy = post.copies.iter().find(|copy| copy.reader == reader).unwrap();
-    [copy.key.as_bytes(), post.bodies[copy.body].as_bytes()].concat()
+fn find(classes: &[SealedClass], reader: usize) -> (&SealedClass, &SealedCopy) {
+    let copies = classes.iter().flat_map(|class| class.copies.iter().map(move |copy| (class, copy)));
+    copies.into_iter().find(|(_, copy)| copy.reader == reader).unwrap()
+}
+
+fn copy(classes: &[SealedClass], reader: usize) -> Vec<u8> {
+    let (class, copy) = find(classes, reader);
+    [copy.key.as_bytes(), class.body.as_bytes()].concat()
 }
 
 #[test]
@@ -34,20 +41,20 @@ fn each_reader_opens_its_own_copy_and_no_other() {
     let certs: Vec<_> = people.iter().map(public).collect();
     let mut readers: Vec<_> = certs.iter().map(|cert| Reader { cert, format: None }).collect();
     readers[3].format = Some(Format::V2);
-    let post = seal_to_readers(&sign(&entity(), &list, NOW, &[]).unwrap(), &readers, NOW).unwrap();
+    let (classes, missed) = post(&[], &list, &readers);
 
-    assert!(post.missed.is_empty());
-    assert_eq!(post.bodies.len(), 2, "one body per format, not per reader");
-    assert!(post.bodies.iter().all(|body| starts_as_body(body.as_bytes())));
+    assert!(missed.is_empty());
+    assert_eq!(classes.len(), 2, "one body per format, not per reader");
+    assert!(classes.iter().all(|class| starts_as_body(class.body.as_bytes())));
     for (i, key) in people.iter().enumerate() {
-        let (content, signed) = read_copy(&copy(&post, i), key, list.cert()).unwrap();
+        let (content, signed) = read_copy(&copy(&classes, i), key, list.cert()).unwrap();
         assert_eq!(content, ENTITY);
         assert!(signed, "the list's signature verifies");
         for (j, other) in people.iter().enumerate().filter(|(j, _)| *j != i) {
-            assert!(read_copy(&copy(&post, i), other, list.cert()).is_err(), "{j} opened the copy of {i}");
+            assert!(read_copy(&copy(&classes, i), other, list.cert()).is_err(), "{j} opened the copy of {i}");
         }
     }
-    let version = |reader: usize| match Packet::from_bytes(post.copies[reader].key.as_bytes()).unwrap() {
+    let version = |reader: usize| match Packet::from_bytes(find(&classes, reader).1.key.as_bytes()).unwrap() {
         Packet::PKESK(PKESK::V3(_)) => 3,
         Packet::PKESK(PKESK::V6(_)) => 6,
         _ => 0,
@@ -59,10 +66,9 @@ fn each_reader_opens_its_own_copy_and_no_other() {
 fn two_posts_never_share_a_session_key() {
     let list = list(BORN);
     let ada = public(&person("ada"));
-    let signed = sign(&entity(), &list, NOW, &[]).unwrap();
     let readers = [Reader { cert: &ada, format: None }];
-    let [one, two] = [(); 2].map(|()| seal_to_readers(&signed, &readers, NOW).unwrap());
-    assert_ne!(one.bodies[0].as_bytes(), two.bodies[0].as_bytes());
+    let [one, two] = [(); 2].map(|()| post(&[], &list, &readers).0);
+    assert_ne!(one[0].body.as_bytes(), two[0].body.as_bytes());
 }
 
 #[test]
@@ -92,10 +98,10 @@ fn a_reader_without_a_usable_key_is_named_and_the_others_get_theirs() {
     let good = person("ada");
     let certs = [&revoked, &expired, &good, &signs_only, &unborn].map(public);
     let readers: Vec<_> = certs.iter().map(|cert| Reader { cert, format: None }).collect();
-    let post = seal_to_readers(&sign(&entity(), &list, NOW, &[]).unwrap(), &readers, NOW).unwrap();
+    let (classes, missed) = post(&[], &list, &readers);
 
     assert_eq!(
-        post.missed,
+        missed,
         [
             (0, CertProblem::Revoked),
             (1, CertProblem::Expired { since: BORN.after(DAY) }),
@@ -103,7 +109,7 @@ fn a_reader_without_a_usable_key_is_named_and_the_others_get_theirs() {
             (4, CertProblem::NotYetValid),
         ]
     );
-    assert_eq!(read_copy(&copy(&post, 2), &good, list.cert()).unwrap().0, ENTITY);
+    assert_eq!(read_copy(&copy(&classes, 2), &good, list.cert()).unwrap().0, ENTITY);
 }
 
 #[test]
@@ -111,8 +117,8 @@ fn when_nobody_can_be_reached_there_is_no_body() {
     let list = list(BORN);
     let expired = public(&with("old", |builder| builder.set_validity_period(Some(DAY))));
     let readers = [Reader { cert: &expired, format: None }];
-    let post = seal_to_readers(&sign(&entity(), &list, NOW, &[]).unwrap(), &readers, NOW).unwrap();
-    assert!(post.bodies.is_empty() && post.copies.is_empty() && post.missed.len() == 1);
+    let (classes, missed) = post(&[], &list, &readers);
+    assert!(classes.is_empty() && missed.len() == 1);
 }
 
 #[test]
@@ -134,10 +140,12 @@ fn of_several_encryption_keys_the_newest_living_one_is_used() {
     let list = list(BORN);
     let cert = public(&ada);
     let readers = [Reader { cert: &cert, format: None }];
-    let post = seal_to_readers(&sign(&entity(), &list, NOW, &[]).unwrap(), &readers, NOW).unwrap();
-    let Packet::PKESK(pkesk) = Packet::from_bytes(post.copies[0].key.as_bytes()).unwrap() else { panic!() };
+    let (classes, _) = post(&[], &list, &readers);
+    let Packet::PKESK(pkesk) = Packet::from_bytes(find(&classes, 0).1.key.as_bytes()).unwrap() else {
+        panic!()
+    };
     assert!(pkesk.recipient().unwrap().aliases(&newest));
-    assert_eq!(read_copy(&copy(&post, 0), &ada, list.cert()).unwrap().0, ENTITY);
+    assert_eq!(read_copy(&copy(&classes, 0), &ada, list.cert()).unwrap().0, ENTITY);
 }
 
 #[test]
@@ -146,10 +154,10 @@ fn intended_recipients_appear_only_when_asked_for() {
     let ada = person("ada");
     let cert = public(&ada);
     let readers = [Reader { cert: &cert, format: None }];
-    let named = seal_to_readers(&sign(&entity(), &list, NOW, &[&cert]).unwrap(), &readers, NOW).unwrap();
+    let (named, _) = post(&[&cert], &list, &readers);
     assert!(read_copy(&copy(&named, 0), &ada, list.cert()).unwrap().1);
     let other: &Cert = list.cert();
-    let wrong = seal_to_readers(&sign(&entity(), &list, NOW, &[other]).unwrap(), &readers, NOW).unwrap();
+    let (wrong, _) = post(&[other], &list, &readers);
     assert!(
         !read_copy(&copy(&wrong, 0), &ada, list.cert()).unwrap().1,
         "the reader sees it was not meant for it"

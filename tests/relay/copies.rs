@@ -4,21 +4,20 @@ use sequoia_openpgp as openpgp;
 
 use openpgp::KeyHandle;
 use vouchsafe::pgp::cert::Format;
-use vouchsafe::relay::Post;
 use vouchsafe::relay::world::List;
 
 use crate::support::forge::By;
 use crate::support::keys::DAY;
 use crate::support::reader::{find, on_the_wire, packets, read_copy};
-use crate::support::world::{NOW, Sent, posted, readers};
+use crate::support::world::{NOW, Posted, Sent, posted, readers};
 use crate::{ENTITY, copy_of, setting};
 
-fn announcement() -> Post {
+fn announcement() -> Posted {
     let setting = setting();
     setting.post(&Sent::to("distrib", &setting.write("distrib", ENTITY, &[setting.by("ada")])))
 }
 
-fn individual() -> Post {
+fn individual() -> Posted {
     let setting = setting();
     let list = List { individual: true, ..setting.lists["distrib"].0.clone() };
     let raw = setting.write("distrib", ENTITY, &[setting.by("ada")]);

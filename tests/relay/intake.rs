@@ -13,7 +13,7 @@ use vouchsafe::relay::{Fault, Keys, Outcome, relay};
 use crate::support::forge::{By, Form, armored, encrypted, signed};
 use crate::support::keys::{as_openpgp, signing_pair};
 use crate::support::reader::split;
-use crate::support::world::{DOMAIN, NOW, Sent, Setting, member_id, readers};
+use crate::support::world::{DOMAIN, NOW, Posted, Sent, Setting, member_id, readers};
 use crate::{ENTITY, ada_reads, copy_of, dropped, held, setting};
 
 const CLEAR: &[u8] = b"From: Rita <rita@reporter.example>\r\nSubject: Hello\r\n\r\nIn the clear.\r\n";
@@ -269,35 +269,35 @@ fn what_was_not_spooled_for_this_list_or_by_this_relay_is_a_fault() {
         at: NOW,
     };
     let sealed = seal_at_rest(&Arrival::encode(&envelope, CLEAR), &setting.spool.newest()).unwrap();
-    let fault = relay(&sealed, &keys, &world, &entropy, NOW).err().unwrap();
+    let fault = relay(sealed, &keys, &world, &entropy, NOW).err().unwrap();
     assert!(matches!(fault, Fault::NoRecipient), "{fault}");
 
     let noise = vouchsafe::secret::Plaintext::new(b"Subject: no arrival\r\n\r\n".to_vec());
     let sealed = seal_at_rest(&noise, &setting.spool.newest()).unwrap();
-    let fault = relay(&sealed, &keys, &world, &entropy, NOW).err().unwrap();
+    let fault = relay(sealed, &keys, &world, &entropy, NOW).err().unwrap();
     assert!(matches!(fault, Fault::Arrival(_)) && !fault.to_string().contains("Subject"), "{fault}");
 
     let dir = tempfile::tempdir().unwrap();
     let other = KeyDir::new(dir.path()).create_spool(&Passphrase::random(&entropy), NOW).unwrap();
     let sealed = seal_at_rest(&Arrival::encode(&envelope, CLEAR), &other).unwrap();
-    let fault = relay(&sealed, &keys, &world, &entropy, NOW).err().unwrap();
+    let fault = relay(sealed, &keys, &world, &entropy, NOW).err().unwrap();
     assert!(matches!(fault, Fault::Unlock(UnlockError::NoKey)), "{fault}");
 
     // Several addresses of one list make one mail, and a post counts most.
     let at = |purpose| Recipient { address: list.address.clone(), list: list.name.clone(), purpose };
     envelope.recipients.extend([at(Purpose::Owner), at(Purpose::Request), at(Purpose::Post)]);
     let sealed = seal_at_rest(&Arrival::encode(&envelope, CLEAR), &setting.spool.newest()).unwrap();
-    let Outcome::Post(post) = relay(&sealed, &keys, &world, &entropy, NOW).unwrap() else {
+    let Outcome::Post(post) = relay(sealed, &keys, &world, &entropy, NOW).unwrap() else {
         panic!("not posted")
     };
-    assert!(!copy_of(&post, "ada", "security").note.contains("Addressed"));
+    assert!(!copy_of(&Posted::of(*post), "ada", "security").note.contains("Addressed"));
 
     let small =
         Limits { mime: vouchsafe::mime::scan::Limits { size: 100, ..setting.limits.mime }, ..setting.limits };
     let world = World { limits: &small, ..world };
     let large = vec![b'x'; 3 << 20];
     let sealed = seal_at_rest(&Arrival::encode(&envelope, &large), &setting.spool.newest()).unwrap();
-    let fault = relay(&sealed, &keys, &world, &entropy, NOW).err().unwrap();
+    let fault = relay(sealed, &keys, &world, &entropy, NOW).err().unwrap();
     assert!(matches!(fault, Fault::Unlock(UnlockError::TooLarge)), "{fault}");
 }
 

@@ -1,12 +1,11 @@
 //! What stands outside the encryption, and that it is nothing.
 
-use vouchsafe::relay::Post;
 use vouchsafe::relay::world::List;
 
 use crate::support::forge::{Form, encrypted, mail, signed};
 use crate::support::keys::as_openpgp;
 use crate::support::reader::{Read, field, on_the_wire};
-use crate::support::world::{NOW, Sent, posted};
+use crate::support::world::{NOW, Posted, Sent, posted};
 use crate::{ENTITY, ada_reads, copy_of, setting};
 
 /// The outer header fields there may be, in order; those of a thread only where there is one, and
@@ -29,7 +28,7 @@ const ALLOWED: [&str; 15] = [
     "Content-Type",
 ];
 
-fn announcement() -> Post {
+fn announcement() -> Posted {
     let setting = setting();
     setting.post(&Sent::to("distrib", &setting.write("distrib", ENTITY, &[setting.by("ada")])))
 }
@@ -181,7 +180,7 @@ fn a_list_title_in_any_letters_stays_ascii_outside() {
 }
 
 /// Everything that leaves the relay's memory with a post, but for the readers' addresses.
-fn seen_outside(post: &Post) -> Vec<u8> {
+fn seen_outside(post: &Posted) -> Vec<u8> {
     let mut all = Vec::new();
     for index in 0..post.copies.len() {
         all.extend(on_the_wire(post, index));

@@ -17,13 +17,13 @@ use openpgp::{Fingerprint, KeyHandle, Packet};
 use vouchsafe::id::{BodyId, Entropy, ListName, ParcelId};
 use vouchsafe::mail::parcel::{Base64Lines, Parcel};
 use vouchsafe::pgp::cert::Cert;
-use vouchsafe::relay::Post;
 use vouchsafe::time::Timestamp;
 
 use super::keys::as_openpgp;
+use super::world::Posted;
 
 /// A whole copy as the courier sends it.
-pub(crate) fn on_the_wire(post: &Post, index: usize) -> Vec<u8> {
+pub(crate) fn on_the_wire(post: &Posted, index: usize) -> Vec<u8> {
     let copy = &post.copies[index];
     let body = post.bodies[copy.body].as_bytes();
     let now = Timestamp::from_secs(0);

@@ -11,13 +11,15 @@ use vouchsafe::id::{Entropy, Fingerprint, ListName, MemberId};
 use vouchsafe::mail::address::Address;
 use vouchsafe::mail::arrival::{Arrival, Envelope, Recipient, Via};
 use vouchsafe::mail::directory::{Kind as ListKind, Purpose, fixed_addresses};
-use vouchsafe::pgp::cert::Cert;
+use vouchsafe::mail::parcel::Head;
+use vouchsafe::pgp::cert::{Cert, CertProblem};
 use vouchsafe::pgp::keyring::{KeyDir, ListKey, Passphrase, SpoolKeys, TagKey, UserId};
 use vouchsafe::pgp::open::Limits;
 use vouchsafe::pgp::seal::seal_at_rest;
+use vouchsafe::pgp::sealed::{Sealed, ToReaders, WrappedKey};
 use vouchsafe::relay::gate::Reason;
 use vouchsafe::relay::world::{Certs, List, World};
-use vouchsafe::relay::{Fault, Keys, Outcome, Post, relay};
+use vouchsafe::relay::{Class, Copy, Fault, Keys, Outcome, Post, relay};
 use vouchsafe::roster::Roster;
 use vouchsafe::roster::membership::{Member, Role, Standing};
 use vouchsafe::time::Timestamp;
@@ -183,11 +185,11 @@ impl Setting {
         let keys = Keys { spool: &self.spool, list: &self.lists[sent.list].1, tags: &self.tags };
         let content = Arrival::encode(&envelope(list, sent), sent.raw);
         let sealed = seal_at_rest(&content, &self.spool.newest()).unwrap();
-        relay(&sealed, &keys, &world, &Entropy::kernel(), sent.now)
+        relay(sealed, &keys, &world, &Entropy::kernel(), sent.now)
     }
 
     /// What comes of a mail that is posted.
-    pub(crate) fn post(&self, sent: &Sent<'_>) -> Post {
+    pub(crate) fn post(&self, sent: &Sent<'_>) -> Posted {
         posted(self.relay(sent))
     }
 
@@ -236,9 +238,51 @@ fn envelope(list: &List, sent: &Sent<'_>) -> Envelope {
     }
 }
 
-pub(crate) fn posted(outcome: Result<Outcome, Fault>) -> Post {
+/// A post with all its classes sealed.
+pub(crate) struct Posted {
+    pub(crate) bodies: Vec<Sealed<ToReaders>>,
+    pub(crate) copies: Vec<PostedCopy>,
+    pub(crate) head: Head,
+    pub(crate) missed: Vec<(MemberId, CertProblem)>,
+    pub(crate) signer: Option<MemberId>,
+    pub(crate) verdict: String,
+    pub(crate) replay: Vec<[u8; 32]>,
+}
+
+/// One reader's copy.
+pub(crate) struct PostedCopy {
+    place: usize,
+    pub(crate) member: MemberId,
+    pub(crate) address: Address,
+    /// Which of the bodies.
+    pub(crate) body: usize,
+    pub(crate) key: WrappedKey,
+}
+
+impl Posted {
+    pub(crate) fn of(post: Post) -> Self {
+        let Post { classes, head, missed, signer, verdict, replay } = post;
+        let (mut bodies, mut copies) = (Vec::new(), Vec::new());
+        for class in classes {
+            let Class { body, copies: sharing } = class.unwrap();
+            let copy = |copy: Copy| PostedCopy {
+                place: copy.place,
+                member: copy.member,
+                address: copy.address,
+                body: bodies.len(),
+                key: copy.key,
+            };
+            copies.extend(sharing.into_iter().map(copy));
+            bodies.push(body);
+        }
+        copies.sort_by_key(|copy: &PostedCopy| copy.place);
+        Self { bodies, copies, head, missed, signer, verdict, replay }
+    }
+}
+
+pub(crate) fn posted(outcome: Result<Outcome, Fault>) -> Posted {
     match outcome {
-        Ok(Outcome::Post(post)) => *post,
+        Ok(Outcome::Post(post)) => Posted::of(*post),
         Ok(Outcome::Hold { reason, .. }) => panic!("held: {reason}"),
         Ok(Outcome::Drop(reason)) => panic!("dropped: {reason}"),
         Err(fault) => panic!("{fault}"),
@@ -246,7 +290,7 @@ pub(crate) fn posted(outcome: Result<Outcome, Fault>) -> Post {
 }
 
 /// Who gets a copy, in the order of the copies.
-pub(crate) fn readers(post: &Post) -> Vec<String> {
+pub(crate) fn readers(post: &Posted) -> Vec<String> {
     post.copies.iter().map(|copy| copy.member.as_str().trim_start_matches("m-").to_owned()).collect()
 }
 
