@@ -5,12 +5,22 @@ CARGO ?= cargo
 BINARY = target/release/vouchsafe
 PREFIX ?= /usr
 DOC = $(PREFIX)/share/doc/vouchsafe
+MAN = $(PREFIX)/share/man
+# Where each shell looks for what packages bring.
+BASH_COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/vendor-completions
+FISH_COMPLETIONS ?= $(PREFIX)/share/fish/vendor_completions.d
+# Made by the program from its own grammar.
+MANUAL = target/manual
+# The date on the pages, in seconds: that of the sources and not of today, so that two builds are the same.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 
-.PHONY: demo test lint build fmt install clean
+.PHONY: demo test lint build fmt install manual uninstall clean
 
 build:
 	deploy/packages.sh build
 	$(CARGO) build --release --locked $(CARGO_FLAGS)
+	$(MAKE) --no-print-directory manual
 
 demo: build
 	$(BINARY) demo
@@ -29,10 +39,10 @@ lint:
 fmt:
 	$(CARGO) fmt
 
-# Program, unit, users, documentation. Settings and keys are made by `vouchsafe init`: docs/operate.md. It builds nothing:
-# root seldom has a compiler of Rust.
+# Program, unit, users, manual pages, completions, documentation. Settings and keys are made by `vouchsafe init`:
+# docs/operate.md. It makes nothing anew: root seldom has a compiler of Rust, and what root makes stays root's.
 install:
-	@test -x $(BINARY) || { echo "there is no $(BINARY) yet: run 'make build' first" >&2; exit 1; }
+	@test -d $(MANUAL) || { echo "nothing is built yet: run 'make build' first, as yourself" >&2; exit 1; }
 	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/vouchsafe
 	install -D -m 0644 deploy/vouchsafe.service $(DESTDIR)$(PREFIX)/lib/systemd/system/vouchsafe.service
 	install -D -m 0644 deploy/sysusers.d/vouchsafe.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/vouchsafe.conf
@@ -42,6 +52,25 @@ install:
 	install -m 0644 config/relay.toml $(DESTDIR)$(DOC)/examples
 	install -m 0644 config/policies/*.toml $(DESTDIR)$(DOC)/examples/policies
 	install -m 0644 deploy/postfix/* $(DESTDIR)$(DOC)/examples/postfix
+	install -d $(DESTDIR)$(MAN)/man1 $(DESTDIR)$(MAN)/man5
+	install -m 0644 $(MANUAL)/man1/*.1 $(DESTDIR)$(MAN)/man1
+	install -m 0644 $(MANUAL)/man5/*.5 $(DESTDIR)$(MAN)/man5
+	install -D -m 0644 $(MANUAL)/vouchsafe.bash $(DESTDIR)$(BASH_COMPLETIONS)/vouchsafe
+	install -D -m 0644 $(MANUAL)/vouchsafe.zsh $(DESTDIR)$(ZSH_COMPLETIONS)/_vouchsafe
+	install -D -m 0644 $(MANUAL)/vouchsafe.fish $(DESTDIR)$(FISH_COMPLETIONS)/vouchsafe.fish
+
+manual:
+	rm -rf $(MANUAL)
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(BINARY) man --dir $(MANUAL)
+	for shell in bash zsh fish; do $(BINARY) completions $$shell > $(MANUAL)/vouchsafe.$$shell || exit 1; done
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/vouchsafe $(DESTDIR)$(PREFIX)/lib/systemd/system/vouchsafe.service
+	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/vouchsafe.conf
+	rm -f $(DESTDIR)$(MAN)/man1/vouchsafe.1 $(DESTDIR)$(MAN)/man1/vouchsafe-*.1 $(DESTDIR)$(MAN)/man5/vouchsafe-*.5
+	rm -f $(DESTDIR)$(BASH_COMPLETIONS)/vouchsafe $(DESTDIR)$(ZSH_COMPLETIONS)/_vouchsafe
+	rm -f $(DESTDIR)$(FISH_COMPLETIONS)/vouchsafe.fish
+	rm -rf $(DESTDIR)$(DOC)
 
 clean:
 	$(CARGO) clean

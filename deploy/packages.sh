@@ -8,9 +8,10 @@ build_packages="gcc libc6-dev make perl clang libclang-dev"
 # test: OpenPGP and mail peers that the tests talk to, and Mutt, which many members read with; setpriv (util-linux) drops
 # rights for the daemon under test, script (bsdutils) gives a program a terminal, kill (procps) ends it; systemd-analyze
 # reads the unit, a container (systemd-container) runs it; disks that fill up, fail or lose their power are images
-# (e2fsprogs, xfsprogs, mount), and strace sees what is written when.
+# (e2fsprogs, xfsprogs, mount), and strace sees what is written when. man and groff render
+# the manual pages, zsh and fish read their completions.
 test_packages="gnupg sq postfix swaks libnet-ssleay-perl mutt bsdutils procps util-linux systemd systemd-sysv
-    systemd-container e2fsprogs xfsprogs mount strace"
+    systemd-container e2fsprogs xfsprogs mount strace man-db groff-base zsh fish"
 lint_packages=""
 
 missing=""

@@ -57,6 +57,8 @@ fn main() -> ExitCode {
         Command::Serve => serve(&path),
         Command::Check { json } => return checked(&path, json),
         Command::Routes => show_routes(&path),
+        Command::Completions { shell } => completions(shell),
+        Command::Man { dir } => manual(&dir),
         Command::Admin(Admin::Key(Key::New { list })) => new_key(&list.0, &path),
         Command::Admin(command) => admin(command, &path),
     };
@@ -85,6 +87,19 @@ fn failed(code: u8) -> impl Fn(&dyn Display) -> (u8, String) {
 
 fn demo() -> Outcome {
     demo::run(&mut io::stdout()).map_err(|error| failed(exit::SOFTWARE)(&error))
+}
+
+fn completions(shell: cli::Shell) -> Outcome {
+    io::stdout().write_all(&cli::completions(shell)).map_err(|error| failed(exit::IO)(&error))
+}
+
+fn manual(dir: &Path) -> Outcome {
+    cli::write_pages(dir).map_err(|error| {
+        failed(exit::CANT_CREATE)(&format!(
+            "the manual pages cannot be written below {}: {error}; give a folder that you may write",
+            dir.display()
+        ))
+    })
 }
 
 fn make(args: &cli::Init) -> Outcome {

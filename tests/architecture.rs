@@ -51,6 +51,8 @@ const FLOORS: &[(&str, u8)] = &[
 /// Each crate that does one of the house's works has one door.
 const DOORS: &[(&str, &[&str])] = &[
     ("clap", &["cli/"]),
+    ("clap_complete", &["cli/"]),
+    ("clap_mangen", &["cli/manual/"]),
     ("comfy_table", &["cli/"]),
     ("crc32fast", &["store/"]),
     ("dialoguer", &["cli/", "main.rs"]),
@@ -79,6 +81,7 @@ const DOORS: &[(&str, &[&str])] = &[
         &[
             "check/",
             "cli/input.rs",
+            "cli/manual/mod.rs",
             "config/",
             "control/server",
             "demo",

@@ -4,13 +4,19 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
+use super::examples;
 use super::nouns::{Hold, Journal, Key, List, Member, Org, Queue, Team};
 
 /// An encrypted mailing-list relay for embargoed vulnerability reports.
+///
+/// `demo`, `init`, `serve`, `check`, `completions`, `man` and `key new` do their work themselves. Every other command asks
+/// the running daemon, over the admin socket that the configuration names. The configuration is the file that --config
+/// names; else the one that $VOUCHSAFE_CONFIG names; else /etc/vouchsafe/relay.toml.
 #[derive(Debug, Parser)]
-#[command(name = "vouchsafe", version, disable_help_subcommand = true)]
+#[command(name = "vouchsafe", version)]
 pub struct Args {
     /// The configuration [env: VOUCHSAFE_CONFIG] [default: /etc/vouchsafe/relay.toml]
     #[arg(long, global = true, value_name = "FILE")]
@@ -47,6 +53,17 @@ pub enum Command {
     },
     /// Print the lists' addresses as a table for Postfix (regexp_table(5)): transport_maps and relay_recipient_maps.
     Routes,
+    /// Write what a shell completes this program's commands with to standard output.
+    Completions {
+        /// For which shell.
+        shell: Shell,
+    },
+    /// Write the manual pages, into man1 and man5 below a folder.
+    Man {
+        /// The folder; it is made when it is missing.
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+    },
     /// What the running daemon is asked.
     #[command(flatten)]
     Admin(Admin),
@@ -106,7 +123,13 @@ pub fn parse() -> Args {
 /// # Errors
 /// When they make no command, or ask for help.
 pub fn parse_from<I: IntoIterator<Item = OsString>>(arguments: I) -> Result<Args, clap::Error> {
-    Args::try_parse_from(arguments)
+    let matches = grammar().try_get_matches_from(arguments)?;
+    Args::from_arg_matches(&matches).map_err(|error| error.format(&mut grammar()))
+}
+
+/// The grammar, with examples in its help.
+pub(super) fn grammar() -> clap::Command {
+    examples::shown(Args::command())
 }
 
 /// The exit code for arguments that made no command: 64, `EX_USAGE` of sysexits.h; 0 when help was asked for.

@@ -1,12 +1,15 @@
 //! The command line: what can be typed, and what comes of it.
 //!
-//! [`parse`] reads the arguments. `demo`, `init`, `serve` and `check` are the program's own; every other command is an
+//! [`parse`] reads the arguments. `demo`, `init`, `serve`, `check`, `completions` and `man` are the
+//! program's own; every other command is an
 //! [`Admin`] command, which [`run`] turns into requests on the admin socket: there is no second way into the store.
 //! Nothing here prints mail content, subjects or case titles, because nothing that it is told contains any.
 
 mod args;
+mod examples;
 mod failure;
 mod input;
+mod manual;
 mod names;
 mod nouns;
 mod reason;
@@ -17,6 +20,7 @@ mod text;
 pub use args::{Admin, Args, Command, Init, Preset, exit_code, parse, parse_from};
 pub use failure::Failure;
 pub use input::Terminal;
+pub use manual::{Shell, completions, write_pages};
 pub use names::{ListAndFile, OneList, SomeList, Who};
 pub use nouns::{Hold, Journal, Key, List, Member, Org, Queue, Team};
 pub use run::{run, run_with};
