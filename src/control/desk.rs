@@ -72,6 +72,7 @@ impl Desk {
     #[allow(clippy::too_many_arguments, reason = "the daemon hands over what it has built, once")]
     pub fn new(
         store: &Arc<dyn Store>,
+        certs: CertBook,
         store_name: String,
         (lists, directory): (Vec<List>, Arc<Directory>),
         keys: Arc<Keychain>,
@@ -86,7 +87,7 @@ impl Desk {
             directory,
             store_name,
             keys,
-            certs: CertBook::new(registry.clone()),
+            certs,
             registry,
             spool: Spool::new(Arc::clone(store)),
             holds: Holds::new(Arc::clone(store)),
@@ -191,7 +192,7 @@ impl Desk {
                 "{failed} failed for good: see `queue ls`, then `queue retry` or `queue drop`"
             ));
         }
-        for row in self.rows(None)? {
+        for row in self.rows(None, |_| true)? {
             if let (false, Some(problem)) = (row.can_receive, &row.problem) {
                 problems.push(format!("{} on {} cannot receive mail: {problem}", row.address, row.list));
             }

@@ -1,4 +1,5 @@
-//! What must happen from time to time: spool keys turn over, old digests are forgotten, disk space comes back.
+//! What must happen from time to time: spool keys turn over, old digests are forgotten, disk space comes back,
+//! certificates are looked at before somebody asks.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::failpoint::{self, Point};
 use crate::id::Fingerprint;
+use crate::ledger::certs::CertBook;
 use crate::ledger::hold::Holds;
 use crate::ledger::journal::{Actor, Event, Journal, Note};
 use crate::ledger::registry::Registry;
@@ -25,6 +27,7 @@ const OVERLAP: Duration = Duration::from_secs(3600);
 pub(super) struct Housekeeping {
     pub(super) store: Arc<dyn Store>,
     pub(super) keys: Arc<Keychain>,
+    pub(super) certs: CertBook,
     pub(super) spool: Spool,
     pub(super) holds: Holds,
     pub(super) journal: Journal,
@@ -61,6 +64,7 @@ impl Housekeeping {
 
     fn once(&self) -> Result<(), Trouble> {
         let now = self.clock.now();
+        self.certs.prepare(now)?;
         self.turn_spool_key()?;
         while seen::forget_old(&*self.store, now)? > 0 {}
         if self.is_idle()? {

@@ -54,6 +54,8 @@ pub struct Rooms {
     lists: Vec<List>,
     directory: Arc<Directory>,
     journal: Journal,
+    /// One for all, so that each certificate is parsed once.
+    certs: CertBook,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
     /// A mail arrived.
@@ -87,6 +89,7 @@ impl Rooms {
             tracing::info!(spooled, queued, "claims of the process before are void; their mail goes on");
         }
         Ok(Self {
+            certs: CertBook::new(registry),
             store,
             keys,
             lists: lists(config),
@@ -137,6 +140,7 @@ impl Rooms {
     fn desk(&self, config: &Config) -> Desk {
         Desk::new(
             &self.store,
+            self.certs.clone(),
             config.store.kind.to_string(),
             (self.lists.clone(), Arc::clone(&self.directory)),
             Arc::clone(&self.keys),
@@ -151,6 +155,7 @@ impl Rooms {
         Arc::new(Housekeeping {
             store: Arc::clone(&self.store),
             keys: Arc::clone(&self.keys),
+            certs: self.certs.clone(),
             spool: Spool::new(Arc::clone(&self.store)),
             holds: Holds::new(Arc::clone(&self.store)),
             journal: self.journal.clone(),
@@ -161,13 +166,12 @@ impl Rooms {
     }
 
     fn worker(&self, config: &Config) -> Arc<Worker> {
-        let registry = Registry::new(Arc::clone(&self.store));
         Arc::new(Worker {
             store: Arc::clone(&self.store),
             lists: self.lists.iter().map(|l| (l.name.clone(), l.clone())).collect(),
             keys: Arc::clone(&self.keys),
-            certs: CertBook::new(registry.clone()),
-            registry,
+            certs: self.certs.clone(),
+            registry: Registry::new(Arc::clone(&self.store)),
             spool: Spool::new(Arc::clone(&self.store)),
             journal: self.journal.clone(),
             limits: limits(config),

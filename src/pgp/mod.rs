@@ -14,6 +14,7 @@ pub mod keyring;
 mod keys;
 pub mod open;
 pub mod outcome;
+pub mod outlook;
 pub mod person;
 mod rsa;
 pub mod seal;

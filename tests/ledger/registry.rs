@@ -1,5 +1,6 @@
 //! Roster, certificates, list states, and what was seen before.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use vouchsafe::id::Fingerprint;
@@ -7,6 +8,8 @@ use vouchsafe::ledger::certs::CertBook;
 use vouchsafe::ledger::record::FORMAT;
 use vouchsafe::ledger::registry::{ListState, Registry};
 use vouchsafe::ledger::seen;
+use vouchsafe::pgp::cert::Cert;
+use vouchsafe::pgp::person::{Person, Sort};
 use vouchsafe::roster::Roster;
 use vouchsafe::roster::membership::{Member, Role, Standing};
 use vouchsafe::store::contract::{Batch, Space, StoreError};
@@ -120,6 +123,35 @@ fn a_certificate_is_read_anew_when_it_changes() {
     set(cert.to_bytes());
     assert!(book.get(fingerprint).unwrap().is_some());
     assert!(book.of(&add(&Roster::default(), 1)).unwrap().is_empty(), "whoever has none is left out");
+}
+
+#[test]
+fn a_certificate_is_parsed_and_looked_at_once_for_all_who_ask() {
+    let bench = Bench::new();
+    let book = CertBook::new(bench.registry());
+    let other = book.clone();
+    let person = |address| Person::generate("A", address, Sort::V4, T0, None).unwrap().cert().clone();
+    let (one, two) = (person("a@example.org"), person("b@example.org"));
+    let set = |fingerprint, cert: &Cert| {
+        let mut batch = Batch::new();
+        Registry::set_cert(&mut batch, fingerprint, cert.to_bytes());
+        bench.store().commit(batch).unwrap();
+    };
+    let fingerprint = one.fingerprint();
+    set(fingerprint, &one);
+    let found = book.outlook(fingerprint, T0).unwrap().unwrap();
+    assert!(Arc::ptr_eq(&book.get(fingerprint).unwrap().unwrap(), &other.get(fingerprint).unwrap().unwrap()));
+    let hour = T0.after(Duration::from_secs(3600));
+    assert!(
+        !Arc::ptr_eq(&found, &book.outlook(fingerprint, hour).unwrap().unwrap()),
+        "near its beginning: anew"
+    );
+    let [found, again] = [at(7200), at(9000)].map(|at| other.outlook(fingerprint, at).unwrap().unwrap());
+    assert!(Arc::ptr_eq(&found, &again), "no second look on the same day");
+    // A new copy of a certificate is another one.
+    set(fingerprint, &two);
+    assert!(!Arc::ptr_eq(&found, &book.outlook(fingerprint, at(9000)).unwrap().unwrap()));
+    assert!(book.outlook(two.fingerprint(), T0).unwrap().is_none());
 }
 
 #[test]

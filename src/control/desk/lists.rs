@@ -39,8 +39,8 @@ impl Desk {
         let now = self.clock.now();
         let mut unreachable = 0;
         for reader in &readers {
-            let cert = self.certs.get(reader.fingerprint)?;
-            unreachable += u64::from(cert.is_none_or(|c| c.sealable(now).is_err()));
+            let found = self.certs.outlook(reader.fingerprint, now)?;
+            unreachable += u64::from(found.is_none_or(|outlook| outlook.problem.is_some()));
         }
         let held = holds.iter().filter(|h| h.list == list.name).count();
         let queued = parcels.iter().filter(|p| p.list == list.name).count();

@@ -1,5 +1,7 @@
 //! Organisations, members and teams.
 
+use std::collections::BTreeMap;
+
 use super::refusal::{Refused, not_found};
 use super::{Desk, Reply, done, journalled};
 use crate::control::wire::{Answer, Certificate, ErrorKind, Format as WireFormat, MemberRow, OrgRow};
@@ -10,7 +12,7 @@ use crate::mail::address::Address;
 use crate::mail::directory::Kind;
 use crate::pgp::cert::{Cert, Format};
 use crate::roster::membership::{Member, Role, Standing};
-use crate::roster::{Change, Roster};
+use crate::roster::{Change, Org, Roster};
 use crate::time::Timestamp;
 
 impl Desk {
@@ -22,20 +24,23 @@ impl Desk {
 
     pub(super) fn org_ls(&self) -> Reply {
         let roster = self.registry.roster()?.roster;
-        let rows: Result<Vec<OrgRow>, Refused> =
-            roster.orgs().map(|(name, _)| self.org_row(&roster, name)).collect();
-        Ok(Answer::Orgs(rows?))
+        // Everybody once, and not once for each organisation.
+        let mut contacts: BTreeMap<&OrgName, Vec<MemberRow>> = BTreeMap::new();
+        for (list, member) in roster.everyone().filter(|(_, m)| m.standing != Standing::Removed) {
+            if let Role::Contact { org } = &member.role {
+                contacts.entry(org).or_default().push(self.row(list, member)?);
+            }
+        }
+        let row =
+            |(name, org): (&OrgName, &Org)| org_row(name, org, contacts.remove(name).unwrap_or_default());
+        Ok(Answer::Orgs(roster.orgs().map(row).collect()))
     }
 
     pub(super) fn org_show(&self, org: &OrgName) -> Reply {
         let roster = self.registry.roster()?.roster;
-        Ok(Answer::Org(Box::new(self.org_row(&roster, org)?)))
-    }
-
-    fn org_row(&self, roster: &Roster, name: &OrgName) -> Result<OrgRow, Refused> {
-        let (_, org) = roster.orgs().find(|(n, _)| *n == name).ok_or_else(|| {
+        let (name, org) = roster.orgs().find(|(name, _)| *name == org).ok_or_else(|| {
             not_found(
-                format!("there is no organisation {name}"),
+                format!("there is no organisation {org}"),
                 "the roster does not have it",
                 "see `org ls`",
             )
@@ -46,12 +51,7 @@ impl Desk {
         {
             members.push(self.row(list, member)?);
         }
-        Ok(OrgRow {
-            name: name.to_string(),
-            title: Some(org.title.clone()),
-            since: org.since.to_string(),
-            members,
-        })
+        Ok(Answer::Org(Box::new(org_row(name, org, members))))
     }
 
     pub(super) fn member_add(
@@ -166,8 +166,8 @@ impl Desk {
         if let Some(list) = list {
             self.list(list)?;
         }
-        let rows = self.rows(list)?.into_iter().filter(|row| row.name.is_some() == team);
-        Ok(Answer::Members(rows.collect()))
+        let wanted = |member: &Member| matches!(member.role, Role::Team { .. }) == team;
+        Ok(Answer::Members(self.rows(list, wanted)?))
     }
 
     pub(super) fn member_show(&self, list: &ListName, address: &Address) -> Reply {
@@ -274,19 +274,23 @@ impl Desk {
         Ok(done(format!("{address} is {to} on {list}{queued}")))
     }
 
-    /// The rows of everyone who has not been removed.
-    pub(super) fn rows(&self, list: Option<&ListName>) -> Result<Vec<MemberRow>, Refused> {
+    /// The rows of all who are wanted and have not been removed.
+    pub(super) fn rows(
+        &self,
+        list: Option<&ListName>,
+        wanted: impl Fn(&Member) -> bool,
+    ) -> Result<Vec<MemberRow>, Refused> {
         let roster = self.registry.roster()?.roster;
         let here = roster
             .everyone()
             .filter(|(l, m)| list.is_none_or(|x| x == *l) && m.standing != Standing::Removed);
-        here.map(|(list, member)| self.row(list, member)).collect()
+        here.filter(|(_, m)| wanted(m)).map(|(list, member)| self.row(list, member)).collect()
     }
 
     fn row(&self, list: &ListName, member: &Member) -> Result<MemberRow, Refused> {
-        let cert = self.certs.get(member.fingerprint)?;
-        let unusable = match &cert {
-            Some(cert) => cert.sealable(self.clock.now()).err().map(|p| p.to_string()),
+        let outlook = self.certs.outlook(member.fingerprint, self.clock.now())?;
+        let unusable = match &outlook {
+            Some(outlook) => outlook.problem.as_ref().map(ToString::to_string),
             None => Some("its certificate is missing from the store".to_owned()),
         };
         let inactive = (!member.is_active()).then(|| format!("is {}", member.standing));
@@ -306,7 +310,7 @@ impl Desk {
             standing: member.standing.to_string(),
             since: member.since.to_string(),
             format: member.format.map(|f| if f == Format::V1 { "v1".to_owned() } else { "v2".to_owned() }),
-            expires: cert.and_then(|c| c.expires()).map(|t| t.to_string()),
+            expires: outlook.and_then(|o| o.expires).map(|t| t.to_string()),
             can_receive: problem.is_none(),
             problem,
         })
@@ -371,6 +375,10 @@ impl Desk {
             Ok(((), vec![journalled(list, actor, Event::Roster { change })]))
         })
     }
+}
+
+fn org_row(name: &OrgName, org: &Org, members: Vec<MemberRow>) -> OrgRow {
+    OrgRow { name: name.to_string(), title: Some(org.title.clone()), since: org.since.to_string(), members }
 }
 
 fn no_member(list: &ListName) -> Refused {
