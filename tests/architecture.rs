@@ -60,6 +60,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("hickory_resolver", &["egress/"]),
     ("hmac", &["mail/tags.rs"]),
     ("idna", &["mail/address.rs"]),
+    ("indicatif", &["cli/progress.rs"]),
     ("lettre", &["egress/"]),
     ("mail_parser", &["mime/read.rs"]),
     ("openssl", &["pgp/rsa.rs"]),

@@ -175,3 +175,21 @@ pub enum Admin {
     #[command(subcommand)]
     Journal(Journal),
 }
+
+impl Admin {
+    /// Whether a program reads what it shows: `--json`.
+    pub(super) fn is_for_programs(&self) -> bool {
+        match self {
+            Self::Status { json }
+            | Self::List(List::Ls { json } | List::Show { json, .. })
+            | Self::Key(Key::Ls { json })
+            | Self::Org(Org::Ls { json } | Org::Show { json, .. })
+            | Self::Member(Member::Ls { json, .. } | Member::Show { json, .. })
+            | Self::Team(Team::Ls { json, .. })
+            | Self::Hold(Hold::Ls { json, .. } | Hold::Show { json, .. })
+            | Self::Queue(Queue::Ls { json, .. } | Queue::Show { json, .. })
+            | Self::Journal(Journal::Ls { json, .. } | Journal::Verify { json, .. }) => *json,
+            _ => false,
+        }
+    }
+}

@@ -20,6 +20,7 @@ type Ask<T> = Box<dyn Fn(&str) -> Option<T>>;
 pub struct Terminal {
     confirm: Ask<bool>,
     passphrase: Ask<Secret>,
+    watched: bool,
 }
 
 impl Terminal {
@@ -29,13 +30,20 @@ impl Terminal {
         if !io::stderr().is_terminal() {
             return Self::none();
         }
-        Self::saying(
+        let mut terminal = Self::saying(
             |question| Confirm::new().with_prompt(question).default(false).interact().ok(),
             |question| {
                 let typed = Password::new().with_prompt(question).report(false).interact().ok()?;
                 Some(Secret::new(typed.into_bytes()))
             },
-        )
+        );
+        terminal.watched = io::stdout().is_terminal();
+        terminal
+    }
+
+    /// Whether somebody sees what a command says while it works: what is piped away is watched by nobody.
+    pub(super) fn is_watched(&self) -> bool {
+        self.watched
     }
 
     /// Nobody: a script, a timer, a pipe.
@@ -50,7 +58,7 @@ impl Terminal {
         confirm: impl Fn(&str) -> Option<bool> + 'static,
         passphrase: impl Fn(&str) -> Option<Secret> + 'static,
     ) -> Self {
-        Self { confirm: Box::new(confirm), passphrase: Box::new(passphrase) }
+        Self { confirm: Box::new(confirm), passphrase: Box::new(passphrase), watched: false }
     }
 
     /// Goes on only by `--yes` or a person's consent.

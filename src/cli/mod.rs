@@ -12,6 +12,7 @@ mod input;
 mod manual;
 mod names;
 mod nouns;
+mod progress;
 mod reason;
 mod run;
 mod show;

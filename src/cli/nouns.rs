@@ -314,15 +314,18 @@ pub enum Queue {
 /// Verbs of `journal`.
 #[derive(Debug, Subcommand)]
 pub enum Journal {
-    /// Show the entries, oldest first.
+    /// Show the newest entries, oldest first.
     #[command(visible_alias = "list")]
     Ls {
         /// Of which list.
         #[command(flatten)]
         list: SomeList,
-        /// Only so many of the newest.
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-        limit: Option<u64>,
+        /// How many of the newest.
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+        limit: u64,
+        /// All of them.
+        #[arg(long, conflicts_with = "limit")]
+        all: bool,
         /// As a JSON array, for programs.
         #[arg(long)]
         json: bool,

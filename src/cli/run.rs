@@ -1,5 +1,7 @@
 //! What each admin command asks, and what it does with the answer.
 
+mod long;
+
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -7,10 +9,11 @@ use super::args::Admin;
 use super::failure::{Failure, refused};
 use super::input::{self, Terminal};
 use super::nouns::{Hold, Journal, Key, List, Member, Org, Queue, Team};
+use super::progress::waiting;
 use super::show;
 use super::text::{lines, one_line};
 use crate::control::client;
-use crate::control::wire::{Answer, ErrorKind, JournalRow, Page, Request};
+use crate::control::wire::{Answer, JournalRow, Page, Request};
 
 /// How many rows are asked for at once.
 const PAGE: u64 = 500;
@@ -33,7 +36,8 @@ pub fn run_with(
     out: &mut dyn Write,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
-    let shown = Desk { socket, terminal }.carry_out(command)?;
+    let watched = terminal.is_watched() && !command.is_for_programs();
+    let shown = Desk { socket, terminal, watched }.carry_out(command)?;
     match out.write_all(shown.text.as_bytes()).and_then(|()| out.flush()) {
         // Whoever read it has seen enough (`| head`).
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
@@ -67,11 +71,13 @@ macro_rules! expect {
 struct Desk<'a> {
     socket: &'a Path,
     terminal: &'a Terminal,
+    /// Whether somebody sees what goes to standard error meanwhile.
+    watched: bool,
 }
 
 impl Desk<'_> {
     fn ask(&self, request: &Request) -> Result<Answer, Failure> {
-        refused(client::ask(self.socket, request)?)
+        refused(waiting(self.watched, || client::ask(self.socket, request))?)
     }
 
     /// Asks for what is simply done.
@@ -274,7 +280,7 @@ impl Desk<'_> {
                 Ok(show::one(&*row, show::parcel, json).into())
             }
             Queue::Retry { id: Some(id), .. } => self.order(&Request::QueueRetry { id }),
-            Queue::Retry { id: None, list, .. } => self.order(&Request::QueueRetryAll { list }),
+            Queue::Retry { id: None, list, .. } => self.retry_all(list.as_ref()),
             Queue::Drop { id, yes } => {
                 let what = format!("The copy {id} is destroyed; its reader will not get it.");
                 self.after_consent(&Request::QueueDrop { id }, yes, &what)
@@ -284,7 +290,8 @@ impl Desk<'_> {
 
     fn journal(&self, verb: Journal) -> Result<Shown, Failure> {
         match verb {
-            Journal::Ls { list, limit, json } => {
+            Journal::Ls { list, limit, all, json } => {
+                let limit = (!all).then_some(limit);
                 let mut rows: Vec<JournalRow> = self.pages(
                     |after| Request::JournalLs { list: list.0.clone(), newest: limit, after, limit: PAGE },
                     |answer| if let Answer::Journal(page) = answer { Some(page) } else { None },
@@ -297,20 +304,7 @@ impl Desk<'_> {
                 let rows = rows.split_off(rows.len().saturating_sub(most));
                 Ok(show::rows(&rows, &show::JOURNAL, json).into())
             }
-            Journal::Verify { list, head, json } => {
-                let request = Request::JournalVerify { list: list.0, head };
-                let (chains, head_found) = expect!(
-                    self.ask(&request),
-                    Answer::Verified { chains, head_found } => (chains, head_found)
-                );
-                let broken: Vec<&str> = chains.iter().filter(|c| !c.sound).map(|c| c.list.as_str()).collect();
-                let verdict = match (broken.as_slice(), head_found) {
-                    ([], Some(false)) => Some(head_missing()),
-                    ([], _) => None,
-                    (lists, _) => Some(chain_broken(&lists.join(", "))),
-                };
-                Ok(Shown { text: show::rows(&chains, &show::CHAINS, json), verdict })
-            }
+            Journal::Verify { list, head, json } => self.verify(list.0.as_ref(), head.as_ref(), json),
         }
     }
 
@@ -326,16 +320,17 @@ impl Desk<'_> {
             let Page { rows, more } =
                 page(self.ask(&request(after.clone()))?).ok_or_else(Failure::unexpected)?;
             all.extend(rows);
-            if more.is_none() {
+            after = next(after, more)?;
+            if after.is_none() {
                 return Ok(all);
             }
-            // A cursor that stands still would go on for ever.
-            if more == after {
-                return Err(Failure::unexpected());
-            }
-            after = more;
         }
     }
+}
+
+/// Where to go on; a cursor that stands still would go on for ever.
+fn next(after: Option<String>, more: Option<String>) -> Result<Option<String>, Failure> {
+    if more.is_some() && more == after { Err(Failure::unexpected()) } else { Ok(more) }
 }
 
 fn done(answer: Answer) -> Result<Shown, Failure> {
@@ -346,22 +341,4 @@ fn done(answer: Answer) -> Result<Shown, Failure> {
         }
         _ => Err(Failure::unexpected()),
     }
-}
-
-fn head_missing() -> Failure {
-    Failure::new(
-        ErrorKind::Data,
-        "the journal does not hold that head",
-        "its chain has been cut or replaced since the head was kept, or the hash belongs to another relay",
-        "compare with a head that you kept, and with a backup",
-    )
-}
-
-fn chain_broken(lists: &str) -> Failure {
-    Failure::new(
-        ErrorKind::Data,
-        &format!("the journal is broken: {lists}"),
-        "an entry does not fit the hash of the one before: somebody or something has changed it",
-        "keep the store as it is, and compare with a backup",
-    )
 }

@@ -17,7 +17,7 @@ pub use crate::mail::address::Address;
 pub use carry::{Certificate, Secret};
 pub use frame::{FrameError, HELLO_LEN, Hello, MAX_FRAME, PREFIX_LEN, VERSION, decode, encode, length};
 pub use rows::{
-    ChainRow, HoldRow, JournalRow, KeyRow, ListRow, MemberRow, OrgRow, Page, ParcelRow, StatusRow,
+    ChainRow, HoldRow, JournalRow, KeyRow, ListRow, MemberRow, OrgRow, Page, ParcelRow, Part, StatusRow,
 };
 
 /// How many rows the daemon puts on one page at most, whatever a request's `limit` says.
@@ -212,10 +212,12 @@ pub enum Request {
         /// Which.
         id: ParcelId,
     },
-    /// Every deferred or failed copy is tried again now. [`Answer::Done`].
+    /// Deferred or failed copies are tried again now: some of them, then it says where to go on. [`Answer::Retried`].
     QueueRetryAll {
         /// Of which list only.
         list: Option<ListName>,
+        /// Only what comes behind this cursor.
+        after: Option<String>,
     },
     /// A copy is destroyed: its reader will not get it. [`Answer::Done`].
     QueueDrop {
@@ -233,12 +235,14 @@ pub enum Request {
         /// How many rows at most.
         limit: u64,
     },
-    /// Computes the hash chains anew. [`Answer::Verified`].
+    /// Computes the hash chains anew: a part of them, then it says where to go on. [`Answer::Verified`].
     JournalVerify {
         /// Of which list only.
         list: Option<ListName>,
         /// A head that somebody kept: is it in the chain still?
         head: Option<String>,
+        /// Only what comes behind this cursor; what comes before is taken to be sound.
+        after: Option<String>,
     },
 }
 
@@ -302,12 +306,21 @@ pub enum Answer {
     Parcel(Box<ParcelRow>),
     /// Journal entries.
     Journal(Page<JournalRow>),
+    /// Some copies are tried again.
+    Retried {
+        /// How many.
+        tried: u64,
+        /// How far it is.
+        done: Part,
+    },
     /// What verifying the journal found.
     Verified {
-        /// One row for each chain.
+        /// One row for each chain that was finished in this part.
         chains: Vec<ChainRow>,
-        /// Whether the head that was asked for is in one of them; nothing when none was asked for.
+        /// Whether the head that was asked for was met in this part; nothing when none was asked for.
         head_found: Option<bool>,
+        /// How far it is.
+        done: Part,
     },
 }
 

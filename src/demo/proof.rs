@@ -7,7 +7,7 @@ use super::search::{Found, Search};
 use super::show::Show;
 use super::stage::{Log, Stage};
 use super::trouble::Trouble;
-use crate::control::wire::{Answer, Request};
+use crate::control::wire::{Answer, Part, Request};
 
 /// Looks for the canary while the relay runs, and first whether the search can find at all.
 pub(super) fn search_while_it_runs(show: &mut Show<'_>, scene: &Scene, log: &Log) -> Result<(), Trouble> {
@@ -74,8 +74,8 @@ pub(super) fn stop(show: &mut Show<'_>, scene: Scene, log: &Log) -> Result<(), T
 }
 
 fn verify_journal(show: &mut Show<'_>, scene: &Scene) -> Result<(), Trouble> {
-    let Answer::Verified { chains, .. } =
-        scene.stage.ask(&Request::JournalVerify { list: None, head: None })?
+    let Answer::Verified { chains, done: Part { more: None, .. }, .. } =
+        scene.stage.ask(&Request::JournalVerify { list: None, head: None, after: None })?
     else {
         return Trouble::broken("the relay did not verify its journal");
     };

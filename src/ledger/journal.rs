@@ -59,13 +59,27 @@ pub struct Head {
 }
 
 impl Head {
-    const EMPTY: Self = Self { seq: 0, hash: [0; 32] };
+    /// That of an empty chain.
+    pub const EMPTY: Self = Self { seq: 0, hash: [0; 32] };
 
     /// The hash as people see it.
     #[must_use]
     pub fn hex(&self) -> String {
         HEXLOWER.encode(&self.hash)
     }
+}
+
+/// A part of a chain that is sound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Where it ends.
+    pub at: Head,
+    /// How many links were checked.
+    pub links: usize,
+    /// Whether the chain ends there too.
+    pub whole: bool,
+    /// Whether the head that somebody kept is in it; true when none was given.
+    pub kept_seen: bool,
 }
 
 /// What is wrong with a chain.
@@ -178,35 +192,46 @@ impl Journal {
         list: Option<&ListName>,
         kept: Option<[u8; 32]>,
     ) -> Result<Result<Head, Broken>, StoreError> {
-        let mut end = self.head(list)?;
-        let mut at = Head::EMPTY;
-        let mut kept_seen = kept.is_none_or(|kept| kept == Head::EMPTY.hash);
-        loop {
-            for entry in self.entries(list, at.seq, 1000)? {
+        let found = self.verify_part(list, Head::EMPTY, kept, usize::MAX)?;
+        Ok(found.and_then(|part| if part.kept_seen { Ok(part.at) } else { Err(Broken::HeadUnknown) }))
+    }
+
+    /// Checks the links behind `from`, which is taken to be sound, at most `most` of them.
+    ///
+    /// # Errors
+    /// When the store fails. What is wrong with the chain is the inner result.
+    pub fn verify_part(
+        &self,
+        list: Option<&ListName>,
+        from: Head,
+        kept: Option<[u8; 32]>,
+        most: usize,
+    ) -> Result<Result<Part, Broken>, StoreError> {
+        let (mut at, mut links) = (from, 0);
+        let mut kept_seen = kept.is_none_or(|kept| kept == at.hash);
+        while links < most {
+            // Read before the links, and each commit writes both: links that are missing then have been taken away.
+            let end = self.head(list)?;
+            let entries = self.entries(list, at.seq, 1000.min(most - links))?;
+            if entries.is_empty() {
+                return Ok(if at.seq != end.seq {
+                    Err(Broken::Cut { found: at.seq, head: end.seq })
+                } else if at.hash != end.hash {
+                    Err(Broken::Changed(at.seq))
+                } else {
+                    Ok(Part { at, links, whole: true, kept_seen })
+                });
+            }
+            for entry in entries {
                 match follow(&at, list, &entry)? {
                     Ok(next) => at = next,
                     Err(broken) => return Ok(Err(broken)),
                 }
+                links += 1;
                 kept_seen |= kept == Some(at.hash);
             }
-            if at.seq > end.seq {
-                // Either the chain grew since its head was read, or it is longer than its head.
-                let now = self.head(list)?;
-                if now == end {
-                    return Ok(Err(Broken::Cut { found: at.seq, head: end.seq }));
-                }
-                end = now;
-            } else if self.entries(list, at.seq, 1)?.is_empty() {
-                break;
-            }
         }
-        if at.seq != end.seq {
-            return Ok(Err(Broken::Cut { found: at.seq, head: end.seq }));
-        }
-        if at.hash != end.hash {
-            return Ok(Err(Broken::Changed(at.seq)));
-        }
-        Ok(if kept_seen { Ok(end) } else { Err(Broken::HeadUnknown) })
+        Ok(Ok(Part { at, links, whole: false, kept_seen }))
     }
 
     fn entries(&self, list: Option<&ListName>, after: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {

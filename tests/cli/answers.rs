@@ -6,7 +6,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use vouchsafe::cli::{self, Terminal};
 use vouchsafe::control::wire::{
-    Answer, ChainRow, ErrorKind, HoldRow, JournalRow, ListRow, MemberRow, Page, ParcelRow, Request, Secret,
+    Answer, ChainRow, ErrorKind, HoldRow, JournalRow, ListRow, MemberRow, Page, ParcelRow, Part, Request,
+    Secret,
 };
 
 use vouchsafe::pgp::open::{Closed, Why};
@@ -252,6 +253,7 @@ fn a_broken_chain_or_a_lost_head_is_shown_and_fails() {
         let daemon = Daemon::saying(move |_| Answer::Verified {
             chains: vec![ChainRow { list: "d".to_owned(), sound, ..ChainRow::default() }],
             head_found,
+            done: Part::default(),
         });
         let mut out = Vec::new();
         let socket = daemon.dir.path().join("s");
@@ -264,6 +266,50 @@ fn a_broken_chain_or_a_lost_head_is_shown_and_fails() {
     assert_eq!(verify(true, Some(true)), 0);
     assert_eq!(verify(true, Some(false)), 65);
     assert_eq!(verify(false, Some(true)), 65);
+}
+
+/// Goes on behind the cursors 1, 2 and 3.
+fn next(after: Option<&String>) -> Option<String> {
+    let at: u64 = after.map_or(0, |cursor| cursor.parse().unwrap());
+    (at < 3).then(|| (at + 1).to_string())
+}
+
+#[test]
+fn long_work_is_asked_for_part_by_part_and_added_up() {
+    let daemon = Daemon::saying(|request| match request {
+        Request::QueueRetryAll { after, .. } => {
+            let done = Part { looked: 100, total: 400, more: next(after.as_ref()) };
+            Answer::Retried { tried: 10, done }
+        }
+        Request::JournalVerify { after, .. } => {
+            let more = next(after.as_ref());
+            // The head is met in the second part, and a chain ends in the first and in the last.
+            let ends = after.is_none() || more.is_none();
+            let list = after.clone().unwrap_or_default();
+            let chains = ends.then(|| ChainRow { list, sound: true, ..ChainRow::default() });
+            let head_found = Some(after.as_deref() == Some("1"));
+            Answer::Verified {
+                chains: chains.into_iter().collect(),
+                head_found,
+                done: Part { looked: 1, total: 4, more },
+            }
+        }
+        _ => panic!("nothing else is asked"),
+    });
+    assert_eq!(daemon.run("queue retry --all").unwrap(), "40 copies are tried now\n");
+    assert_eq!(daemon.asked().len(), 4);
+    let shown = daemon.run("journal verify --head abc --json").unwrap();
+    let rows: Vec<ChainRow> = serde_json::from_str(&shown).unwrap();
+    assert_eq!(rows.iter().map(|row| row.list.as_str()).collect::<Vec<_>>(), ["", "3"]);
+    assert_eq!(daemon.asked().len(), 4);
+}
+
+#[test]
+fn a_daemon_that_goes_round_in_circles_is_left() {
+    let stuck = || Part { looked: 1, total: 4, more: Some("1".to_owned()) };
+    let daemon = Daemon::saying(move |_| Answer::Retried { tried: 0, done: stuck() });
+    assert_eq!(daemon.run("queue retry --all").unwrap_err().exit_code(), 70);
+    assert_eq!(daemon.asked().len(), 2);
 }
 
 #[test]

@@ -117,13 +117,19 @@ fn hold_queue_and_journal_lines_ask_what_they_say() {
     asks(&daemon, &["queue ls --list d", "queue ls d"], &ls(json!("d")));
     asks(&daemon, &["queue show ID"], &of("queue_show"));
     asks(&daemon, &["queue retry ID"], &of("queue_retry"));
-    asks(&daemon, &["queue retry --all"], &json!({ "queue_retry_all": { "list": null } }));
-    asks(&daemon, &["queue retry --all --list d"], &json!({ "queue_retry_all": { "list": "d" } }));
+    asks(&daemon, &["queue retry --all"], &json!({ "queue_retry_all": { "list": null, "after": null } }));
+    asks(
+        &daemon,
+        &["queue retry --all --list d"],
+        &json!({ "queue_retry_all": { "list": "d", "after": null } }),
+    );
     asks(&daemon, &["queue drop ID --yes", "queue delete ID -y"], &of("queue_drop"));
     let journal = |list: Value, newest: Value| json!({ "journal_ls": { "list": list, "newest": newest, "after": null, "limit": 500 } });
-    asks(&daemon, &["journal ls", "journal list"], &journal(Value::Null, Value::Null));
+    asks(&daemon, &["journal ls", "journal list"], &journal(Value::Null, json!(100)));
     asks(&daemon, &["journal ls d --limit 9"], &journal(json!("d"), json!(9)));
-    let verify = |list: Value, head: Value| json!({ "journal_verify": { "list": list, "head": head } });
+    asks(&daemon, &["journal ls --all"], &journal(Value::Null, Value::Null));
+    let verify =
+        |list: Value, head: Value| json!({ "journal_verify": { "list": list, "head": head, "after": null } });
     asks(&daemon, &["journal verify"], &verify(Value::Null, Value::Null));
     asks(&daemon, &["journal verify d --head abc"], &verify(json!("d"), json!("abc")));
 }
@@ -186,6 +192,7 @@ fn what_makes_no_command_is_a_usage_error() {
         "init --dir d --domain x --preset debian",
         "journal ls --limit many",
         "journal ls --limit 0",
+        "journal ls --limit 5 --all",
         "key import d",
         "key new",
     ] {

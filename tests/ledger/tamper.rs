@@ -197,3 +197,40 @@ fn links_and_heads_of_a_later_format_are_refused_and_not_called_broken() {
     too_new(bench.journal().commit(&Batch::new(), &[note("a", paused(true))], at(9)).unwrap_err());
     assert_eq!(bench.entries(Space::Journal).len(), 6, "an older release appends nothing");
 }
+
+#[test]
+fn a_chain_that_is_verified_in_parts_is_verified_as_a_whole() {
+    let bench = chain();
+    let journal = bench.journal();
+    let a = list("a");
+    let third = journal.links(Some(&a), 2, 1).unwrap()[0].hash;
+    let in_parts = |most: usize, kept| {
+        let (mut at, mut parts, mut seen) = (Head::EMPTY, 0, false);
+        loop {
+            let part = journal.verify_part(Some(&a), at, kept, most).unwrap()?;
+            (parts, seen) = (parts + 1, seen | part.kept_seen);
+            assert!(part.links <= most);
+            if part.whole {
+                return Ok((part.at, parts, seen));
+            }
+            at = part.at;
+        }
+    };
+    let whole = verify(&bench, None).unwrap();
+    for (most, parts) in [(1, 7), (2, 4), (4, 2), (6, 2), (7, 1)] {
+        assert_eq!(in_parts(most, Some(third)), Ok((whole.clone(), parts, true)), "{most}");
+        assert_eq!(in_parts(most, Some([7; 32])), Ok((whole.clone(), parts, false)), "{most}");
+    }
+    // A link of a later part, and a tail that is gone.
+    let mut changed = value(&bench, 5);
+    *changed.last_mut().unwrap() ^= 1;
+    bench.overwrite(Space::Journal, &link_key(5), changed);
+    for most in [1, 4, 7] {
+        assert_eq!(in_parts(most, None), Err(Broken::Changed(5)), "{most}");
+    }
+    bench.commit(|b| _ = b.delete(Space::Journal, link_key(6))).unwrap();
+    bench.commit(|b| _ = b.delete(Space::Journal, link_key(5))).unwrap();
+    for most in [1, 4, 7] {
+        assert_eq!(in_parts(most, None), Err(Broken::Cut { found: 4, head: 6 }), "{most}");
+    }
+}

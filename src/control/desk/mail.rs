@@ -5,13 +5,17 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use super::refusal::{Refused, not_found};
 use super::{Desk, Reply, done, journalled};
 use crate::control::wire::{
-    Answer, ChainRow, ErrorKind, HoldRow, JournalRow, MAX_PAGE, Page, ParcelRow, Request,
+    Answer, ChainRow, ErrorKind, HoldRow, JournalRow, MAX_PAGE, Page, ParcelRow, Part, Request,
 };
 use crate::id::{ListName, ParcelId, SpoolId};
 use crate::ledger::hold::Held;
-use crate::ledger::journal::{Actor, Broken, Event, Link};
+use crate::ledger::journal::{Actor, Event, Head, Link};
 use crate::ledger::queue::{Row, State};
 
+/// How many copies one request tries again: each is a durable write.
+const RETRIES: usize = 100;
+/// How many links of the journal one request verifies.
+const LINKS: usize = 10_000;
 /// What the relay's own chain is called in rows: no list can have this name.
 const OWN_CHAIN: &str = "(relay)";
 
@@ -26,12 +30,14 @@ impl Desk {
             R::QueueLs { list, after, limit } => self.queue_ls(list.as_ref(), after.as_deref(), limit),
             R::QueueShow { id } => self.queue_show(id),
             R::QueueRetry { id } => self.queue_retry(id),
-            R::QueueRetryAll { list } => self.queue_retry_all(list.as_ref()),
+            R::QueueRetryAll { list, after } => self.queue_retry_all(list.as_ref(), after.as_deref()),
             R::QueueDrop { id } => self.queue_drop(id, actor),
             R::JournalLs { list, newest, after, limit } => {
                 self.journal_ls(list.as_ref(), newest, after.as_deref(), limit)
             }
-            R::JournalVerify { list, head } => self.journal_verify(list.as_ref(), head.as_deref()),
+            R::JournalVerify { list, head, after } => {
+                self.journal_verify(list.as_ref(), head.as_deref(), after.as_deref())
+            }
             _ => Err(Refused::new(
                 ErrorKind::Internal,
                 "nothing was done",
@@ -117,17 +123,21 @@ impl Desk {
         Ok(done(format!("{id} is tried now")))
     }
 
-    fn queue_retry_all(&self, list: Option<&ListName>) -> Reply {
+    fn queue_retry_all(&self, list: Option<&ListName>, after: Option<&str>) -> Reply {
         self.known(list)?;
-        let mut tried = 0;
-        for row in self.all_parcels()? {
+        let rows = self.queue.ls(cursor::<ParcelId>(after)?, RETRIES)?;
+        let more = (rows.len() == RETRIES).then(|| rows.last().map(|r| r.id.to_string())).flatten();
+        let (looked, mut tried) = (count(rows.len()), 0);
+        for row in rows {
             let waits = matches!(row.state, State::Deferred | State::Failed);
             if waits && list.is_none_or(|l| row.list == *l) && self.queue.retry(row.id, self.clock.now())? {
                 tried += 1;
             }
         }
         self.queued.notify_one();
-        Ok(done(format!("{tried} copies are tried now")))
+        let (due, claimed, deferred, failed) = self.queue.counts()?;
+        let total = count(due + claimed + deferred + failed);
+        Ok(Answer::Retried { tried, done: Part { looked, total, more } })
     }
 
     fn queue_drop(&self, id: ParcelId, actor: &Actor) -> Reply {
@@ -172,32 +182,44 @@ impl Desk {
         Ok(Answer::Journal(Page { rows, more: None }))
     }
 
-    fn journal_verify(&self, list: Option<&ListName>, head: Option<&str>) -> Reply {
-        let kept = match head {
-            None => None,
-            Some(text) => Some(hash(text)?),
-        };
-        let mut head_found = kept.map(|_| false);
-        let mut chains = Vec::new();
+    /// Verifies a part. The cursor is `CHAIN/SEQ/HASH`: the last link that was found sound.
+    fn journal_verify(&self, list: Option<&ListName>, head: Option<&str>, after: Option<&str>) -> Reply {
+        let kept = head.map(hash).transpose()?;
+        let (mut skip_to, mut from) = after.map(sound_until).transpose()?.unzip();
+        let (mut chains, mut looked, mut total, mut seen, mut more) = (Vec::new(), 0, 0, false, None);
         for chain in self.chains(list)? {
-            let mut found = self.journal.verify(chain.as_ref(), kept)?;
-            if let Some(seen) = &mut head_found {
+            let (name, end) = (chain_name(chain.as_ref()), self.journal.head(chain.as_ref())?);
+            total += end.seq;
+            if more.is_some() || skip_to.as_ref().is_some_and(|skip| *skip != name) {
+                continue;
+            }
+            skip_to = None;
+            let from = from.take().unwrap_or(Head::EMPTY);
+            let room = LINKS.saturating_sub(looked).max(1);
+            let found = self.journal.verify_part(chain.as_ref(), from, kept, room)?;
+            if let Ok(part) = &found {
+                looked += part.links;
                 // The head belongs to one chain; the others are judged without it.
-                *seen |= found.is_ok();
-                if found == Err(Broken::HeadUnknown) {
-                    found = self.journal.verify(chain.as_ref(), None)?;
+                seen |= part.kept_seen;
+                if !part.whole {
+                    more = Some(format!("{name}/{}/{}", part.at.seq, part.at.hex()));
+                    continue;
                 }
             }
-            let end = self.journal.head(chain.as_ref())?;
+            let end = found.as_ref().map_or(end, |part| part.at.clone());
             chains.push(ChainRow {
-                list: chain_name(chain.as_ref()),
+                list: name,
                 entries: end.seq,
                 head: (end.seq > 0).then(|| end.hex()),
                 sound: found.is_ok(),
                 problem: found.err().map(|broken| broken.to_string()),
             });
         }
-        Ok(Answer::Verified { chains, head_found })
+        if skip_to.is_some() {
+            return Err(bad_cursor());
+        }
+        let done = Part { looked: count(looked), total, more };
+        Ok(Answer::Verified { chains, head_found: kept.map(|_| seen), done })
     }
 
     /// The chains that were asked for: one list's, or the relay's own and those of all lists.
@@ -223,6 +245,18 @@ fn all<T, I: Copy>(
         }
         rows.extend(next);
     }
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+/// The chain that a cursor names, and how far it was verified.
+fn sound_until(cursor: &str) -> Result<(String, Head), Refused> {
+    let (rest, digest) = cursor.rsplit_once('/').ok_or_else(bad_cursor)?;
+    let (chain, seq) = rest.rsplit_once('/').ok_or_else(bad_cursor)?;
+    let seq = seq.parse().map_err(|_| bad_cursor())?;
+    Ok((chain.to_owned(), Head { seq, hash: hash(digest)? }))
 }
 
 fn page_size(limit: u64) -> usize {

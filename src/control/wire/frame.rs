@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 /// The version of this protocol; it grows whenever a field or variant changes its meaning.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// The longest JSON in a frame, in bytes.
 pub const MAX_FRAME: usize = 16 << 20;

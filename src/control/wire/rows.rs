@@ -11,6 +11,17 @@ pub struct Page<T> {
     pub more: Option<String>,
 }
 
+/// How far long work is, which is done in parts so that no single answer takes long.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// How many things this part went through.
+    pub looked: u64,
+    /// How many things there are in all, as of now.
+    pub total: u64,
+    /// The cursor to go on with; nothing when all is done.
+    pub more: Option<String>,
+}
+
 /// How the daemon is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusRow {
