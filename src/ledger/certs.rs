@@ -1,15 +1,20 @@
 //! The pinned certificates, parsed once and kept until they change.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::id::Fingerprint;
-use crate::ledger::registry::Registry;
+use crate::ledger::registry::{Pinned, Registry};
 use crate::pgp::cert::Cert;
 use crate::pgp::outlook::Outlook;
 use crate::roster::Roster;
 use crate::store::contract::{StoreError, Version};
 use crate::time::Timestamp;
+
+/// So many certificates are read one by one.
+const FEW: usize = 30;
+/// So many certificates are read at once; they are in memory together for that moment.
+const AT_ONCE: usize = 1000;
 
 /// A cache over the registry's certificates. Cheap to clone.
 #[derive(Clone)]
@@ -17,6 +22,9 @@ pub struct CertBook {
     registry: Registry,
     known: Arc<Mutex<Known>>,
 }
+
+/// What can be said, by fingerprint.
+pub type Outlooks = BTreeMap<Fingerprint, Arc<Outlook>>;
 
 type Known = BTreeMap<Fingerprint, Page>;
 
@@ -40,36 +48,40 @@ impl CertBook {
     /// When the store fails.
     pub fn get(&self, fingerprint: Fingerprint) -> Result<Option<Arc<Cert>>, StoreError> {
         let Some((bytes, version)) = self.registry.cert(fingerprint)? else { return Ok(None) };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(page) = known.get(&fingerprint).filter(|page| page.version == version) {
-            return Ok(Some(Arc::clone(&page.cert)));
-        }
-        let Ok(cert) = Cert::parse(&bytes).map(Arc::new) else { return Ok(None) };
-        known.insert(fingerprint, Page { version, cert: Arc::clone(&cert), outlook: None });
-        Ok(Some(cert))
+        let mut known = self.known();
+        Ok(page(&mut known, &Pinned { fingerprint, bytes, version }).map(|page| Arc::clone(&page.cert)))
     }
 
-    /// What can be said of a certificate at that time; none when it is not there or does not parse.
+    /// What can be said of these certificates at that time. Those that are not there or do not parse are left out.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn outlook(
-        &self,
-        fingerprint: Fingerprint,
-        at: Timestamp,
-    ) -> Result<Option<Arc<Outlook>>, StoreError> {
-        let Some(cert) = self.get(fingerprint)? else { return Ok(None) };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        // What was found of a former copy of the certificate is not asked.
-        let page = known.get_mut(&fingerprint).filter(|page| Arc::ptr_eq(&page.cert, &cert));
-        if let Some(found) = page.as_ref().and_then(|page| page.outlook.as_ref()).filter(|o| o.holds(at)) {
-            return Ok(Some(Arc::clone(found)));
+    pub fn outlooks(&self, of: &[Fingerprint], at: Timestamp) -> Result<Outlooks, StoreError> {
+        if of.len() > FEW {
+            return self.all_outlooks(at);
         }
-        let found = Arc::new(cert.outlook(at));
-        if let Some(page) = page {
-            page.outlook = Some(Arc::clone(&found));
+        let mut found = Outlooks::new();
+        for fingerprint in of.iter().copied() {
+            let Some((bytes, version)) = self.registry.cert(fingerprint)? else { continue };
+            look(&mut self.known(), &Pinned { fingerprint, bytes, version }, at, &mut found);
         }
-        Ok(Some(found))
+        Ok(found)
+    }
+
+    /// To read a thousand records in one look at the store takes as long as to read some tens one by one.
+    fn all_outlooks(&self, at: Timestamp) -> Result<Outlooks, StoreError> {
+        let (mut found, mut after) = (Outlooks::new(), None);
+        loop {
+            let pinned = self.registry.certs(after, AT_ONCE)?;
+            let Some(last) = pinned.last() else { return Ok(found) };
+            after = Some(last.fingerprint);
+            let mut known = self.known();
+            pinned.iter().for_each(|pinned| look(&mut known, pinned, at, &mut found));
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at the certificates of everyone on the roster, so that who asks later need not wait.
@@ -78,8 +90,7 @@ impl CertBook {
     /// When the store fails.
     pub fn prepare(&self, at: Timestamp) -> Result<(), StoreError> {
         let roster = self.registry.roster()?.roster;
-        let everyone = roster.fingerprints();
-        everyone.into_iter().try_for_each(|fingerprint| self.outlook(fingerprint, at).map(|_| ()))
+        self.outlooks(&roster.fingerprints(), at).map(|_| ())
     }
 
     /// The certificates of everyone on the roster who has not been removed.
@@ -95,4 +106,21 @@ impl CertBook {
         }
         Ok(all)
     }
+}
+
+/// What the book has of a record: a former copy of the certificate is not asked. None when it does not parse.
+fn page<'k>(known: &'k mut Known, pinned: &Pinned) -> Option<&'k mut Page> {
+    if known.get(&pinned.fingerprint).is_none_or(|page| page.version != pinned.version) {
+        let cert = Arc::new(Cert::parse(&pinned.bytes).ok()?);
+        known.insert(pinned.fingerprint, Page { version: pinned.version, cert, outlook: None });
+    }
+    known.get_mut(&pinned.fingerprint)
+}
+
+fn look(known: &mut Known, pinned: &Pinned, at: Timestamp, found: &mut Outlooks) {
+    let Some(page) = page(known, pinned) else { return };
+    let held = page.outlook.take().filter(|outlook| outlook.holds(at));
+    let outlook = held.unwrap_or_else(|| Arc::new(page.cert.outlook(at)));
+    found.insert(pinned.fingerprint, Arc::clone(&outlook));
+    page.outlook = Some(outlook);
 }

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Fingerprint, ListName};
 use crate::ledger::record::{decode, encode};
 use crate::roster::Roster;
-use crate::store::contract::{Batch, Expect, Space, Store, StoreError, Version};
+use crate::store::contract::{Batch, Entry, Expect, Space, Store, StoreError, Version};
 
 const ROSTER: &[u8] = b"roster";
+const CERTS: &[u8] = b"cert/";
 
 /// The roster as read, with what a commit expects of it.
 #[derive(Clone, Debug)]
@@ -28,6 +29,16 @@ impl Read {
             None => Expect::Absent(Space::Registry, ROSTER.to_vec()),
         }
     }
+}
+
+/// A certificate as it is kept.
+pub struct Pinned {
+    /// Whose.
+    pub fingerprint: Fingerprint,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The record's version.
+    pub version: Version,
 }
 
 /// Switches of one list.
@@ -78,6 +89,23 @@ impl Registry {
     pub fn cert(&self, fingerprint: Fingerprint) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
         let entry = self.store.get(Space::Registry, &cert_key(fingerprint))?;
         Ok(entry.map(|e| (e.value, e.version)))
+    }
+
+    /// The bytes of up to `limit` pinned certificates behind `after`, in one look at the store.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn certs(&self, after: Option<Fingerprint>, limit: usize) -> Result<Vec<Pinned>, StoreError> {
+        let after = after.map(cert_key);
+        let entries = self.store.scan(Space::Registry, CERTS, after.as_deref(), limit)?;
+        let pinned = |entry: Entry| {
+            let name = entry.key.strip_prefix(CERTS).and_then(|name| std::str::from_utf8(name).ok());
+            let fingerprint = name.and_then(|name| name.parse().ok());
+            let fingerprint = fingerprint
+                .ok_or_else(|| StoreError::Damaged("a certificate has no fingerprint".to_owned()))?;
+            Ok(Pinned { fingerprint, bytes: entry.value, version: entry.version })
+        };
+        entries.into_iter().map(pinned).collect()
     }
 
     /// Adds to the batch that these are the bytes of a certificate.
@@ -156,7 +184,7 @@ impl Registry {
 }
 
 fn cert_key(fingerprint: Fingerprint) -> Vec<u8> {
-    format!("cert/{fingerprint}").into_bytes()
+    [CERTS, fingerprint.to_string().as_bytes()].concat()
 }
 
 fn queued_key(list: &ListName) -> Vec<u8> {

@@ -139,19 +139,45 @@ fn a_certificate_is_parsed_and_looked_at_once_for_all_who_ask() {
     };
     let fingerprint = one.fingerprint();
     set(fingerprint, &one);
-    let found = book.outlook(fingerprint, T0).unwrap().unwrap();
+    let look = |book: &CertBook, at| {
+        let mut found = book.outlooks(&[fingerprint], at).unwrap();
+        found.remove(&fingerprint).unwrap()
+    };
+    let found = look(&book, T0);
     assert!(Arc::ptr_eq(&book.get(fingerprint).unwrap().unwrap(), &other.get(fingerprint).unwrap().unwrap()));
-    let hour = T0.after(Duration::from_secs(3600));
-    assert!(
-        !Arc::ptr_eq(&found, &book.outlook(fingerprint, hour).unwrap().unwrap()),
-        "near its beginning: anew"
-    );
-    let [found, again] = [at(7200), at(9000)].map(|at| other.outlook(fingerprint, at).unwrap().unwrap());
-    assert!(Arc::ptr_eq(&found, &again), "no second look on the same day");
+    assert!(!Arc::ptr_eq(&found, &look(&book, at(3600))), "near its beginning: anew");
+    let found = look(&book, at(7200));
+    assert!(Arc::ptr_eq(&found, &look(&other, at(9000))), "no second look on the same day");
     // A new copy of a certificate is another one.
     set(fingerprint, &two);
-    assert!(!Arc::ptr_eq(&found, &book.outlook(fingerprint, at(9000)).unwrap().unwrap()));
-    assert!(book.outlook(two.fingerprint(), T0).unwrap().is_none());
+    assert!(!Arc::ptr_eq(&found, &look(&book, at(9000))));
+    assert!(book.outlooks(&[two.fingerprint()], T0).unwrap().is_empty());
+}
+
+#[test]
+fn many_certificates_are_found_as_each_by_itself() {
+    let bench = Bench::new();
+    let book = CertBook::new(bench.registry());
+    let mut batch = Batch::new();
+    let mut prints = Vec::new();
+    for nth in 0..40 {
+        let sort = if nth % 2 == 0 { Sort::V4 } else { Sort::V6 };
+        let validity = (nth % 3 == 0).then(|| Duration::from_secs(3600));
+        let person = Person::generate("A", "a@example.org", sort, T0, validity).unwrap();
+        Registry::set_cert(&mut batch, person.cert().fingerprint(), person.cert().to_bytes());
+        prints.push(person.cert().fingerprint());
+    }
+    // What does not parse stands in nobody's way.
+    Registry::set_cert(&mut batch, Fingerprint::V4([1; 20]), b"damaged".to_vec());
+    prints.push(Fingerprint::V4([1; 20]));
+    bench.store().commit(batch).unwrap();
+    let all = book.outlooks(&prints, at(7200)).unwrap();
+    assert_eq!(all.len(), 40);
+    assert_eq!(all.values().filter(|outlook| outlook.problem.is_some()).count(), 14);
+    for print in &prints {
+        let alone = CertBook::new(bench.registry()).outlooks(&[*print], at(7200)).unwrap();
+        assert_eq!(alone.get(print), all.get(print));
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::refusal::{Refused, not_found};
 use super::{Desk, Reply, journalled};
 use crate::control::wire::{Answer, ErrorKind, KeyRow, ListRow, Secret};
 use crate::failpoint::{self, Point};
-use crate::id::ListName;
+use crate::id::{Fingerprint, ListName};
 use crate::ledger::hold::Held;
 use crate::ledger::journal::{Actor, Event};
 use crate::ledger::queue::Row;
@@ -37,11 +37,10 @@ impl Desk {
     fn list_row(&self, list: &List, holds: &[Held], parcels: &[Row]) -> Result<ListRow, Refused> {
         let readers = self.readers(list)?;
         let now = self.clock.now();
-        let mut unreachable = 0;
-        for reader in &readers {
-            let found = self.certs.outlook(reader.fingerprint, now)?;
-            unreachable += u64::from(found.is_none_or(|outlook| outlook.problem.is_some()));
-        }
+        let theirs: Vec<_> = readers.iter().map(|reader| reader.fingerprint).collect();
+        let outlooks = self.certs.outlooks(&theirs, now)?;
+        let reached = |print: &&Fingerprint| outlooks.get(print).is_some_and(|o| o.problem.is_none());
+        let unreachable = theirs.len() - theirs.iter().filter(reached).count();
         let held = holds.iter().filter(|h| h.list == list.name).count();
         let queued = parcels.iter().filter(|p| p.list == list.name).count();
         Ok(ListRow {
@@ -52,7 +51,7 @@ impl Desk {
             team: list.team.as_ref().map(ToString::to_string),
             paused: self.registry.list_state(&list.name)?.paused,
             readers: u64::try_from(readers.len()).unwrap_or(u64::MAX),
-            unreachable,
+            unreachable: u64::try_from(unreachable).unwrap_or(u64::MAX),
             held: u64::try_from(held).unwrap_or(u64::MAX),
             queued: u64::try_from(queued).unwrap_or(u64::MAX),
         })

@@ -6,6 +6,7 @@ use super::refusal::{Refused, not_found};
 use super::{Desk, Reply, done, journalled};
 use crate::control::wire::{Answer, Certificate, ErrorKind, Format as WireFormat, MemberRow, OrgRow};
 use crate::id::{Fingerprint, ListName, MemberId, OrgName};
+use crate::ledger::certs::Outlooks;
 use crate::ledger::journal::{Actor, Event};
 use crate::ledger::registry::Registry;
 use crate::mail::address::Address;
@@ -25,15 +26,16 @@ impl Desk {
     pub(super) fn org_ls(&self) -> Reply {
         let roster = self.registry.roster()?.roster;
         // Everybody once, and not once for each organisation.
-        let mut contacts: BTreeMap<&OrgName, Vec<MemberRow>> = BTreeMap::new();
-        for (list, member) in roster.everyone().filter(|(_, m)| m.standing != Standing::Removed) {
-            if let Role::Contact { org } = &member.role {
-                contacts.entry(org).or_default().push(self.row(list, member)?);
-            }
+        let contact = |m: &Member| matches!(m.role, Role::Contact { .. });
+        let mut contacts: BTreeMap<String, Vec<MemberRow>> = BTreeMap::new();
+        for row in self.rows_in(&roster, |_, m| contact(m))? {
+            contacts.entry(row.org.clone().unwrap_or_default()).or_default().push(row);
         }
-        let row =
-            |(name, org): (&OrgName, &Org)| org_row(name, org, contacts.remove(name).unwrap_or_default());
-        Ok(Answer::Orgs(roster.orgs().map(row).collect()))
+        let with_contacts = |(name, org): (&OrgName, &Org)| {
+            let contacts = contacts.remove(name.as_str()).unwrap_or_default();
+            org_row(name, org, contacts)
+        };
+        Ok(Answer::Orgs(roster.orgs().map(with_contacts).collect()))
     }
 
     pub(super) fn org_show(&self, org: &OrgName) -> Reply {
@@ -46,11 +48,7 @@ impl Desk {
             )
         })?;
         let contact = |m: &Member| matches!(&m.role, Role::Contact { org } if org == name);
-        let mut members = Vec::new();
-        for (list, member) in roster.everyone().filter(|(_, m)| contact(m) && m.standing != Standing::Removed)
-        {
-            members.push(self.row(list, member)?);
-        }
+        let members = self.rows_in(&roster, |_, m| contact(m))?;
         Ok(Answer::Org(Box::new(org_row(name, org, members))))
     }
 
@@ -174,7 +172,8 @@ impl Desk {
         self.list(list)?;
         let roster = self.registry.roster()?.roster;
         let member = roster.by_address(list, address).ok_or_else(|| no_member(list))?;
-        Ok(Answer::Member(Box::new(self.row(list, member)?)))
+        let outlooks = self.certs.outlooks(&[member.fingerprint], self.clock.now())?;
+        Ok(Answer::Member(Box::new(row(list, member, &outlooks))))
     }
 
     pub(super) fn member_set_cert(
@@ -281,39 +280,19 @@ impl Desk {
         wanted: impl Fn(&Member) -> bool,
     ) -> Result<Vec<MemberRow>, Refused> {
         let roster = self.registry.roster()?.roster;
-        let here = roster
-            .everyone()
-            .filter(|(l, m)| list.is_none_or(|x| x == *l) && m.standing != Standing::Removed);
-        here.filter(|(_, m)| wanted(m)).map(|(list, member)| self.row(list, member)).collect()
+        self.rows_in(&roster, |l, m| list.is_none_or(|list| list == l) && wanted(m))
     }
 
-    fn row(&self, list: &ListName, member: &Member) -> Result<MemberRow, Refused> {
-        let outlook = self.certs.outlook(member.fingerprint, self.clock.now())?;
-        let unusable = match &outlook {
-            Some(outlook) => outlook.problem.as_ref().map(ToString::to_string),
-            None => Some("its certificate is missing from the store".to_owned()),
-        };
-        let inactive = (!member.is_active()).then(|| format!("is {}", member.standing));
-        let problem = inactive.or(unusable);
-        let (org, name, role) = match &member.role {
-            Role::Contact { org } => (Some(org.to_string()), None, None),
-            Role::Team { name, role } => (None, Some(name.clone()), role.clone()),
-        };
-        Ok(MemberRow {
-            list: list.to_string(),
-            id: member.id.to_string(),
-            org,
-            name,
-            role,
-            address: member.address.to_string(),
-            fingerprint: member.fingerprint.to_string(),
-            standing: member.standing.to_string(),
-            since: member.since.to_string(),
-            format: member.format.map(|f| if f == Format::V1 { "v1".to_owned() } else { "v2".to_owned() }),
-            expires: outlook.and_then(|o| o.expires).map(|t| t.to_string()),
-            can_receive: problem.is_none(),
-            problem,
-        })
+    fn rows_in(
+        &self,
+        roster: &Roster,
+        wanted: impl Fn(&ListName, &Member) -> bool,
+    ) -> Result<Vec<MemberRow>, Refused> {
+        let here = roster.everyone().filter(|(l, m)| m.standing != Standing::Removed && wanted(l, m));
+        let here: Vec<(&ListName, &Member)> = here.collect();
+        let theirs: Vec<Fingerprint> = here.iter().map(|(_, member)| member.fingerprint).collect();
+        let outlooks = self.certs.outlooks(&theirs, self.clock.now())?;
+        Ok(here.into_iter().map(|(list, member)| row(list, member, &outlooks)).collect())
     }
 
     /// A copy to an address of ours would come back in.
@@ -374,6 +353,35 @@ impl Desk {
             Registry::set_roster(batch, &read, &roster)?;
             Ok(((), vec![journalled(list, actor, Event::Roster { change })]))
         })
+    }
+}
+
+fn row(list: &ListName, member: &Member, outlooks: &Outlooks) -> MemberRow {
+    let outlook = outlooks.get(&member.fingerprint);
+    let unusable = match outlook {
+        Some(outlook) => outlook.problem.as_ref().map(ToString::to_string),
+        None => Some("its certificate is missing from the store".to_owned()),
+    };
+    let inactive = (!member.is_active()).then(|| format!("is {}", member.standing));
+    let problem = inactive.or(unusable);
+    let (org, name, role) = match &member.role {
+        Role::Contact { org } => (Some(org.to_string()), None, None),
+        Role::Team { name, role } => (None, Some(name.clone()), role.clone()),
+    };
+    MemberRow {
+        list: list.to_string(),
+        id: member.id.to_string(),
+        org,
+        name,
+        role,
+        address: member.address.to_string(),
+        fingerprint: member.fingerprint.to_string(),
+        standing: member.standing.to_string(),
+        since: member.since.to_string(),
+        format: member.format.map(|f| if f == Format::V1 { "v1".to_owned() } else { "v2".to_owned() }),
+        expires: outlook.and_then(|o| o.expires).map(|t| t.to_string()),
+        can_receive: problem.is_none(),
+        problem,
     }
 }
 
