@@ -221,7 +221,8 @@ impl Relay {
 
 /// The certificates of invented people.
 fn people(count: usize) -> Vec<Cert> {
-    let at = SystemClock.now().before(Duration::from_secs(60));
+    // As old as most people's.
+    let at = SystemClock.now().before(Duration::from_secs(365 * 24 * 3600));
     let one = |nth: usize| {
         let address = format!("p{nth}@host{nth}.example");
         Person::generate("Somebody", &address, Sort::V4, at, None).unwrap().cert().clone()
