@@ -69,7 +69,7 @@ fn choose_binary() {
 }
 
 /// The installations that get SIGKILL: the store of each, and its share of the rounds.
-const KILLED: &[(&str, usize)] = &[("redb", 1), ("redb", 1), ("redb", 1)];
+const KILLED: &[(&str, usize)] = &[("redb", 3), ("redb", 3), ("redb", 3), ("sled", 1)];
 /// How many installations of the debug build die at named places.
 const WALKERS: usize = 3;
 /// How many visits to a place that is not reached are too many.

@@ -39,7 +39,7 @@ use people::{Engine, Stage};
 use verdict::Figures;
 
 /// The engines, and whether they keep what they acknowledged. Of one that does not, the figures are shown.
-const ENGINES: &[Engine] = &[Engine { name: "redb", keeps: true }];
+const ENGINES: &[Engine] = &[Engine { name: "redb", keeps: true }, Engine { name: "sled", keeps: false }];
 
 /// How often an engine is cut that does not keep its word: enough to see it.
 const ROUNDS_TO_SHOW: usize = 10;
