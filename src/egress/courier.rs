@@ -79,8 +79,9 @@ impl Courier {
             let sleep = round.work().await;
             tokio::select! {
                 changed = stop.changed() => if changed.is_err() { break },
-                () = woken => {}
+                () = woken => round.look_again(),
                 Some(finished) = round.running.join_next() => round.finished(finished),
+                Some(claimed) = round.claiming.join_next() => round.claimed(claimed).await,
                 () = tokio::time::sleep(sleep) => {}
             }
         }
@@ -97,9 +98,24 @@ struct Round<'a> {
     lanes: Lanes,
     /// Deliveries; one gives its job back if it was cut off.
     running: JoinSet<Option<Job>>,
+    /// The claim under way, if there is one. It is a durable commit: deliveries go on meanwhile.
+    claiming: JoinSet<Claimed>,
+    /// Until when nothing more is to be claimed, as far as is known.
+    rest: Option<Instant>,
+    /// Whether something happened, since the claim under way began, that it may have missed.
+    missed: bool,
     outbox: mpsc::Sender<(Job, Done)>,
     cut: watch::Sender<bool>,
     returned: Vec<Job>,
+}
+
+/// What a claim brought.
+struct Claimed {
+    /// How many copies it asked for.
+    wanted: usize,
+    /// Taken before the claim: the lease is never thought longer than it is.
+    at: Instant,
+    jobs: Result<Vec<Job>, StoreError>,
 }
 
 impl<'a> Round<'a> {
@@ -110,6 +126,9 @@ impl<'a> Round<'a> {
             courier,
             lanes: Lanes::new(*connections, *connections_total, smarthost.is_some(), turns),
             running: JoinSet::new(),
+            claiming: JoinSet::new(),
+            rest: None,
+            missed: false,
             outbox,
             cut: watch::Sender::new(false),
             returned: Vec::new(),
@@ -118,52 +137,61 @@ impl<'a> Round<'a> {
 
     /// Does everything that can be done now; returns how long nothing else is to be done.
     async fn work(&mut self) -> Duration {
-        let mut sleep = LONGEST_SLEEP;
-        loop {
-            while let Some(finished) = self.running.try_join_next() {
-                self.finished(finished);
-            }
-            self.put_back_overdue().await;
-            self.start_waiting();
-            let wanted = self.lanes.wanted(self.running.len());
-            if wanted == 0 {
-                break;
-            }
-            match self.claim(wanted).await {
-                Ok(claimed) if claimed == wanted => {}
-                Ok(_) => {
-                    self.start_waiting();
-                    sleep = sleep.min(self.until_next_due().await);
-                    break;
-                }
-                Err(why) => {
-                    tracing::error!(%why, "due copies cannot be claimed");
-                    sleep = STORE_PAUSE;
-                    break;
-                }
-            }
+        while let Some(finished) = self.running.try_join_next() {
+            self.finished(finished);
         }
-        sleep.min(self.until_overdue()).min(self.tend_pool()).max(SHORTEST_SLEEP)
+        self.put_back_overdue().await;
+        self.start_waiting();
+        let resting = self.rest.map(|until| until.saturating_duration_since(Instant::now()));
+        let resting = resting.filter(|left| !left.is_zero());
+        let wanted = self.lanes.wanted(self.running.len());
+        if resting.is_none() && self.claiming.is_empty() && wanted > 0 {
+            self.begin_claim(wanted);
+        }
+        let sleep = resting.unwrap_or(LONGEST_SLEEP).min(self.until_overdue()).min(self.tend_pool());
+        sleep.max(SHORTEST_SLEEP)
     }
 
-    /// Claims up to `wanted` copies and sorts them into lanes; returns how many there were.
-    async fn claim(&mut self, wanted: usize) -> Result<usize, StoreError> {
-        let now = self.courier.clock.now();
-        let lease = self.courier.settings.lease.get();
-        // Taken before the claim: the lease is never thought longer than it is.
-        let claimed_at = Instant::now();
-        let jobs = self.blocking(move |queue| queue.claim(now, lease, wanted)).await?;
-        let claimed = jobs.len();
-        if claimed > 0 {
-            failpoint::hit(Point::CopiesClaimed);
-        }
-        let mut too_many = Vec::new();
-        for job in jobs {
-            let destination = self.courier.carrier.destination(&job.parcel);
-            too_many.extend(self.lanes.add(destination, Waiting { job, claimed_at }));
-        }
-        self.put_back(too_many).await;
-        Ok(claimed)
+    /// Something may be due before it was expected.
+    fn look_again(&mut self) {
+        self.rest = None;
+        self.missed = true;
+    }
+
+    fn begin_claim(&mut self, wanted: usize) {
+        let (now, lease, at) = (self.courier.clock.now(), self.courier.settings.lease.get(), Instant::now());
+        let claim = blocking(self.courier.queue.clone(), move |queue| queue.claim(now, lease, wanted));
+        self.missed = false;
+        self.claiming.spawn(async move { Claimed { wanted, at, jobs: claim.await } });
+    }
+
+    /// Sorts what was claimed into lanes, and rests if that was all there is.
+    async fn claimed(&mut self, claimed: Result<Claimed, tokio::task::JoinError>) {
+        let Ok(Claimed { wanted, at, jobs }) = claimed else {
+            return tracing::error!("a claim broke off; what it claimed is sent when its lease ends");
+        };
+        let pause = match jobs {
+            Ok(jobs) => {
+                let all = jobs.len() < wanted;
+                if !jobs.is_empty() {
+                    failpoint::hit(Point::CopiesClaimed);
+                }
+                let mut too_many = Vec::new();
+                for job in jobs {
+                    let destination = self.courier.carrier.destination(&job.parcel);
+                    too_many.extend(self.lanes.add(destination, Waiting { job, claimed_at: at }));
+                }
+                self.start_waiting();
+                self.put_back(too_many).await;
+                if all { Some(self.until_next_due().await) } else { None }
+            }
+            Err(why) => {
+                tracing::error!(%why, "due copies cannot be claimed");
+                Some(STORE_PAUSE)
+            }
+        };
+        let pause = pause.filter(|_| !self.missed);
+        self.rest = pause.map(|pause| Instant::now() + pause.max(SHORTEST_SLEEP));
     }
 
     fn start_waiting(&mut self) {
@@ -184,6 +212,7 @@ impl<'a> Round<'a> {
     }
 
     fn finished(&mut self, finished: Result<Option<Job>, tokio::task::JoinError>) {
+        self.look_again();
         match finished {
             Ok(job) => self.returned.extend(job),
             Err(why) => {
@@ -207,14 +236,14 @@ impl<'a> Round<'a> {
         let back = move |queue: &Queue| {
             jobs.into_iter().try_for_each(|Return { job, pause }| queue.put_back(vec![job], now.after(pause)))
         };
-        if let Err(why) = self.blocking(back).await {
+        if let Err(why) = blocking(self.courier.queue.clone(), back).await {
             tracing::error!(%why, "unsent copies cannot be put back; they are sent when their leases end");
         }
         failpoint::hit(Point::CopiesPutBack);
     }
 
     async fn until_next_due(&self) -> Duration {
-        match self.blocking(Queue::next_due).await {
+        match blocking(self.courier.queue.clone(), Queue::next_due).await {
             Ok(Some(due)) => due.since(self.courier.clock.now()),
             Ok(None) => LONGEST_SLEEP,
             Err(why) => {
@@ -239,6 +268,10 @@ impl<'a> Round<'a> {
     }
 
     async fn wind_down(mut self) {
+        while let Some(claimed) = self.claiming.join_next().await {
+            let jobs = claimed.ok().and_then(|claimed| claimed.jobs.ok());
+            self.returned.extend(jobs.into_iter().flatten());
+        }
         let waiting = self.lanes.drain();
         self.put_back(at_once(waiting)).await;
         let deadline = Instant::now() + self.courier.settings.drain.get();
@@ -257,16 +290,16 @@ impl<'a> Round<'a> {
         }
         leaving.join_all().await;
     }
+}
 
-    async fn blocking<T, F>(&self, work: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Queue) -> Result<T, StoreError> + Send + 'static,
-    {
-        let queue = self.courier.queue.clone();
-        let done = tokio::task::spawn_blocking(move || work(&queue)).await;
-        done.unwrap_or_else(|why| Err(StoreError::Io { doing: "answer the courier", why: why.to_string() }))
-    }
+/// Has the queue work where it may block.
+async fn blocking<T, F>(queue: Queue, work: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: FnOnce(&Queue) -> Result<T, StoreError> + Send + 'static,
+{
+    let done = tokio::task::spawn_blocking(move || work(&queue)).await;
+    done.unwrap_or_else(|why| Err(StoreError::Io { doing: "answer the courier", why: why.to_string() }))
 }
 
 fn at_once(jobs: Vec<Job>) -> Vec<Return> {
