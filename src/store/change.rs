@@ -1,6 +1,6 @@
 //! What one change does to the tables of an embedded engine: the same for each of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::bodies::Bodies;
 use super::contract::{Batch, BodyId, Claim, Expect, Lease, MAX_VALUE, Put, Space, StoreError, Version};
@@ -57,19 +57,50 @@ impl<T: Tables> Change<T> {
         (self.tables, mark)
     }
 
-    /// Carries the batch out and returns the bodies that have no name left.
+    /// Carries out one batch. What is wrong with the batch itself is the inner result: then nothing of it was done, and
+    /// others may share the change. Bodies that lose their last name come to those that are `gone`, and cannot be named
+    /// any more.
     ///
     /// # Errors
-    /// `Conflict`, `NoBody`, `TooLarge`, or what reading and writing the tables brings; the change is then given up.
-    pub(super) fn carry_out(&mut self, batch: &Batch, bodies: &Bodies) -> Result<Vec<BodyId>, StoreError> {
+    /// What reading and writing the tables brings; the change is then given up.
+    pub(super) fn carry_out(
+        &mut self,
+        batch: &Batch,
+        bodies: &Bodies,
+        gone: &mut BTreeSet<BodyId>,
+    ) -> Result<Result<(), StoreError>, StoreError> {
+        // Everything is looked at before anything is written, since other batches share the transaction.
+        let counts = match self.look_at(batch, bodies, gone) {
+            Ok(counts) => counts,
+            Err(own @ (StoreError::Conflict(_) | StoreError::NoBody(_) | StoreError::TooLarge(_))) => {
+                return Ok(Err(own));
+            }
+            Err(other) => return Err(other),
+        };
+        for (id, left) in counts {
+            self.dirty = true;
+            self.tables.set_names(id, left)?;
+            if left == 0 {
+                gone.insert(id);
+            }
+        }
+        batch.delete.iter().try_for_each(|(space, key)| self.delete(*space, key))?;
+        batch.put.iter().try_for_each(|put| self.put(put))?;
+        Ok(Ok(()))
+    }
+
+    /// How many names each body of the batch will have, if everything that the batch expects is so.
+    fn look_at(
+        &self,
+        batch: &Batch,
+        bodies: &Bodies,
+        gone: &BTreeSet<BodyId>,
+    ) -> Result<BTreeMap<BodyId, u64>, StoreError> {
         if let Some(put) = batch.put.iter().find(|put| put.value.len() > MAX_VALUE) {
             return Err(StoreError::TooLarge(put.value.len()));
         }
         batch.expect.iter().try_for_each(|expect| self.check(expect))?;
-        let gone = self.count_names(&batch.name, &batch.unname, bodies)?;
-        batch.delete.iter().try_for_each(|(space, key)| self.delete(*space, key))?;
-        batch.put.iter().try_for_each(|put| self.put(put))?;
-        Ok(gone)
+        self.count_names(batch, bodies, gone)
     }
 
     /// Claims up to `limit` entries that are due at `now`, the longest due first. A claim is a change of its own.
@@ -142,33 +173,28 @@ impl<T: Tables> Change<T> {
         Ok(Claim { entry, lease: Lease(version) })
     }
 
-    /// Counts names, first those given, then those taken back, and returns the bodies that have none left.
+    /// How many names the bodies of a batch will have: first those given count, then those taken back.
     fn count_names(
-        &mut self,
-        name: &[BodyId],
-        unname: &[BodyId],
+        &self,
+        batch: &Batch,
         bodies: &Bodies,
-    ) -> Result<Vec<BodyId>, StoreError> {
-        let mut counts: BTreeMap<BodyId, (u64, u64)> = BTreeMap::new();
-        for id in name {
-            counts.entry(*id).or_default().0 += 1;
+        gone: &BTreeSet<BodyId>,
+    ) -> Result<BTreeMap<BodyId, u64>, StoreError> {
+        let mut changes: BTreeMap<BodyId, (u64, u64)> = BTreeMap::new();
+        for id in &batch.name {
+            changes.entry(*id).or_default().0 += 1;
         }
-        for id in unname {
-            counts.entry(*id).or_default().1 += 1;
+        for id in &batch.unname {
+            changes.entry(*id).or_default().1 += 1;
         }
-        let mut gone = Vec::new();
-        for (id, (given, taken)) in counts {
-            if given > 0 && !bodies.exists(id)? {
+        let count = |(id, (given, taken)): (BodyId, (u64, u64))| {
+            if given > 0 && (gone.contains(&id) || !bodies.exists(id)?) {
                 return Err(StoreError::NoBody(id));
             }
             let before = self.tables.names(id)?;
             let left = before.saturating_add(given).checked_sub(taken).ok_or(StoreError::NoBody(id))?;
-            self.dirty = true;
-            self.tables.set_names(id, left)?;
-            if left == 0 {
-                gone.push(id);
-            }
-        }
-        Ok(gone)
+            Ok((id, left))
+        };
+        changes.into_iter().map(count).collect()
     }
 }

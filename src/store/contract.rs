@@ -175,7 +175,7 @@ impl Batch {
 }
 
 /// Why a store did not do what was asked. No text here holds a stored value.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// A condition did not hold; nothing was changed. Read again and decide again.
     #[error("someone else changed {0:?} first")]

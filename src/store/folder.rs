@@ -64,7 +64,7 @@ impl Folder {
 
     /// Removes bodies that a commit took the last name of. The commit stands whatever comes of this; the sweep of the
     /// next start repeats it.
-    pub(super) fn forget(&self, gone: Vec<BodyId>) {
+    pub(super) fn forget(&self, gone: impl IntoIterator<Item = BodyId>) {
         for id in gone {
             if let Err(why) = self.bodies.remove(id) {
                 tracing::warn!(body = %id, %why, "a body that nobody needs stays until the next start");

@@ -6,16 +6,18 @@
 //!
 //! The rest of its directory is in `folder.rs`.
 
+mod group;
 mod medium;
 mod tables;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{Database, ReadableDatabase, ReadableTable};
 
+use self::group::Group;
 use self::medium::{
     DUE, ENTRIES, META, META_VERSION, NAMES, check_format, create_index, explain, open_index,
 };
@@ -36,12 +38,19 @@ pub struct Redb {
     index: RwLock<Option<Database>>,
     /// A step on the index failed, so redb refuses to go on; set by [`Medium`].
     failed: Arc<AtomicBool>,
-    /// Held by whoever changes anything: no commit names a body that another is about to remove, and none comes between a
-    /// commit and the look whether it happened.
-    changing: Mutex<()>,
+    /// What shares a commit. A turn lasts from looking for a body to removing it, so that no commit names what another is
+    /// about to remove, and none comes between a commit and the look whether it happened.
+    group: Group<Job, Result<Vec<Claim>, StoreError>>,
     disk: Disk,
     /// The last to go: it holds the lock.
     folder: Folder,
+}
+
+/// What changes the index.
+#[derive(Debug)]
+enum Job {
+    Commit(Batch),
+    Claim { space: Space, now: i64, lease_ms: i64, limit: usize },
 }
 
 impl Redb {
@@ -69,8 +78,8 @@ impl Redb {
         let named =
             check_format(&index).and_then(|()| named(&index)).map_err(|e| explain(&disk, "open", e))?;
         folder.bodies.sweep(|id| named.contains(&id))?;
-        let (index, changing) = (RwLock::new(Some(index)), Mutex::new(()));
-        Ok(Self { index, failed, changing, disk, folder })
+        let (index, group) = (RwLock::new(Some(index)), Group::default());
+        Ok(Self { index, failed, group, disk, folder })
     }
 
     fn path(&self) -> PathBuf {
@@ -107,7 +116,7 @@ impl Redb {
         Ok(())
     }
 
-    /// Runs `act` in one transaction, durable when this returns. The caller holds `changing`.
+    /// Runs `act` in one transaction, durable when this returns. The caller has the turn.
     fn change<T>(
         &self,
         doing: &'static str,
@@ -133,8 +142,42 @@ impl Redb {
         last.is_ok_and(|last| last == Some(mark.0))
     }
 
-    fn changing(&self) -> MutexGuard<'_, ()> {
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Carries out a job, durably, together with those that come at the same time.
+    fn carry(&self, job: Job) -> Result<Vec<Claim>, StoreError> {
+        let broke_off =
+            || StoreError::Io { doing: "commit", why: "the thread that did it broke off".to_owned() };
+        self.group.carry(job, |jobs| self.together(&jobs)).unwrap_or_else(|| Err(broke_off()))
+    }
+
+    /// One transaction for all of these jobs: each is done as if they came one after the other, or nothing of it.
+    fn together(&self, jobs: &[Job]) -> Vec<Result<Vec<Claim>, StoreError>> {
+        let mut begun = false;
+        let done = self.change("commit", |change| {
+            let mut gone = BTreeSet::new();
+            let one = |job: &Job| match job {
+                Job::Commit(batch) => {
+                    let done = change.carry_out(batch, &self.folder.bodies, &mut gone)?;
+                    Ok(done.map(|()| Vec::new()))
+                }
+                Job::Claim { space, now, lease_ms, limit } => {
+                    change.claim(*space, *now, *lease_ms, *limit).map(Ok)
+                }
+            };
+            let results: Vec<_> = jobs.iter().map(one).collect::<Result<_, StoreError>>()?;
+            begun = true;
+            Ok((results, gone))
+        });
+        match done {
+            Ok((results, gone)) => {
+                self.folder.forget(gone);
+                results
+            }
+            // What only one of them met need not stop the others. Nothing was written yet.
+            Err(_) if !begun && jobs.len() > 1 => {
+                jobs.chunks(1).flat_map(|alone| self.together(alone)).collect()
+            }
+            Err(why) => jobs.iter().map(|_| Err(why.clone())).collect(),
+        }
     }
 }
 
@@ -174,8 +217,7 @@ impl Store for Redb {
             Some(due) if due <= now && limit > 0 => {}
             _ => return Ok(Vec::new()),
         }
-        let _changing = self.changing();
-        self.change("claim", |change| change.claim(space, now, lease_ms, limit))
+        self.carry(Job::Claim { space, now, lease_ms, limit })
     }
 
     fn next_due(&self, space: Space) -> Result<Option<i64>, StoreError> {
@@ -187,10 +229,7 @@ impl Store for Redb {
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        let _changing = self.changing();
-        let gone = self.change("commit", |change| change.carry_out(&batch, &self.folder.bodies))?;
-        self.folder.forget(gone);
-        Ok(())
+        self.carry(Job::Commit(batch)).map(|_| ())
     }
 
     fn put_body(&self, id: BodyId, bytes: &[u8]) -> Result<(), StoreError> {
@@ -236,52 +275,4 @@ fn named(index: &Database) -> Result<BTreeSet<BodyId>, StoreError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs::File;
-
-    use super::medium::META_FORMAT;
-    use super::*;
-
-    const INDEX: &str = REDB.index;
-
-    fn set_format(dir: &Path, format: u64) {
-        let index = Database::create(dir.join(INDEX)).unwrap();
-        let transaction = index.begin_write().unwrap();
-        transaction.open_table(META).unwrap().insert(META_FORMAT, format).unwrap();
-        transaction.commit().unwrap();
-    }
-
-    #[test]
-    fn a_store_of_a_later_release_is_refused_and_left_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        drop(Redb::open(dir.path()).unwrap());
-        let body = dir.path().join("bodies").join("00".repeat(16));
-        std::fs::write(&body, b"of a later release").unwrap();
-        set_format(dir.path(), 2);
-        let refused = Redb::open(dir.path()).unwrap_err();
-        assert!(matches!(refused, StoreError::TooNew { found: 2, known: 1 }), "{refused}");
-        assert!(body.exists(), "nothing is swept from a store that is not understood");
-        set_format(dir.path(), 1);
-        Redb::open(dir.path()).unwrap();
-    }
-
-    #[test]
-    fn a_lost_or_emptied_index_is_damage_and_not_a_new_store() {
-        let dir = tempfile::tempdir().unwrap();
-        drop(Redb::open(dir.path()).unwrap());
-        let body = dir.path().join("bodies").join("00".repeat(16));
-        std::fs::write(&body, b"not to be swept").unwrap();
-        File::create(dir.path().join(INDEX)).unwrap();
-        assert!(matches!(Redb::open(dir.path()), Err(StoreError::Damaged(_))));
-        std::fs::remove_file(dir.path().join(INDEX)).unwrap();
-        assert!(matches!(Redb::open(dir.path()), Err(StoreError::Damaged(_))));
-        assert!(body.exists());
-    }
-
-    #[test]
-    fn an_unfinished_index_of_a_first_start_is_begun_again() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join(INDEX).with_extension("new"), [0; 5000]).unwrap();
-        Redb::open(dir.path()).unwrap();
-    }
-}
+mod tests;

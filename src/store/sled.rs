@@ -16,6 +16,7 @@ mod engine;
 mod mark;
 mod tables;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError, RwLock};
 
@@ -127,7 +128,8 @@ impl Store for Sled {
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let _naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
-        let gone = self.change("commit", |change| change.carry_out(&batch, &self.folder.bodies))?;
+        let mut gone = BTreeSet::new();
+        self.change("commit", |change| change.carry_out(&batch, &self.folder.bodies, &mut gone)?)?;
         self.folder.forget(gone);
         Ok(())
     }
