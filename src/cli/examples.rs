@@ -38,7 +38,13 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     ("demo", &[("See a relay at work, with invented people", "vouchsafe demo")]),
-    ("init", &[("Lists after KubeEdge's policy, in /etc/vouchsafe", INIT)]),
+    (
+        "init",
+        &[
+            ("A service on this machine, with lists after KubeEdge's policy", SERVICE),
+            ("Everything in one folder", INIT),
+        ],
+    ),
     ("serve", &[("In the foreground, with settings of one's own", "vouchsafe serve --config ./relay.toml")]),
     (
         "check",
@@ -46,6 +52,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("Before a start, and after each change of the settings", "vouchsafe check"),
             ("For a program that watches", "vouchsafe check --json"),
         ],
+    ),
+    (
+        "routes",
+        &[("For Postfix in front, and anew with each list", "vouchsafe routes > /etc/postfix/vouchsafe")],
     ),
     (
         "completions",
@@ -163,7 +173,8 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ),
 ];
 
-const INIT: &str = "vouchsafe init --dir /etc/vouchsafe --domain lists.example.org --preset kubeedge";
+const INIT: &str = "vouchsafe init --dir relay --domain lists.example.org --preset kubeedge";
+const SERVICE: &str = "vouchsafe init --service --domain lists.example.org --preset kubeedge";
 
 #[cfg(test)]
 mod tests {
