@@ -34,7 +34,7 @@ mod points;
 mod verdict;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::thread::ScopedJoinHandle;
 use std::time::Instant;
@@ -42,31 +42,10 @@ use std::time::Instant;
 use keys::Tally;
 use lane::{Lane, Total};
 use outside::in_ci;
-use outside::install::{binary, built, use_binary};
+use outside::install::{binary, built};
+use outside::release::{release, use_release};
 use points::{Stage, Visit, stage};
 use vouchsafe::failpoint::Point;
-
-/// The release binary beside the one that cargo has built for this test.
-fn release_binary() -> Option<PathBuf> {
-    let built = Path::new(env!("CARGO_BIN_EXE_vouchsafe"));
-    let release = built.parent()?.parent()?.join("release").join(built.file_name()?);
-    release.exists().then_some(release)
-}
-
-fn choose_binary() {
-    if std::env::var_os("VOUCHSAFE_TEST_BINARY").is_some() {
-        return;
-    }
-    match release_binary() {
-        Some(release) => use_binary(release),
-        None => {
-            assert!(!in_ci(), "there is no release binary to kill: cargo build --release");
-            eprintln!(
-                "there is no release binary (cargo build --release): the debug build is killed instead"
-            );
-        }
-    }
-}
 
 /// The installations that get SIGKILL: the store of each, and its share of the rounds.
 const KILLED: &[(&str, usize)] = &[("redb", 3), ("redb", 3), ("redb", 3), ("sled", 1)];
@@ -95,7 +74,7 @@ fn killed(rounds: usize) -> Vec<(String, usize)> {
 
 #[test]
 fn what_was_acknowledged_survives_death_at_any_moment() {
-    choose_binary();
+    use_release();
     let (start, rounds) = (Instant::now(), rounds());
     // Every place once at least, and a third of all rounds.
     let places: Vec<Point> =
@@ -204,7 +183,7 @@ fn a_release_build_has_no_failpoints() {
     let has =
         |program: &Path| outside::copy::contains(&std::fs::read(program).unwrap(), b"VOUCHSAFE_FAILPOINT");
     assert!(has(&built()), "this is how it would be found");
-    match release_binary() {
+    match release() {
         Some(release) => assert!(!has(&release), "{} looks for failpoints", release.display()),
         None => assert!(!in_ci(), "there is no release binary: cargo build --release"),
     }

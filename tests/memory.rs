@@ -17,14 +17,14 @@ mod outside;
 #[path = "memory/hop.rs"]
 mod hop;
 
-use std::path::Path;
 use std::time::Instant;
 
 use hop::Hop;
 use outside::daemon::Daemon;
-use outside::install::{ANNOUNCE, Install, use_binary};
+use outside::install::{ANNOUNCE, Install};
 use outside::mail::pgp_mime;
 use outside::openpgp::{armored, cert, person, sign_encrypt};
+use outside::release::{release, use_release};
 use outside::smtp::Client;
 use outside::{in_ci, until};
 
@@ -34,19 +34,13 @@ const READERS: usize = 100;
 /// What the whole daemon may take at its worst moment.
 const MOST: usize = 300 << 20;
 
-/// The release binary, beside the one that cargo has built for this test: without optimising, a mail of this size takes
-/// minutes.
+/// The release binary: without optimising, a mail of this size takes minutes.
 fn choose_binary() -> bool {
-    if std::env::var_os("VOUCHSAFE_TEST_BINARY").is_some() {
+    let there = std::env::var_os("VOUCHSAFE_TEST_BINARY").is_some() || release().is_some();
+    if there || in_ci() {
+        use_release();
         return true;
     }
-    let built = Path::new(env!("CARGO_BIN_EXE_vouchsafe"));
-    let release = built.ancestors().nth(2).unwrap().join("release").join(built.file_name().unwrap());
-    if release.exists() {
-        use_binary(release);
-        return true;
-    }
-    assert!(!in_ci(), "there is no release binary to measure: cargo build --release");
     eprintln!("SKIPPED: there is no release binary (cargo build --release)");
     false
 }

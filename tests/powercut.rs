@@ -28,13 +28,12 @@ mod record;
 #[path = "powercut/verdict.rs"]
 mod verdict;
 
-use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
 
 use life::Life;
 use outside::image::{Kind, Shelf, in_own_namespace};
-use outside::install::use_binary;
+use outside::release::use_release;
 use people::{Engine, Stage};
 use verdict::Figures;
 
@@ -47,15 +46,6 @@ const ROUNDS_TO_SHOW: usize = 10;
 /// The disks that are cut, all at the same time.
 const DISKS: [Kind; 2] = [Kind::Journal, Kind::NoJournal];
 
-/// The release binary where there is one: it does more within the same time.
-fn choose_binary() {
-    let built = Path::new(env!("CARGO_BIN_EXE_vouchsafe"));
-    let release = built.ancestors().nth(2).unwrap().join("release").join(built.file_name().unwrap());
-    if std::env::var_os("VOUCHSAFE_TEST_BINARY").is_none() && release.exists() {
-        use_binary(release);
-    }
-}
-
 fn rounds(engine: &Engine) -> usize {
     let set = std::env::var("VOUCHSAFE_POWERCUT_ROUNDS").ok();
     let set = set.map_or(50, |text| text.parse().expect("VOUCHSAFE_POWERCUT_ROUNDS is a number"));
@@ -67,7 +57,7 @@ fn what_was_acknowledged_survives_a_power_cut() {
     if !in_own_namespace("what_was_acknowledged_survives_a_power_cut") {
         return;
     }
-    choose_binary();
+    use_release();
     let shelf = Shelf::set_up();
     let broken = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -105,7 +95,7 @@ fn what_was_not_synced_is_lost_and_the_loss_is_found() {
     if !in_own_namespace("what_was_not_synced_is_lost_and_the_loss_is_found") {
         return;
     }
-    choose_binary();
+    use_release();
     let shelf = Shelf::set_up();
     DISKS.iter().for_each(|kind| controls::files(&shelf, *kind));
     controls::daemon_whose_syncs_do_nothing(&shelf);
@@ -116,7 +106,7 @@ fn a_new_installation_and_its_keys_survive_a_power_cut() {
     if !in_own_namespace("a_new_installation_and_its_keys_survive_a_power_cut") {
         return;
     }
-    choose_binary();
+    use_release();
     let shelf = Shelf::set_up();
     std::thread::scope(|scope| {
         for kind in DISKS {

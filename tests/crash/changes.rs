@@ -150,7 +150,7 @@ impl Desk {
 
 /// Holds what was answered against what is in force and what the journal says.
 pub(crate) fn judge(install: &Install, changes: &[Change]) {
-    let journal = install.json(&["journal", "ls"]);
+    let journal = install.json(&["journal", "ls", "--all"]);
     let events: Vec<&Value> = journal.as_array().unwrap().iter().collect();
     let of_side: Vec<&Value> =
         events.iter().filter(|row| row["list"] == SIDE).map(|row| &row["event"]).collect();

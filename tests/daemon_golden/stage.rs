@@ -117,7 +117,7 @@ impl Stage {
 
     /// Everything that became of mails.
     pub(crate) fn outcomes(&self) -> Vec<Value> {
-        let Value::Array(rows) = self.install.json(&["journal", "ls"]) else {
+        let Value::Array(rows) = self.install.json(&["journal", "ls", "--all"]) else {
             panic!("the journal is a list")
         };
         let events = rows.into_iter().map(|row| row["event"].clone());

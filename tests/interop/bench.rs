@@ -19,7 +19,7 @@ pub(crate) fn mail_id(reply: &Reply) -> String {
 /// What the journal says became of these mails, by id, once it says so of all.
 pub(crate) fn outcomes(scene: &Scene, mails: &[String]) -> BTreeMap<String, Value> {
     until("something becomes of every mail", || {
-        let Value::Array(rows) = scene.install.json(&["journal", "ls"]) else {
+        let Value::Array(rows) = scene.install.json(&["journal", "ls", "--all"]) else {
             panic!("the journal is a list")
         };
         let ended = rows

@@ -12,7 +12,7 @@ pub fn use_release() {
     if std::env::var_os("VOUCHSAFE_TEST_BINARY").is_some() {
         return;
     }
-    match built() {
+    match release() {
         Some(release) => use_binary(release),
         None => {
             assert!(!in_ci(), "there is no release binary: cargo build --release");
@@ -21,7 +21,8 @@ pub fn use_release() {
     }
 }
 
-fn built() -> Option<PathBuf> {
+/// The release binary; `None` where it was not built.
+pub fn release() -> Option<PathBuf> {
     let debug = Path::new(env!("CARGO_BIN_EXE_vouchsafe"));
     let release = debug.parent()?.parent()?.join("release").join(debug.file_name()?);
     release.exists().then_some(release)
