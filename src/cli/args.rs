@@ -51,7 +51,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Print the lists' addresses as a table for Postfix (regexp_table(5)): transport_maps and relay_recipient_maps.
+    /// Print the lists' addresses as a table for Postfix.
     Routes,
     /// Write what a shell completes this program's commands with to standard output.
     Completions {

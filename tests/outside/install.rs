@@ -273,7 +273,9 @@ impl Install {
 
     /// The journal's events of one kind.
     pub fn events(&self, kind: &str) -> Vec<Value> {
-        let Value::Array(rows) = self.json(&["journal", "ls", "--all"]) else { panic!("the journal is a list") };
+        let Value::Array(rows) = self.json(&["journal", "ls", "--all"]) else {
+            panic!("the journal is a list")
+        };
         rows.into_iter().filter(|row| row["event"]["kind"] == kind).collect()
     }
 }
