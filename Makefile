@@ -15,7 +15,7 @@ MANUAL = target/manual
 # The date on the pages, in seconds: that of the sources and not of today, so that two builds are the same.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 
-.PHONY: demo test lint build fmt install manual uninstall clean
+.PHONY: demo test bench lint build fmt install manual uninstall clean
 
 build:
 	deploy/packages.sh build
@@ -29,6 +29,12 @@ demo: build
 test: build
 	deploy/packages.sh test
 	$(CARGO) test --locked $(CARGO_FLAGS)
+
+# Measures this machine and writes docs/performance.md. BENCH_QUICK=1 only shows that the benches run, and writes nothing.
+bench:
+	deploy/packages.sh build bench
+	$(CARGO) bench --locked $(CARGO_FLAGS) --bench parts
+	$(CARGO) bench --locked $(CARGO_FLAGS) --bench whole -- $(if $(BENCH_QUICK),,--write docs/performance.md)
 
 lint:
 	deploy/packages.sh build lint

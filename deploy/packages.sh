@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that a purpose needs, and says so; without root it says what is missing and how to get it.
-# Usage: deploy/packages.sh [build] [test] [lint]
+# Usage: deploy/packages.sh [build] [test] [bench] [lint]
 set -eu
 
 # build: OpenSSL is built from source (cc, perl, make), its bindings are made by libclang.
@@ -12,6 +12,8 @@ build_packages="gcc libc6-dev make perl clang libclang-dev"
 # the manual pages, zsh and fish read their completions.
 test_packages="gnupg sq postfix swaks libnet-ssleay-perl mutt bsdutils procps util-linux systemd systemd-sysv
     systemd-container e2fsprogs xfsprogs mount strace man-db groff-base zsh fish"
+# bench: smtp-sink and smtp-source.
+bench_packages="postfix procps util-linux"
 lint_packages=""
 
 missing=""
@@ -19,8 +21,9 @@ for purpose in "$@"; do
     case "$purpose" in
         build) wanted=$build_packages ;;
         test) wanted=$test_packages ;;
+        bench) wanted=$bench_packages ;;
         lint) wanted=$lint_packages ;;
-        *) echo "packages.sh: unknown purpose '$purpose'; use build, test or lint" >&2; exit 64 ;;
+        *) echo "packages.sh: unknown purpose '$purpose'; use build, test, bench or lint" >&2; exit 64 ;;
     esac
     for package in $wanted; do
         status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)

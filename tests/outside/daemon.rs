@@ -89,6 +89,28 @@ impl Daemon {
         self.log.lines.lock().unwrap().0.join("\n")
     }
 
+    /// How many lines hold this text.
+    pub fn count_lines(&self, text: &str) -> usize {
+        self.log.lines.lock().unwrap().0.iter().filter(|line| line.contains(text)).count()
+    }
+
+    /// Waits until so many lines hold this text.
+    pub fn wait_for_lines(&self, text: &str, count: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = self.log.lines.lock().unwrap();
+        let (mut seen, mut found) = (0, 0);
+        loop {
+            found += lines.0[seen..].iter().filter(|line| line.contains(text)).count();
+            seen = lines.0.len();
+            if found >= count {
+                return;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero() && !lines.1, "{text:?} was logged {found} times, not {count}");
+            lines = self.log.more.wait_timeout(lines, left).unwrap().0;
+        }
+    }
+
     /// Waits for a line with this text; false when the daemon ends before.
     pub fn wait_for_line(&self, text: &str) -> bool {
         let deadline = Instant::now() + PATIENCE;
