@@ -25,13 +25,14 @@ use sequoia_openpgp as openpgp;
 
 use openpgp::Packet;
 use openpgp::crypto::SessionKey;
+use openpgp::packet::header::{BodyLength, CTB};
 use openpgp::packet::key::{PublicParts, UnspecifiedRole};
 use openpgp::packet::pkesk::{PKESK3, PKESK6};
-use openpgp::packet::{Key, OnePassSig, PKESK};
+use openpgp::packet::{Key, OnePassSig, PKESK, Tag};
 use openpgp::parse::Parse;
-use openpgp::serialize::SerializeInto;
-use openpgp::serialize::stream::{Encryptor, LiteralWriter, Message, Signer};
-use openpgp::types::{AEADAlgorithm, DataFormat, HashAlgorithm, SymmetricAlgorithm};
+use openpgp::serialize::stream::{Encryptor, Message, Signer};
+use openpgp::serialize::{Marshal, SerializeInto};
+use openpgp::types::{AEADAlgorithm, HashAlgorithm, SymmetricAlgorithm};
 
 use super::cert::{Cert, CertProblem, Format};
 use super::keys::{ListKey, SpoolCert};
@@ -71,9 +72,9 @@ pub fn seal_parts_at_rest(parts: &[&Plaintext], to: &SpoolCert) -> Result<Sealed
     let key = wrap(&session, &to.key, Format::V2).map_err(|_| SealError::Library("wrap a key"))?;
     let len = parts.iter().map(|part| part.len()).sum();
     let bytes = encrypt(key, len, session, Format::V2, |to| {
-        let mut literal = LiteralWriter::new(to).format(DataFormat::Binary).build()?;
-        parts.iter().try_for_each(|part| literal.write_all(part.expose()))?;
-        literal.finalize()
+        let mut to = literal(to, len)?;
+        parts.iter().try_for_each(|part| to.write_all(part.expose()))?;
+        to.finalize()
     })?;
     Sealed::<AtRest>::from_store(bytes).map_err(|_| SealError::Library("frame a mail"))
 }
@@ -220,9 +221,8 @@ impl Addressed {
         let len = signed.announced.len() + signed.entity.len() + signed.signature.len();
         let bytes = encrypt(Vec::new(), len, session, format, |mut to| {
             to.write_all(&signed.announced)?;
-            let mut literal = LiteralWriter::new(to).format(DataFormat::Binary).build()?;
-            literal.write_all(signed.entity.expose())?;
-            let mut to = literal.finalize_one()?.ok_or(openpgp::Error::InvalidOperation(String::new()))?;
+            let mut to = literal(to, signed.entity.len())?;
+            to.write_all(signed.entity.expose())?;
             to.write_all(&signed.signature)?;
             to.finalize()
         })?;
@@ -267,6 +267,17 @@ fn wrap(
 }
 
 /// One SEIPD packet without any recipients, behind `front`: whoever is to open it gets the session key elsewhere.
+/// Begins a literal data packet of so many bytes (RFC 9580 §5.9): binary, without a name or a date. The library's own
+/// writer would take, and wipe, a buffer of 4 MiB for each, since it does not know the length.
+fn literal(mut to: Message<'_>, len: usize) -> openpgp::Result<Message<'_>> {
+    const BEFORE: [u8; 6] = [b'b', 0, 0, 0, 0, 0];
+    let len = u32::try_from(len.saturating_add(BEFORE.len()))?;
+    CTB::new(Tag::Literal).serialize(&mut to)?;
+    BodyLength::Full(len).serialize(&mut to)?;
+    to.write_all(&BEFORE)?;
+    Ok(to)
+}
+
 fn encrypt(
     front: Vec<u8>,
     len: usize,
