@@ -25,6 +25,7 @@ use sequoia_openpgp as openpgp;
 
 use openpgp::Packet;
 use openpgp::crypto::SessionKey;
+use openpgp::crypto::aead::{self, SEIPv2Schedule};
 use openpgp::packet::header::{BodyLength, CTB};
 use openpgp::packet::key::{PublicParts, UnspecifiedRole};
 use openpgp::packet::pkesk::{PKESK3, PKESK6};
@@ -41,6 +42,7 @@ use crate::secret::Plaintext;
 use crate::time::Timestamp;
 
 const CIPHER: SymmetricAlgorithm = SymmetricAlgorithm::AES256;
+const AEAD: AEADAlgorithm = AEADAlgorithm::OCB;
 /// What packet headers and tags add to a body, generously: buffers must not grow, growing leaves copies behind.
 const OVERHEAD: usize = 64 * 1024;
 
@@ -71,11 +73,9 @@ pub fn seal_parts_at_rest(parts: &[&Plaintext], to: &SpoolCert) -> Result<Sealed
     let session = session_key()?;
     let key = wrap(&session, &to.key, Format::V2).map_err(|_| SealError::Library("wrap a key"))?;
     let len = parts.iter().map(|part| part.len()).sum();
-    let bytes = encrypt(key, len, session, Format::V2, |to| {
-        let mut to = literal(to, len)?;
-        parts.iter().try_for_each(|part| to.write_all(part.expose()))?;
-        to.finalize()
-    })?;
+    let begin = literal(len)?;
+    let parts: Vec<&[u8]> = [begin.as_slice()].into_iter().chain(parts.iter().map(|p| p.expose())).collect();
+    let bytes = encrypt(key, &parts, session, Format::V2)?;
     Sealed::<AtRest>::from_store(bytes).map_err(|_| SealError::Library("frame a mail"))
 }
 
@@ -218,14 +218,9 @@ impl Addressed {
     /// [`SealError::Library`] when encryption fails.
     pub fn seal(self) -> Result<SealedClass, SealError> {
         let Self { signed, format, session, mut copies } = self;
-        let len = signed.announced.len() + signed.entity.len() + signed.signature.len();
-        let bytes = encrypt(Vec::new(), len, session, format, |mut to| {
-            to.write_all(&signed.announced)?;
-            let mut to = literal(to, signed.entity.len())?;
-            to.write_all(signed.entity.expose())?;
-            to.write_all(&signed.signature)?;
-            to.finalize()
-        })?;
+        let begin = literal(signed.entity.len())?;
+        let parts = [&signed.announced, &begin, signed.entity.expose(), &signed.signature];
+        let bytes = encrypt(Vec::new(), &parts, session, format)?;
         let body = Sealed::<ToReaders>::from_store(bytes).map_err(|_| SealError::Library("frame a body"))?;
         for copy in &mut copies {
             copy.key = copy.key.clone().padded_before(body.len());
@@ -267,33 +262,70 @@ fn wrap(
 }
 
 /// One SEIPD packet without any recipients, behind `front`: whoever is to open it gets the session key elsewhere.
-/// Begins a literal data packet of so many bytes (RFC 9580 §5.9): binary, without a name or a date. The library's own
-/// writer would take, and wipe, a buffer of 4 MiB for each, since it does not know the length.
-fn literal(mut to: Message<'_>, len: usize) -> openpgp::Result<Message<'_>> {
-    const BEFORE: [u8; 6] = [b'b', 0, 0, 0, 0, 0];
-    let len = u32::try_from(len.saturating_add(BEFORE.len()))?;
-    CTB::new(Tag::Literal).serialize(&mut to)?;
-    BodyLength::Full(len).serialize(&mut to)?;
-    to.write_all(&BEFORE)?;
-    Ok(to)
+/// What stands before the content in a literal data packet (RFC 9580 §5.9): binary, without a name or a date.
+fn literal(len: usize) -> Result<Vec<u8>, SealError> {
+    const FIELDS: [u8; 6] = [b'b', 0, 0, 0, 0, 0];
+    packet(Tag::Literal, len.saturating_add(FIELDS.len()))
+        .map(|header| [header.as_slice(), &FIELDS].concat())
+        .map_err(|_| SealError::Library("frame a mail"))
 }
 
+fn packet(tag: Tag, len: usize) -> openpgp::Result<Vec<u8>> {
+    let mut header = Vec::new();
+    CTB::new(tag).serialize(&mut header)?;
+    BodyLength::Full(u32::try_from(len)?).serialize(&mut header)?;
+    Ok(header)
+}
+
+/// Encrypts these parts, one behind the other, in one packet behind `front`.
 fn encrypt(
     front: Vec<u8>,
-    len: usize,
+    parts: &[&[u8]],
     session: SessionKey,
     format: Format,
-    write: impl FnOnce(Message<'_>) -> openpgp::Result<()>,
 ) -> Result<Vec<u8>, SealError> {
     let mut out = front;
+    let len = parts.iter().map(|part| part.len()).sum::<usize>();
     // SEIPD version 2 adds a tag per chunk: far below a hundredth.
     out.reserve_exact(len.saturating_add(len / 100).saturating_add(OVERHEAD));
-    Encryptor::with_session_key(Message::new(&mut out), CIPHER, session)
-        .and_then(|encryptor| match format {
-            Format::V1 => encryptor.build(),
-            Format::V2 => encryptor.aead_algo(AEADAlgorithm::OCB).build(),
-        })
-        .and_then(write)
-        .map_err(|_| SealError::Library("encrypt"))?;
+    let encrypted = match format {
+        Format::V1 => encrypt_v1(&mut out, parts, session),
+        Format::V2 => encrypt_v2(&mut out, len, parts, &session),
+    };
+    encrypted.map_err(|_| SealError::Library("encrypt"))?;
     Ok(out)
+}
+
+fn encrypt_v1(out: &mut Vec<u8>, parts: &[&[u8]], session: SessionKey) -> openpgp::Result<()> {
+    let mut message = Encryptor::with_session_key(Message::new(out), CIPHER, session)?.build()?;
+    parts.iter().try_for_each(|part| message.write_all(part))?;
+    message.finalize()
+}
+
+/// SEIPD version 2 (RFC 9580 §5.13.2), with the library's schedule of keys and nonces and its encryptor. Its own writer
+/// does not know the length and takes four buffers of 4 MiB for each message, which are wiped afterwards: for a small mail
+/// that is most of the work.
+fn encrypt_v2(out: &mut Vec<u8>, len: usize, parts: &[&[u8]], session: &SessionKey) -> openpgp::Result<()> {
+    const VERSION: u8 = 2;
+    /// The chunk size is 2^(this + 6).
+    const CHUNK_OCTET: u8 = 10;
+    const CHUNK: usize = 1 << (CHUNK_OCTET + 6);
+    let mut salt = [0; 32];
+    openpgp::crypto::random(&mut salt)?;
+    let schedule = SEIPv2Schedule::new(session, CIPHER, AEAD, CHUNK, &salt)?;
+    let fields = [VERSION, CIPHER.into(), AEAD.into(), CHUNK_OCTET];
+    // A tag for each chunk, and one for the whole.
+    let tags = len.div_ceil(CHUNK).saturating_add(1).saturating_mul(AEAD.digest_size()?);
+    let body = fields.len().saturating_add(salt.len()).saturating_add(len).saturating_add(tags);
+    out.extend(packet(Tag::SEIP, body)?);
+    let begin = out.len();
+    out.extend(fields);
+    out.extend(salt);
+    let mut encryptor = aead::Encryptor::new(CIPHER, AEAD, CHUNK, schedule, &mut *out)?;
+    parts.iter().try_for_each(|part| encryptor.write_all(part))?;
+    encryptor.finalize()?;
+    if out.len().checked_sub(begin) != Some(body) {
+        return Err(openpgp::Error::InvalidOperation(String::new()).into());
+    }
+    Ok(())
 }
