@@ -31,11 +31,12 @@ pub fn serve(config: &Config, passphrase: Passphrase) -> Result<(), Fatal> {
     quiet_panics();
     let hygiene = hygiene::apply(config.process.allow_swap)?;
     tracing::info!(locked = hygiene.locked, swap = hygiene.swap, "memory");
-    let keys = unlock(config, passphrase)?;
     if let Some(shortcoming) = config.store.kind.shortcoming() {
         tracing::warn!(kind = %config.store.kind, "{shortcoming}");
     }
+    // First the store: it admits one daemon, and what is swept from the keys belongs to none that runs.
     let store = crate::store::open_on(&config.store, medium())?;
+    let keys = unlock(config, passphrase)?;
     let rooms = Rooms::build(config, keys, store, Arc::new(SystemClock))?;
     // Each thread keeps a heap and a stack of its own, locked: so the threads that may block are few.
     let runtime = tokio::runtime::Builder::new_multi_thread()

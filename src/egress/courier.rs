@@ -69,7 +69,12 @@ impl Courier {
     /// is not finished goes back to the queue. `wake` tells that something may be due before it was expected.
     pub async fn run(self, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) {
         let (outbox, inbox) = mpsc::channel(256);
-        let recorder = tokio::spawn(record_outcomes(self.queue.clone(), Arc::clone(&self.clock), inbox));
+        let recorder = tokio::spawn(record_outcomes(
+            self.queue.clone(),
+            Arc::clone(&self.clock),
+            Arc::clone(&wake),
+            inbox,
+        ));
         let mut round = Round::new(&self, outbox);
         while !*stop.borrow_and_update() {
             // Registered before the queue is asked, so that no wake-up falls between asking and sleeping.
@@ -191,7 +196,7 @@ impl<'a> Round<'a> {
             }
         };
         let pause = pause.filter(|_| !self.missed);
-        self.rest = pause.map(|pause| Instant::now() + pause.max(SHORTEST_SLEEP));
+        self.rest = pause.map(|pause| Instant::now() + pause.clamp(SHORTEST_SLEEP, LONGEST_SLEEP));
     }
 
     fn start_waiting(&mut self) {

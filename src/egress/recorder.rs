@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::failpoint::{self, Point};
 use crate::ledger::queue::{Done, Job, Queue};
@@ -18,12 +18,21 @@ const BATCH: usize = 64;
 const ATTEMPTS: u32 = 30;
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Records what comes in until all senders are gone.
-pub(crate) async fn record_outcomes(queue: Queue, clock: Arc<dyn Clock>, inbox: mpsc::Receiver<(Job, Done)>) {
+/// Records what comes in until all senders are gone. `wake` is told of each copy that has another time now: until then it
+/// seemed to rest to the end of its lease.
+pub(crate) async fn record_outcomes(
+    queue: Queue,
+    clock: Arc<dyn Clock>,
+    wake: Arc<Notify>,
+    inbox: mpsc::Receiver<(Job, Done)>,
+) {
     in_batches(inbox, move |done: &[(Job, Done)]| {
         failpoint::hit(Point::BeforeRecord);
         queue.record(done, clock.now())?;
         failpoint::hit(Point::AfterRecord);
+        if done.iter().any(|(_, done)| matches!(done, Done::Deferred { .. })) {
+            wake.notify_one();
+        }
         for (_, done) in done {
             match done {
                 Done::Deferred { .. } => failpoint::hit(Point::DeferralRecorded),
@@ -69,6 +78,7 @@ mod tests {
 
     use super::*;
     use crate::egress::scripted;
+    use crate::time::ManualClock;
 
     #[tokio::test]
     async fn outcomes_gather_while_a_commit_is_under_way() {
@@ -104,6 +114,29 @@ mod tests {
         drop(outbox);
         recorder.await.unwrap();
         assert_eq!(*sizes.lock().unwrap(), [1, 64, 64, 2], "one alone at once, then as many as waited");
+    }
+
+    /// Until its outcome is recorded a copy seems to rest to the end of its lease: whoever looked too early has to be told.
+    #[tokio::test]
+    async fn a_copy_that_is_put_off_wakes_the_courier_and_a_delivered_one_does_not() {
+        for (put_off, woken) in [(true, true), (false, false)] {
+            let (queue, now) = (scripted::queue(), scripted::NOW);
+            scripted::enqueue(&queue, &scripted::parcel(1, "ada@example.org", 10), b"0123456789", now);
+            let job = queue.claim(now, Duration::from_secs(60), 1).unwrap().remove(0);
+            let reply = "451 Later".to_owned();
+            let done = if put_off {
+                Done::Deferred { reply, until: now.after(PAUSE) }
+            } else {
+                Done::Delivered { reply }
+            };
+            let (outbox, inbox) = mpsc::channel(1);
+            outbox.send((job, done)).await.unwrap();
+            drop(outbox);
+            let wake = Arc::new(Notify::new());
+            record_outcomes(queue, Arc::new(ManualClock::at(now)), Arc::clone(&wake), inbox).await;
+            let told = tokio::time::timeout(Duration::ZERO, wake.notified()).await;
+            assert_eq!(told.is_ok(), woken);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -30,6 +30,8 @@ impl Keychain {
         if let Some(error) = dir.exposed().into_iter().next() {
             return Err(error);
         }
+        // Whoever made a key may have been killed before its name was durable; from here on mail is sealed to it.
+        dir.sync(lists)?;
         let mut keys = BTreeMap::new();
         for list in lists {
             let key = dir.load_list(list, &passphrase)?;

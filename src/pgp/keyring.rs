@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 
 use self::files::{
     CERT, create, discard, exposed, files, hand_over, make_dir, place, read, read_secret, replace,
-    sweep_drafts,
+    sweep_drafts, sync_dir,
 };
 use super::cert::{Cert, identity};
 use super::decrypt::{Bounds, Keys, decrypt};
@@ -81,6 +81,15 @@ impl KeyDir {
         place(&draft, &dir, &[REVOCATION, CERT, SECRET])?;
         failpoint::hit(Point::ListKeyPlaced);
         Ok(cert)
+    }
+
+    /// Makes the names of these lists' keys, of the spool keys and of the tag key durable.
+    ///
+    /// # Errors
+    /// When a directory cannot be synced.
+    pub fn sync(&self, lists: &[ListName]) -> Result<(), KeyError> {
+        let dirs = lists.iter().map(|list| self.list_dir(list)).chain([self.spool_dir()]);
+        dirs.filter(|dir| dir.is_dir()).chain([self.0.clone()]).try_for_each(|dir| sync_dir(&dir))
     }
 
     /// Removes what a crash left of attempts to write the keys of these lists, the spool keys and the tag key. For a

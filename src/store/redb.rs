@@ -108,6 +108,7 @@ impl Redb {
             return Ok(());
         }
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        self.disk.trusted()?; // what failed meanwhile may have been a sync
         if self.failed.swap(false, Ordering::AcqRel) {
             *index = None; // closes the file and gives up redb's lock; ours stays
             let reopened = open_index(&self.path(), &self.disk, &self.failed);
@@ -144,8 +145,10 @@ impl Redb {
 
     /// Carries out a job, durably, together with those that come at the same time.
     fn carry(&self, job: Job) -> Result<Vec<Claim>, StoreError> {
-        let broke_off =
-            || StoreError::Io { doing: "commit", why: "the thread that did it broke off".to_owned() };
+        let broke_off = || StoreError::Io {
+            doing: "commit",
+            why: "the thread that did it broke off, and whether it did is not known".to_owned(),
+        };
         self.group.carry(job, |jobs| self.together(&jobs)).unwrap_or_else(|| Err(broke_off()))
     }
 

@@ -67,8 +67,9 @@ impl Sled {
     }
 
     fn on_index<T>(&self, act: impl FnOnce(&Index) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        self.disk.trusted()?;
-        act(&self.index.read().unwrap_or_else(PoisonError::into_inner))
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        self.disk.trusted()?; // whoever wrote before may have failed
+        act(&index)
     }
 
     /// Runs `act` as one batch, flushed when this returns.

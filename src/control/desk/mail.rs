@@ -127,14 +127,15 @@ impl Desk {
         self.known(list)?;
         let rows = self.queue.ls(cursor::<ParcelId>(after)?, RETRIES)?;
         let more = (rows.len() == RETRIES).then(|| rows.last().map(|r| r.id.to_string())).flatten();
-        let (looked, mut tried) = (count(rows.len()), 0);
-        for row in rows {
-            let waits = matches!(row.state, State::Deferred | State::Failed);
-            if waits && list.is_none_or(|l| row.list == *l) && self.queue.retry(row.id, self.clock.now())? {
-                tried += 1;
-            }
-        }
+        let looked = count(rows.len());
+        let wanted = rows.into_iter().filter(|row| {
+            matches!(row.state, State::Deferred | State::Failed) && list.is_none_or(|l| row.list == *l)
+        });
+        let tried: Result<Vec<bool>, _> =
+            wanted.map(|row| self.queue.retry(row.id, self.clock.now())).collect();
+        // Where one failed, those before it are due all the same.
         self.queued.notify_one();
+        let tried = count(tried?.into_iter().filter(|tried| *tried).count());
         let (due, claimed, deferred, failed) = self.queue.counts()?;
         let total = count(due + claimed + deferred + failed);
         Ok(Answer::Retried { tried, done: Part { looked, total, more } })

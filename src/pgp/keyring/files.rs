@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 
 use super::KeyError;
@@ -48,9 +48,10 @@ pub(super) fn read_secret(path: &Path) -> Result<Vec<u8>, KeyError> {
 /// daemon's user.
 pub(super) fn hand_over(dir: &Path, like: &Path) -> Result<(), KeyError> {
     let owner = fs::metadata(like).map_err(io("read", like))?;
+    // What is behind a link is not ours to give away.
     for path in files(dir)?.iter().map(PathBuf::as_path).chain([dir]) {
-        if fs::metadata(path).map_err(io("read", path))?.uid() != owner.uid() {
-            chown(path, Some(owner.uid()), Some(owner.gid())).map_err(io("change the owner of", path))?;
+        if fs::symlink_metadata(path).map_err(io("read", path))?.uid() != owner.uid() {
+            lchown(path, Some(owner.uid()), Some(owner.gid())).map_err(io("change the owner of", path))?;
         }
     }
     Ok(())
@@ -153,9 +154,11 @@ fn draft(path: &Path, bytes: &[u8], mode: u32) -> Result<PathBuf, KeyError> {
 
 pub(super) fn sync_parent(path: &Path) -> Result<(), KeyError> {
     match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => {
-            File::open(parent).and_then(|dir| dir.sync_all()).map_err(io("sync", parent))
-        }
+        Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
         _ => Ok(()),
     }
+}
+
+pub(super) fn sync_dir(dir: &Path) -> Result<(), KeyError> {
+    File::open(dir).and_then(|open| open.sync_all()).map_err(io("sync", dir))
 }
