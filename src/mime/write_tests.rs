@@ -26,12 +26,16 @@ fn shown(field: &Field) -> String {
     String::from_utf8(field.expose().to_vec()).unwrap()
 }
 
-/// One field: each line but the first starts with white space and holds more than that.
+/// One field: each line but the first starts with white space and holds more than that (RFC 5322 §2.2.3; white space is
+/// space and tab, so a line with nothing but a no-break space is not blank).
 fn assert_one_field(field: &Field, longest: usize) {
     let text = shown(field);
     let lines: Vec<&str> = text.strip_suffix("\r\n").unwrap().split("\r\n").collect();
     assert!(!text.replace("\r\n", "").contains(char::is_control), "{text:?}");
-    assert!(lines[1..].iter().all(|line| line.starts_with(' ') && !line.trim().is_empty()), "{text:?}");
+    assert!(
+        lines[1..].iter().all(|line| line.starts_with(' ') && !line.trim_matches([' ', '\t']).is_empty()),
+        "{text:?}"
+    );
     assert!(lines.iter().all(|line| line.len() <= longest), "{text:?}");
 }
 
@@ -116,6 +120,14 @@ fn a_forwarded_mail_is_named_by_what_its_bytes_are() {
     assert_eq!(part(b"A: b\n\nc"), format!("{head}7bit{tail}A: b\n\nc"));
     assert_eq!(part("A: é".as_bytes()), format!("{head}8bit{tail}A: é"));
     assert_eq!(part(b"A: \0"), format!("{head}binary{tail}A: \0"));
+}
+
+/// Found by the property below.
+#[test]
+fn a_value_of_no_break_spaces_is_one_field() {
+    let value = format!("\u{a0}{}\r\n\u{a0}", "x".repeat(63));
+    assert_one_field(&raw_field("", &value), 997);
+    assert!(!shown(&raw_field("", &value)).contains("\n\r\n"));
 }
 
 proptest! {
