@@ -7,9 +7,9 @@ mod list;
 mod made;
 mod preset;
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, lchown};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 
 pub use self::error::InitError;
@@ -134,7 +134,7 @@ fn make_keys(
 /// Gives a folder of keys, and everything in it, to the daemon's user.
 fn give(path: &Path, owner: User) -> Result<(), InitError> {
     own(path, owner)?;
-    if path.is_dir() {
+    if path.symlink_metadata().map_err(io("read", path))?.is_dir() {
         for entry in fs::read_dir(path).map_err(io("list", path))? {
             give(&entry.map_err(io("list", path))?.path(), owner)?;
         }
@@ -143,7 +143,8 @@ fn give(path: &Path, owner: User) -> Result<(), InitError> {
 }
 
 fn own(path: &Path, owner: User) -> Result<(), InitError> {
-    lchown(path, Some(owner.uid), Some(owner.gid)).map_err(io("give to its user", path))
+    lchown(path, Some(owner.uid), Some(owner.gid)).map_err(io("give to its user", path))?;
+    if path.is_symlink() { Ok(()) } else { sync(path) }
 }
 
 /// What has been made so far; removed again, newest first, unless it is kept.
@@ -164,6 +165,8 @@ impl Undo {
         for folder in missing.into_iter().rev() {
             fs::create_dir(folder).map_err(io("create", folder))?;
             self.0.push(Step::Folder(folder.to_owned()));
+            // Whatever the umask of who runs this: the daemon's user has to get in.
+            fs::set_permissions(folder, Permissions::from_mode(0o755)).map_err(io("open", folder))?;
             folder.parent().map_or(Ok(()), sync)?;
         }
         Ok(())
@@ -173,7 +176,10 @@ impl Undo {
     fn private_folder(&mut self, path: &Path) -> Result<(), InitError> {
         path.parent().map_or(Ok(()), |above| self.folder(above))?;
         match DirBuilder::new().mode(0o700).create(path) {
-            Ok(()) => self.0.push(Step::Folder(path.to_owned())),
+            Ok(()) => {
+                self.0.push(Step::Folder(path.to_owned()));
+                path.parent().map_or(Ok(()), sync)?;
+            }
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(io("create", path)(e)),
         }
@@ -185,6 +191,7 @@ impl Undo {
         let open = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path);
         let mut file = open.map_err(io("create", path))?;
         self.made(path);
+        file.set_permissions(Permissions::from_mode(0o644)).map_err(io("open", path))?;
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io("write", path))?;
         path.parent().map_or(Ok(()), sync)
     }

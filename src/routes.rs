@@ -41,7 +41,8 @@ pub fn postfix(config: &Config) -> Option<String> {
 /// The relay as a Postfix transport: LMTP if it speaks that, else SMTP.
 fn next_hop(config: &Config) -> Option<String> {
     let lmtp = config.lmtp.listen.first().map(|address| match address {
-        ListenAddr::Unix(path) => format!("vouchsafe:unix:{}", path.display()),
+        // regexp_table(5): a "$" of its own is written twice.
+        ListenAddr::Unix(path) => format!("vouchsafe:unix:{}", path.display()).replace('$', "$$"),
         ListenAddr::Tcp(address) => format!("vouchsafe:inet:{}", reachable(address)),
     });
     let smtp = || {

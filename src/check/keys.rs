@@ -23,7 +23,7 @@ pub(super) fn keys(config: &Config, credentials: Option<&Path>, now: Timestamp, 
     let keys = KeyDir::new(dir);
     permissions(&keys, report);
     let source = config.keys.passphrase_source(credentials);
-    file_systems(&source, dir, report);
+    file_systems(&source, &config.folder, dir, report);
     let passphrase = passphrase(config, &source, report);
     for list in config.lists.iter().filter(|list| list.kind.takes_mail()) {
         certificate(&keys, list, now, report);
@@ -79,10 +79,13 @@ fn passphrase(config: &Config, source: &PassphraseSource, report: &mut Report) -
 }
 
 /// Whoever takes that disk or its backup has both.
-fn file_systems(source: &PassphraseSource, dir: &Path, report: &mut Report) {
-    let (PassphraseSource::File(path) | PassphraseSource::Credential { path: Some(path), .. }) = source
-    else {
-        return;
+fn file_systems(source: &PassphraseSource, folder: &Path, dir: &Path, report: &mut Report) {
+    // Of the unit's credential only this is known outside: `init --service` wrote it there, in the clear.
+    let written = folder.join("passphrase");
+    let path = match source {
+        PassphraseSource::File(path) | PassphraseSource::Credential { path: Some(path), .. } => path,
+        PassphraseSource::Credential { path: None, .. } => &written,
+        PassphraseSource::Prompt => return,
     };
     let (Ok(passphrase), Ok(keys)) = (fs::metadata(path), fs::metadata(dir)) else { return };
     if passphrase.dev() == keys.dev() {
@@ -90,8 +93,7 @@ fn file_systems(source: &PassphraseSource, dir: &Path, report: &mut Report) {
             "the passphrase and the keys in {} lie on one file system: whoever gets the disk or its backup has both",
             dir.display()
         );
-        let remedy =
-            "keep the passphrase on another file system, or in a systemd credential (passphrase_credential)";
+        let remedy = "keep the passphrase on another file system, or in a systemd credential that `systemd-creds encrypt` made";
         report.warn(path.display(), what, remedy);
     }
 }

@@ -12,7 +12,7 @@ use super::nouns::{Hold, Journal, Key, List, Member, Org, Queue, Team};
 
 /// An encrypted mailing-list relay for embargoed vulnerability reports.
 ///
-/// `demo`, `init`, `serve`, `check`, `completions`, `man` and `key new` do their work themselves. Every other command asks
+/// `demo`, `init`, `serve`, `check`, `routes`, `completions`, `man` and `key new` do their work themselves. Every other command asks
 /// the running daemon, over the admin socket that the configuration names. The configuration is the file that --config
 /// names; else the one that $VOUCHSAFE_CONFIG names; else /etc/vouchsafe/relay.toml.
 #[derive(Debug, Parser)]

@@ -55,7 +55,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ),
     (
         "routes",
-        &[("For Postfix in front, and anew with each list", "vouchsafe routes > /etc/postfix/vouchsafe")],
+        &[(
+            "For Postfix in front, and anew with each list",
+            "vouchsafe routes > vouchsafe.new && mv vouchsafe.new /etc/postfix/vouchsafe",
+        )],
     ),
     (
         "completions",

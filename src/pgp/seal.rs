@@ -261,7 +261,6 @@ fn wrap(
     Packet::from(pkesk).to_vec()
 }
 
-/// One SEIPD packet without any recipients, behind `front`: whoever is to open it gets the session key elsewhere.
 /// What stands before the content in a literal data packet (RFC 9580 §5.9): binary, without a name or a date.
 fn literal(len: usize) -> Result<Vec<u8>, SealError> {
     const FIELDS: [u8; 6] = [b'b', 0, 0, 0, 0, 0];
@@ -277,7 +276,8 @@ fn packet(tag: Tag, len: usize) -> openpgp::Result<Vec<u8>> {
     Ok(header)
 }
 
-/// Encrypts these parts, one behind the other, in one packet behind `front`.
+/// Encrypts these parts, one behind the other: one SEIPD packet without any recipients, behind `front`. Whoever is to open
+/// it gets the session key elsewhere.
 fn encrypt(
     front: Vec<u8>,
     parts: &[&[u8]],

@@ -144,3 +144,20 @@ fn a_passphrase_that_is_given_stays_where_it_is() {
     assert!(!root.join("passphrase").exists());
     assert_eq!(Config::load(&made.config).unwrap().keys.passphrase_file, Some(file));
 }
+
+/// sudo hands on the caller's umask, and the daemon is another user.
+#[test]
+fn others_can_read_the_settings_whatever_the_umask() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("relay");
+    let made = std::process::Command::new("sh")
+        .args(["-c", "umask 077; exec \"$0\" init --dir \"$1\" --domain lists.example.org --preset kubeedge"])
+        .arg(env!("CARGO_BIN_EXE_vouchsafe"))
+        .arg(&root)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let mode = |name: &str| std::fs::metadata(root.join(name)).unwrap().permissions().mode() & 0o777;
+    let modes = ["", "relay.toml", "policies", "policies/kubeedge.toml", "keys", "passphrase"].map(mode);
+    assert_eq!(modes, [0o755, 0o644, 0o755, 0o644, 0o700, 0o600]);
+}

@@ -12,7 +12,7 @@ as() { su - "$1" -c "LANG=C.UTF-8 TERM=vt100 $2"; }
 await() { for _ in $(seq 300); do if "$@" > /dev/null 2>&1; then return; fi; sleep 0.1; done; echo "never: $*"; return 1; }
 
 # A Debian machine with Postfix, and mailboxes for three people on it.
-postconf -e 'mydestination=localhost, example.org, linux.example' myhostname=mx.example.org relayhost= inet_interfaces=loopback-only
+postconf -e mailbox_size_limit=0 'mydestination=localhost, example.org, linux.example' myhostname=mx.example.org relayhost= inet_interfaces=loopback-only
 systemctl restart postfix
 for person in ada psirt rita; do useradd --create-home "$person"; done
 as ada 'gpg --batch --passphrase "" --quick-gen-key "Ada Lovelace <ada@example.org>" ed25519 cert,sign never && \
