@@ -29,12 +29,15 @@ demo: build
 test: build
 	deploy/packages.sh test
 	$(CARGO) test --locked $(CARGO_FLAGS)
+	VOUCHSAFE_STORE=sled $(CARGO) test --locked $(CARGO_FLAGS) --test leak --test ledger
 
 # Measures this machine and writes docs/performance.md. BENCH_QUICK=1 only shows that the benches run, and writes nothing.
 bench:
 	deploy/packages.sh build bench
 	$(CARGO) bench --locked $(CARGO_FLAGS) --bench parts
+	VOUCHSAFE_BENCH_CLI=$(CURDIR)/target/bench-cli.md $(CARGO) bench --locked $(CARGO_FLAGS) --bench cli
 	$(CARGO) bench --locked $(CARGO_FLAGS) --bench whole -- $(if $(BENCH_QUICK),,--write docs/performance.md)
+	$(if $(BENCH_QUICK),,cat target/bench-cli.md >> docs/performance.md)
 
 lint:
 	deploy/packages.sh build lint

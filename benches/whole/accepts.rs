@@ -34,11 +34,14 @@ pub(crate) struct Row {
 
 pub(crate) fn measure(plan: &Plan, crowd: &Crowd) -> Vec<Row> {
     let Some(sink) = Sink::start() else { return Vec::new() };
-    let install = home::install(crowd, 1, &sink.address.to_string());
-    let daemon = Daemon::start(&install);
     let mut rows = Vec::new();
     for relaying in [false, true] {
-        install.ok(&["list", if relaying { "resume" } else { "pause" }, SECURITY]);
+        // One of its own for each: what a paused list gathers would have to be relayed first.
+        let install = home::install(crowd, 1, &sink.address.to_string());
+        let daemon = Daemon::start(&install);
+        if !relaying {
+            install.ok(&["list", "pause", SECURITY]);
+        }
         for &size in plan.arrivals {
             for &connections in plan.connections {
                 say(&format!("accepts: {size} bytes over {connections} connections, relaying: {relaying}"));

@@ -144,8 +144,8 @@ pub(super) fn accepts(rows: &[accepts::Row]) -> String {
          again. *Bare*: as many threads put mail that was sealed before into a store on the same disk: body written and synced, one\n\
          commit. *Idle*: the list is paused, so the worker takes each mail up only to put it aside (two more commits, in turn with\n\
          those that take mail in). *Relaying*: it also relays them meanwhile, on the same processors. Where a sync takes far less\n\
-         than a millisecond, the difference is mostly the sealing: Sequoia takes two buffers of 4 MiB for each mail, however small,\n\
-         and the daemon wipes all memory that it frees.\n\n\
+         than a millisecond, the difference is work and not waiting: the dialogue with its client, a key exchange (X25519) for each\n\
+         mail, and memory that is wiped. On a disk that takes a millisecond for a sync it is small beside that.\n\n\
          | worker | size | connections | ours, 1/s | bare, 1/s | ours / bare |\n\
          | --- | ---: | ---: | ---: | ---: | ---: |\n"
         .to_owned();

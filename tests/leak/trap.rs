@@ -209,7 +209,7 @@ impl Trap {
         let cases = FORMS.iter().flat_map(|form| (0..3).map(move |shift| (form, shift)));
         for ((form, shift), canary) in cases.zip(self.canaries.all().into_iter().cycle()) {
             let mut bytes = sound.clone();
-            let middle = bytes.len() / 2 + 4096 * shift;
+            let middle = (bytes.len() / 2 + 4096 * shift).min(bytes.len());
             bytes.splice(middle..middle, planted(canary, form, shift));
             fs::write(&largest, &bytes).unwrap();
             let found = self.scanner.tree(&store);
