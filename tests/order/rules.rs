@@ -152,11 +152,12 @@ impl<'t> Trace<'t> {
         let dot = dot.ok_or("nothing was read before")?;
         let key = BASE32_NOPAD.decode(id.to_ascii_uppercase().as_bytes()).map_err(|_| "this is no id")?;
         let named = self.first_naming(&key).ok_or("no write of the index names it")?;
-        // One commit names mail and body, and the index carries out one commit at a time.
+        // One commit names mail and body, and the index carries out one commit at a time. Mails that came together share one:
+        // then it names a body for each, and this mail's own is among those that were begun after its last dot.
         let same = |other: &&Event| self.commit_of(other) == self.commit_of(named);
-        let mut its = bodies.values().filter(|(named, _)| named.as_ref().is_some_and(same));
-        let (_, begun) = its.next().ok_or("no durable body is named together with it")?;
-        if *begun < dot.start {
+        let its = bodies.values().filter(|(named, _)| named.as_ref().is_some_and(same));
+        let latest = its.map(|(_, begun)| *begun).max();
+        if latest.ok_or("no durable body is named together with it")? < dot.start {
             return Err("its body was begun before its last dot was read".to_owned());
         }
         let pages = self.sync_after(&self.index, named.end).ok_or("the index was not synced")?;
