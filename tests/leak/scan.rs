@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use data_encoding::{BASE64, HEXLOWER, HEXUPPER};
@@ -60,11 +60,18 @@ impl Scanner {
             let path = entry.unwrap().path();
             let name = path.display().to_string();
             found.extend(self.bytes(&format!("the name of {name}"), name.as_bytes()));
-            let kind = fs::symlink_metadata(&path).unwrap().file_type();
+            // A daemon at work may have taken a file away meanwhile.
+            let kind = match fs::symlink_metadata(&path) {
+                Err(e) if e.kind() == ErrorKind::NotFound => continue,
+                meta => meta.unwrap().file_type(),
+            };
             if kind.is_dir() {
                 found.extend(self.tree(&path));
             } else if kind.is_file() {
-                found.extend(self.bytes(&name, &fs::read(&path).unwrap()));
+                match fs::read(&path) {
+                    Err(e) if e.kind() == ErrorKind::NotFound => {}
+                    bytes => found.extend(self.bytes(&name, &bytes.unwrap())),
+                }
             }
         }
         found
