@@ -75,11 +75,10 @@ fn furnish(upper: &Path, script: &str) {
         std::fs::write(path, text).unwrap();
     };
     write("root/journey.sh", script);
-    let checkout = env!("CARGO_MANIFEST_DIR");
     write(
         "etc/systemd/system/journey.service",
         &format!(
-            "[Unit]\nAfter=basic.target systemd-user-sessions.service\n[Service]\nEnvironment=CHECKOUT={checkout} \
+            "[Unit]\nAfter=basic.target systemd-user-sessions.service\n[Service]\nEnvironment=CHECKOUT=/srv/checkout \
              HOME=/root\nExecStart=/bin/bash /root/journey.sh\nTimeoutStartSec=300\n"
         ),
     );
@@ -95,15 +94,18 @@ fn furnish(upper: &Path, script: &str) {
     }
 }
 
-/// Boots it, and comes back when it is off.
+/// Boots it, and comes back when it is off. The checkout is at /srv/checkout there, wherever it is here, and what is
+/// written to it stays there.
 fn boot(folder: &Path) -> String {
     let script = "set -e; mount --make-rprivate /; mount -t overlay overlay -o lowerdir=/,upperdir=\"$1/upper\",workdir=\"$1/work\" \
-                  \"$1/root\"; exec timeout --verbose 240 systemd-nspawn --quiet --directory=\"$1/root\" --boot --register=no --keep-unit \
+                  \"$1/root\"; mkdir -p \"$1/root/srv/checkout\"; mount -t overlay overlay -o \
+                  lowerdir=\"$2\",upperdir=\"$1/own\",workdir=\"$1/aside\" \"$1/root/srv/checkout\"; exec timeout --verbose 240 systemd-nspawn --quiet --directory=\"$1/root\" --boot --register=no --keep-unit \
                   --private-network --link-journal=no --console=pipe \
                   systemd.unit=journey.target";
     let booted = Command::new("unshare")
         .args(["--mount", "sh", "-c", script, "sh"])
         .arg(folder)
+        .arg(env!("CARGO_MANIFEST_DIR"))
         .stdin(std::process::Stdio::null())
         .output()
         .unwrap();
@@ -119,7 +121,7 @@ fn the_path_from_a_clone_to_a_list_behind_postfix_can_be_walked() {
     }
     let page = include_str!("../docs/operate.md");
     let folder = tempfile::tempdir().unwrap();
-    for name in ["upper", "work", "root"] {
+    for name in ["upper", "work", "root", "own", "aside"] {
         std::fs::create_dir(folder.path().join(name)).unwrap();
     }
     let upper = folder.path().join("upper");

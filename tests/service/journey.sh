@@ -1,10 +1,10 @@
 #!/bin/bash
 # What an admin, a reporter and two members do on a new machine. The lines `#@ N` become the blocks of docs/operate.md.
 # Runs as root within the container that tests/service.rs starts; ends it, and leaves journey.log and journey.status.
-cd "$CHECKOUT" || exit 1
 exec > /root/journey.log 2>&1 < /dev/null
 trap 'echo $? > /root/journey.status; journalctl --no-pager -u vouchsafe; systemctl --force poweroff' EXIT
 set -eEx
+cd "$CHECKOUT"
 export LANG=C.UTF-8 TERM=vt100 COLUMNS=200 LINES=50
 sudo() { "$@"; }
 as() { su - "$1" -c "LANG=C.UTF-8 TERM=vt100 $2"; }
