@@ -77,10 +77,8 @@ fn furnish(upper: &Path, script: &str) {
     write("root/journey.sh", script);
     write(
         "etc/systemd/system/journey.service",
-        &format!(
-            "[Unit]\nAfter=basic.target systemd-user-sessions.service\n[Service]\nEnvironment=CHECKOUT=/srv/checkout \
-             HOME=/root\nExecStart=/bin/bash /root/journey.sh\nTimeoutStartSec=300\n"
-        ),
+        "[Unit]\nAfter=basic.target systemd-user-sessions.service\n[Service]\nEnvironment=CHECKOUT=/srv/checkout \
+         HOME=/root\nExecStart=/bin/bash /root/journey.sh\nTimeoutStartSec=300\n",
     );
     write(
         "etc/systemd/system/journey.target",
