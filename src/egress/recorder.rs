@@ -80,6 +80,16 @@ mod tests {
     use crate::egress::scripted;
     use crate::time::ManualClock;
 
+    /// A queue with one claimed copy, and its outcome as the last that comes in.
+    fn one(done: Done) -> (Queue, mpsc::Receiver<(Job, Done)>) {
+        let queue = scripted::queue();
+        scripted::enqueue(&queue, &scripted::parcel(1, "ada@example.org", 10), b"0123456789", scripted::NOW);
+        let job = queue.claim(scripted::NOW, Duration::from_secs(60), 1).unwrap().remove(0);
+        let (outbox, inbox) = mpsc::channel(1);
+        outbox.try_send((job, done)).unwrap();
+        (queue, inbox)
+    }
+
     #[tokio::test]
     async fn outcomes_gather_while_a_commit_is_under_way() {
         let queue = scripted::queue();
@@ -120,18 +130,13 @@ mod tests {
     #[tokio::test]
     async fn a_copy_that_is_put_off_wakes_the_courier_and_a_delivered_one_does_not() {
         for (put_off, woken) in [(true, true), (false, false)] {
-            let (queue, now) = (scripted::queue(), scripted::NOW);
-            scripted::enqueue(&queue, &scripted::parcel(1, "ada@example.org", 10), b"0123456789", now);
-            let job = queue.claim(now, Duration::from_secs(60), 1).unwrap().remove(0);
-            let reply = "451 Later".to_owned();
+            let (reply, now) = ("451 Later".to_owned(), scripted::NOW);
             let done = if put_off {
                 Done::Deferred { reply, until: now.after(PAUSE) }
             } else {
                 Done::Delivered { reply }
             };
-            let (outbox, inbox) = mpsc::channel(1);
-            outbox.send((job, done)).await.unwrap();
-            drop(outbox);
+            let (queue, inbox) = one(done);
             let wake = Arc::new(Notify::new());
             record_outcomes(queue, Arc::new(ManualClock::at(now)), Arc::clone(&wake), inbox).await;
             let told = tokio::time::timeout(Duration::ZERO, wake.notified()).await;
@@ -141,12 +146,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_store_that_fails_for_a_moment_makes_no_copy_twice() {
-        let queue = scripted::queue();
-        scripted::enqueue(&queue, &scripted::parcel(1, "ada@example.org", 10), b"0123456789", scripted::NOW);
-        let job = queue.claim(scripted::NOW, Duration::from_secs(60), 1).unwrap().remove(0);
-        let (outbox, inbox) = mpsc::channel(1);
-        outbox.send((job, Done::Delivered { reply: "250 Ok".to_owned() })).await.unwrap();
-        drop(outbox);
+        let (queue, inbox) = one(Done::Delivered { reply: "250 Ok".to_owned() });
         let (store, failures) = (queue.clone(), Mutex::new(3));
         in_batches(inbox, move |done: &[(Job, Done)]| {
             let mut left = failures.lock().unwrap();
@@ -162,12 +162,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_poisoned_store_is_not_asked_again() {
-        let queue = scripted::queue();
-        scripted::enqueue(&queue, &scripted::parcel(1, "ada@example.org", 10), b"0123456789", scripted::NOW);
-        let job = queue.claim(scripted::NOW, Duration::from_secs(60), 1).unwrap().remove(0);
-        let (outbox, inbox) = mpsc::channel(1);
-        outbox.send((job, Done::Delivered { reply: "250 Ok".to_owned() })).await.unwrap();
-        drop(outbox);
+        let (_, inbox) = one(Done::Delivered { reply: "250 Ok".to_owned() });
         let asked = Arc::new(Mutex::new(0));
         let count = Arc::clone(&asked);
         in_batches(inbox, move |_: &[(Job, Done)]| {
