@@ -89,6 +89,10 @@ points! {
     FailureRecorded = "failure-recorded",
     /// Unsent copies went back to the queue.
     CopiesPutBack = "copies-put-back",
+    /// The settings were read again, and nothing of them is in force.
+    ReloadRead = "reload-read",
+    /// They are in force, and nobody was told.
+    ReloadDone = "reload-done",
     /// An admin's change is decided, and not committed.
     AdminDecided = "admin-decided",
     /// It is committed, and not answered.

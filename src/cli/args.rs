@@ -150,6 +150,8 @@ pub enum Admin {
         #[arg(long)]
         json: bool,
     },
+    /// Let the daemon read its settings and certificates again, without an interruption.
+    Reload,
     /// Mailing lists.
     #[command(subcommand)]
     List(List),

@@ -71,6 +71,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     ("man", &[("All pages, for a package", "vouchsafe man --dir build/man")]),
+    ("reload", &[("After a change of relay.toml, of a policy, or of a certificate", "vouchsafe reload")]),
     ("status", &[("How the daemon is, and what needs attention", "vouchsafe status")]),
     ("list ls", &[("All lists", "vouchsafe list ls")]),
     ("list show", &[("One list, for a program", "vouchsafe list show security --json")]),

@@ -97,6 +97,7 @@ impl Desk<'_> {
                 let row = expect!(self.ask(&Request::Status), Answer::Status(row) => row);
                 Ok(show::one(&*row, show::status, json).into())
             }
+            Admin::Reload => self.order(&Request::Reload),
             Admin::List(verb) => self.list(verb),
             Admin::Key(verb) => self.key(verb),
             Admin::Org(verb) => self.org(verb),

@@ -5,6 +5,7 @@
 //! from the folder of `relay.toml`. [`Config::load`] gives everything resolved and checked against each other, or one
 //! [`ConfigError`] with file, line and column.
 
+mod changes;
 mod keys;
 mod lists;
 mod source;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+pub use self::changes::{Change, Snapshot};
 pub use self::keys::{Keys, NoPassphrase, PassphraseSource};
 pub use self::lists::{Clear, List};
 use self::lists::{Lists, RawList};
@@ -161,6 +163,12 @@ impl Config {
             encrypted_only: list.encrypted_only(),
         };
         Directory::new(self.lists.iter().map(entry).collect())
+    }
+
+    /// The settings as they were read, to be compared with another reading.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.source, &self.folder)
     }
 
     /// The list of this name.

@@ -29,6 +29,8 @@ pub const MAX_PAGE: u64 = 1_000;
 pub enum Request {
     /// How the daemon is. Answered with [`Answer::Status`].
     Status,
+    /// Reads the settings again. [`Answer::Done`], with what needs a restart as remarks.
+    Reload,
     /// All lists. [`Answer::Lists`].
     ListLs,
     /// One list. [`Answer::List`].

@@ -1,10 +1,13 @@
-//! The daemon: plain memory kept off the disk, the rooms built and started, signals obeyed.
+//! The daemon: plain memory kept off the disk, the rooms built and started, signals obeyed, settings read again.
 
 mod catch_up;
 mod fatal;
 mod housekeeping;
 pub mod hygiene;
+mod known;
+mod reload;
 pub mod rooms;
+mod running;
 mod worker;
 
 use std::sync::Arc;
@@ -13,8 +16,11 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
+use crate::control::wire::Answer;
 pub use crate::daemon::fatal::Fatal;
+pub use crate::daemon::reload::{NotReloaded, Reloaded};
 use crate::daemon::rooms::{Rooms, unlock};
+pub use crate::daemon::running::{Next, Running};
 use crate::failpoint::{self, Point};
 use crate::pgp::keyring::Passphrase;
 use crate::store::disk::{Disk, Step};
@@ -49,22 +55,42 @@ pub fn serve(config: &Config, passphrase: Passphrase) -> Result<(), Fatal> {
 async fn until_told(rooms: Rooms, config: &Config) -> Result<(), Fatal> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let mut running = rooms.start(config).await?;
     for address in running.addresses() {
         tracing::info!(%address, "listening");
     }
     tracing::info!("ready");
     tell(NotifyState::Ready);
-    let broken = tokio::select! {
-        _ = terminate.recv() => false,
-        _ = interrupt.recv() => false,
-        () = running.broken() => true,
+    let broken = loop {
+        tokio::select! {
+            _ = terminate.recv() => break false,
+            _ = interrupt.recv() => break false,
+            _ = hangup.recv() => drop(reload(&mut running).await),
+            next = running.next() => match next {
+                Next::Broken => break true,
+                // Whoever asked may have gone; it is done all the same.
+                Next::Reload(reply) => drop(reply.send(reload(&mut running).await)),
+            },
+        }
     };
     tracing::info!("stopping: what is under way comes to its end");
     tell(NotifyState::Stopping);
     running.stop().await;
     tracing::info!("stopped");
     if broken { Err(Fatal::Broken) } else { Ok(()) }
+}
+
+/// Reads the settings again, and says what came of it.
+async fn reload(running: &mut Running) -> Answer {
+    let reloaded = running.reload().await;
+    match &reloaded {
+        Ok(Reloaded { changed, waiting }) => {
+            tracing::info!(changed = changed.join(", "), needs_restart = waiting.join(", "), "reloaded");
+        }
+        Err(error) => tracing::error!(%error, "the settings were not taken, and nothing has changed"),
+    }
+    reload::answer(reloaded)
 }
 
 /// A panic says where, never what: its message could quote bytes of a mail.

@@ -4,21 +4,21 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
+use tokio::sync::Notify;
 
 use crate::config::Config;
 use crate::control::desk::Desk;
-use crate::control::server::Server;
 use crate::daemon::catch_up;
 use crate::daemon::fatal::Fatal;
 use crate::daemon::housekeeping::Housekeeping;
 use crate::daemon::worker::Worker;
 use crate::egress::courier::Courier;
+use crate::egress::route::RouteError;
 use crate::failpoint::{self, Point};
 use crate::id::{Entropy, ListName};
 use crate::ingress::intake::Intake;
-use crate::ingress::listener::{Listeners, TakeIn};
+use crate::ingress::listener::{ListenError, TakeIn};
+use crate::ingress::reception::Reception;
 use crate::ingress::tls_config;
 use crate::ledger::certs::CertBook;
 use crate::ledger::hold::Holds;
@@ -26,13 +26,12 @@ use crate::ledger::journal::Journal;
 use crate::ledger::queue::Queue;
 use crate::ledger::registry::Registry;
 use crate::ledger::spool::Spool;
-use crate::mail::directory::Directory;
 use crate::pgp::keychain::Keychain;
 use crate::pgp::keyring::{KeyDir, KeyError, Passphrase};
 use crate::pgp::open::Limits;
 use crate::relay::world::List;
 use crate::store::contract::Store;
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 
 /// Unlocks every key that the settings ask for.
 ///
@@ -43,25 +42,25 @@ pub fn unlock(config: &Config, passphrase: Passphrase) -> Result<Arc<Keychain>, 
 }
 
 /// The lists that have a key.
-fn with_keys(config: &Config) -> Vec<ListName> {
+pub(super) fn with_keys(config: &Config) -> Vec<ListName> {
     config.lists.iter().filter(|l| l.kind.takes_mail()).map(|l| l.name.clone()).collect()
 }
 
-/// What the daemon is built of.
+/// What the daemon is built of, whatever the settings become while it runs.
 pub struct Rooms {
-    store: Arc<dyn Store>,
-    keys: Arc<Keychain>,
-    lists: Vec<List>,
-    directory: Arc<Directory>,
-    journal: Journal,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) keys: Arc<Keychain>,
+    pub(super) journal: Journal,
+    pub(super) since: Timestamp,
+    store_name: String,
     /// One for all, so that each certificate is parsed once.
-    certs: CertBook,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<Entropy>,
+    pub(super) certs: CertBook,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<Entropy>,
     /// A mail arrived.
-    arrived: Arc<Notify>,
+    pub(super) arrived: Arc<Notify>,
     /// A copy was queued.
-    queued: Arc<Notify>,
+    pub(super) queued: Arc<Notify>,
 }
 
 impl Rooms {
@@ -92,9 +91,9 @@ impl Rooms {
             certs: CertBook::new(registry),
             store,
             keys,
-            lists: lists(config),
-            directory: Arc::new(config.directory()),
             journal,
+            since: now,
+            store_name: config.store.kind.to_string(),
             clock,
             entropy: Arc::new(Entropy::kernel()),
             arrived: Arc::default(),
@@ -102,56 +101,30 @@ impl Rooms {
         })
     }
 
-    /// Binds every socket and starts every part. What can fail comes first; nothing is served before everything
-    /// stands.
-    ///
-    /// # Errors
-    /// When a socket cannot be had, or the way out is none.
-    pub async fn start(self, config: &Config) -> Result<Running, Fatal> {
-        let listeners = self.listeners(config).await?;
-        let server = Server::bind(&config.control)?;
-        let courier = Courier::new(self.queue(), &config.egress, &config.dns, Arc::clone(&self.clock))?;
-        let addresses = listeners.addresses();
-        let (stop, stopped) = watch::channel(false);
-        let mut parts = JoinSet::new();
-        let desk = Arc::new(self.desk(config));
-        let handler = Arc::new(move |request, peer| desk.answer(request, &peer));
-        parts.spawn(server.serve(handler, stopped.clone()));
-        parts.spawn(self.housekeeping(config).run(stopped.clone()));
-        parts.spawn(courier.run(Arc::clone(&self.queued), stopped.clone()));
-        parts.spawn(self.worker(config).run(Arc::clone(&self.arrived), stopped.clone()));
-        let take_in = self.take_in();
-        parts.spawn(listeners.run(Arc::clone(&self.directory), take_in, Arc::clone(&self.clock), stopped));
-        Ok(Running { addresses, stop, parts })
-    }
-
-    async fn listeners(&self, config: &Config) -> Result<Listeners, Fatal> {
-        let tls = match (&config.smtp.tls_cert, &config.smtp.tls_key) {
-            (Some(cert), Some(key)) => Some(tls_config(cert, key)?),
-            _ => None,
-        };
-        Ok(Listeners::bind(&config.smtp, &config.lmtp, &config.limits, &config.folder, tls).await?)
+    pub(super) fn courier(&self, config: &Config) -> Result<Courier, RouteError> {
+        Courier::new(self.queue(), &config.egress, &config.dns, Arc::clone(&self.clock))
     }
 
     fn queue(&self) -> Queue {
         Queue::new(Arc::clone(&self.store), self.journal.clone())
     }
 
-    fn desk(&self, config: &Config) -> Desk {
-        Desk::new(
+    pub(super) fn desk(&self, config: &Config) -> Desk {
+        let desk = Desk::new(
             &self.store,
             self.certs.clone(),
-            config.store.kind.to_string(),
-            (self.lists.clone(), Arc::clone(&self.directory)),
+            self.store_name.clone(),
+            (lists(config), Arc::new(config.directory())),
             Arc::clone(&self.keys),
             self.journal.clone(),
             Arc::clone(&self.clock),
             Arc::clone(&self.entropy),
             (Arc::clone(&self.arrived), Arc::clone(&self.queued)),
-        )
+        );
+        Desk { since: self.since, ..desk }
     }
 
-    fn housekeeping(&self, config: &Config) -> Arc<Housekeeping> {
+    pub(super) fn housekeeping(&self, config: &Config) -> Arc<Housekeeping> {
         Arc::new(Housekeeping {
             store: Arc::clone(&self.store),
             keys: Arc::clone(&self.keys),
@@ -165,10 +138,10 @@ impl Rooms {
         })
     }
 
-    fn worker(&self, config: &Config) -> Arc<Worker> {
+    pub(super) fn worker(&self, config: &Config) -> Arc<Worker> {
         Arc::new(Worker {
             store: Arc::clone(&self.store),
-            lists: self.lists.iter().map(|l| (l.name.clone(), l.clone())).collect(),
+            lists: lists(config).into_iter().map(|l| (l.name.clone(), l)).collect(),
             keys: Arc::clone(&self.keys),
             certs: self.certs.clone(),
             registry: Registry::new(Arc::clone(&self.store)),
@@ -181,7 +154,7 @@ impl Rooms {
         })
     }
 
-    fn take_in(&self) -> TakeIn {
+    pub(super) fn take_in(&self) -> TakeIn {
         let intake = Intake::new(
             Arc::clone(&self.store),
             self.keys.front_door(),
@@ -196,30 +169,13 @@ impl Rooms {
     }
 }
 
-/// A daemon at work. Dropped, it ends at once, as if it were killed.
-pub struct Running {
-    addresses: Vec<String>,
-    stop: watch::Sender<bool>,
-    parts: JoinSet<()>,
-}
-
-impl Running {
-    /// Where mail comes in, as [`Listeners::addresses`] has it.
-    #[must_use]
-    pub fn addresses(&self) -> &[String] {
-        &self.addresses
-    }
-
-    /// Comes back when a part ended that was not told to: a daemon without it would answer and do nothing.
-    pub async fn broken(&mut self) {
-        let _ = self.parts.join_next().await;
-    }
-
-    /// Takes nothing more, and lets what is under way come to its end.
-    pub async fn stop(mut self) {
-        let _ = self.stop.send(true);
-        while self.parts.join_next().await.is_some() {}
-    }
+/// How clients are received by these settings.
+pub(super) fn reception(config: &Config) -> Result<Reception, ListenError> {
+    let tls = match (&config.smtp.tls_cert, &config.smtp.tls_key) {
+        (Some(cert), Some(key)) => Some(tls_config(cert, key)?),
+        _ => None,
+    };
+    Ok(Reception::new(&config.smtp, &config.limits, Arc::new(config.directory()), tls))
 }
 
 fn lists(config: &Config) -> Vec<List> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::settings::Limits;
@@ -12,8 +13,8 @@ pub(super) struct Admission(Arc<Counts>);
 
 #[derive(Debug)]
 struct Counts {
-    max: usize,
-    max_per_client: usize,
+    max: AtomicUsize,
+    max_per_client: AtomicUsize,
     now: Mutex<Now>,
 }
 
@@ -41,20 +42,26 @@ pub(super) enum Full {
 
 impl Admission {
     pub(super) fn new(limits: &Limits) -> Self {
-        let (max, max_per_client) = (limits.max_connections, limits.max_connections_per_client);
+        let (max, max_per_client) = (limits.max_connections.into(), limits.max_connections_per_client.into());
         Self(Arc::new(Counts { max, max_per_client, now: Mutex::default() }))
+    }
+
+    /// Follows other limits from now on. Whoever is in stays in.
+    pub(super) fn obey(&self, limits: &Limits) {
+        self.0.max.store(limits.max_connections, Ordering::Relaxed);
+        self.0.max_per_client.store(limits.max_connections_per_client, Ordering::Relaxed);
     }
 
     /// A place for a connection from `client`; clients without an address (Unix sockets) count only in all.
     pub(super) fn enter(&self, client: Option<IpAddr>) -> Result<Place, Full> {
         let client = client.map(network);
         let mut now = self.0.now();
-        if now.all >= self.0.max {
+        if now.all >= self.0.max.load(Ordering::Relaxed) {
             return Err(Full::All);
         }
         if let Some(ip) = client {
             let count = now.clients.entry(ip).or_default();
-            if *count >= self.0.max_per_client {
+            if *count >= self.0.max_per_client.load(Ordering::Relaxed) {
                 return Err(Full::Client);
             }
             *count += 1;
@@ -113,6 +120,17 @@ mod tests {
         assert_eq!(admission.enter(ip("192.0.2.2")).unwrap_err(), Full::All);
         drop(one);
         assert!(admission.enter(ip("192.0.2.1")).is_ok());
+    }
+
+    #[test]
+    fn other_limits_hold_for_whoever_comes_next() {
+        let admission = Admission::new(&Limits { max_connections: 2, ..Limits::default() });
+        let _places = [admission.enter(None).unwrap(), admission.enter(None).unwrap()];
+        assert_eq!(admission.enter(None).unwrap_err(), Full::All);
+        admission.obey(&Limits { max_connections: 3, ..Limits::default() });
+        let _third = admission.enter(None).unwrap();
+        admission.obey(&Limits { max_connections: 1, ..Limits::default() });
+        assert_eq!(admission.enter(None).unwrap_err(), Full::All);
     }
 
     #[test]

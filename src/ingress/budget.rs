@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::admission::network;
@@ -17,8 +18,8 @@ pub struct Budget {
 
 #[derive(Debug)]
 struct Pool {
-    limit: usize,
-    limit_per_client: usize,
+    limit: AtomicUsize,
+    limit_per_client: AtomicUsize,
     held: Mutex<Held>,
 }
 
@@ -48,8 +49,14 @@ impl Budget {
     }
 
     fn shared(limit: usize, limit_per_client: usize) -> Self {
-        let pool = Pool { limit, limit_per_client, held: Mutex::default() };
-        Self { pool: Arc::new(pool), client: None }
+        let (limit, limit_per_client) = (limit.into(), limit_per_client.into());
+        Self { pool: Arc::new(Pool { limit, limit_per_client, held: Mutex::default() }), client: None }
+    }
+
+    /// Follows other limits from now on. Whoever holds more than is left, keeps it.
+    pub(super) fn obey(&self, limits: &Limits) {
+        self.pool.limit.store(limits.max_in_memory, Ordering::Relaxed);
+        self.pool.limit_per_client.store(limits.in_memory_per_client(), Ordering::Relaxed);
     }
 
     /// The same as `client` sees it: no client holds more than its part, so that none can use up all. Clients without
@@ -65,10 +72,10 @@ impl Budget {
     }
 
     fn free_of(&self, held: &Held) -> usize {
-        let free = self.pool.limit.saturating_sub(held.all);
+        let free = self.pool.limit.load(Ordering::Relaxed).saturating_sub(held.all);
         let Some(client) = &self.client else { return free };
         let own = held.clients.get(client).copied().unwrap_or_default();
-        free.min(self.pool.limit_per_client.saturating_sub(own))
+        free.min(self.pool.limit_per_client.load(Ordering::Relaxed).saturating_sub(own))
     }
 
     /// An empty share, to be grown.

@@ -7,21 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 
 use super::admission::{Admission, Full, Place};
 use super::budget::Budget;
 use super::connection::{Shared, Speech, Stream, refuse, serve, stopped};
 pub use super::events::TakeIn;
+use super::reception::{Reception, Receptions};
 use super::reply::closing;
-use super::settings::{Limits, ListenAddr, LmtpSettings, SmtpSettings};
+use super::settings::{ListenAddr, LmtpSettings, SmtpSettings};
 use crate::group::{Group, GroupError};
-use crate::mail::directory::Directory;
 use crate::time::Clock;
 
 /// Why nothing can be listened on.
@@ -105,9 +103,6 @@ pub enum ListenError {
 /// All sockets that mail comes in by, bound but not yet served.
 pub struct Listeners {
     sockets: Vec<(Socket, Speech)>,
-    tls: Option<TlsAcceptor>,
-    limits: Limits,
-    hostname: Option<String>,
 }
 
 enum Socket {
@@ -129,18 +124,17 @@ impl Listeners {
     /// Binds every address of the settings. Relative socket paths count from `base`.
     ///
     /// # Errors
-    /// When an address cannot be had, TLS is wanted without `tls`, or the limits let no mail in.
+    /// When an address cannot be had, TLS is wanted and `first` has none, or its limits let no mail in.
     pub async fn bind(
         smtp: &SmtpSettings,
         lmtp: &LmtpSettings,
-        limits: &Limits,
         base: &Path,
-        tls: Option<Arc<ServerConfig>>,
+        first: &Reception,
     ) -> Result<Self, ListenError> {
-        if let Some(problem) = limits.problem() {
+        if let Some(problem) = first.limits.problem() {
             return Err(ListenError::Limits(problem));
         }
-        if !smtp.tls_listen.is_empty() && tls.is_none() {
+        if !smtp.tls_listen.is_empty() && !first.has_tls() {
             return Err(ListenError::NoCertificate);
         }
         let group = lmtp.group.as_deref().map(Group::find).transpose().map_err(ListenError::Group)?;
@@ -152,8 +146,7 @@ impl Listeners {
             let group = group.as_ref().filter(|_| speech == Speech::Lmtp);
             sockets.push((Socket::bind(address, base, group).await?, speech));
         }
-        let (tls, hostname) = (tls.map(TlsAcceptor::from), smtp.hostname.clone());
-        Ok(Self { sockets, tls, limits: limits.clone(), hostname })
+        Ok(Self { sockets })
     }
 
     /// The addresses that were bound, `host:port` or `unix:path`, in the order of the settings: `[smtp] listen`,
@@ -164,24 +157,48 @@ impl Listeners {
     }
 
     /// Serves until `stop` turns true (or its sender is gone), then lets the mails under way come to their end,
-    /// within `shutdown_grace`.
+    /// within `shutdown_grace`. Each new connection is received by the newest of `receptions`.
     pub async fn run(
         self,
-        directory: Arc<Directory>,
+        mut receptions: Receptions,
         take_in: TakeIn,
         clock: Arc<dyn Clock>,
         stop: watch::Receiver<bool>,
     ) {
-        let first = directory.lists().first().map(|list| list.address.domain().to_string());
-        let hostname = self.hostname.or(first).unwrap_or_else(|| "localhost".to_owned());
-        let (tls, limits) = (self.tls, Arc::new(self.limits));
+        let limits = Arc::clone(&receptions.borrow_and_update().limits);
         let (budget, admission) = (Budget::of(&limits), Admission::new(&limits));
-        let shared = Shared { directory, take_in, clock, budget, limits, hostname, tls, stop };
         let mut acceptors = JoinSet::new();
         for (socket, speech) in self.sockets {
-            acceptors.spawn(accept(socket, speech, admission.clone(), shared.clone()));
+            let common = (Arc::clone(&take_in), Arc::clone(&clock), budget.clone(), stop.clone());
+            let desk = Desk { receptions: receptions.clone(), admission: admission.clone(), common };
+            acceptors.spawn(accept(socket, speech, desk));
         }
-        while acceptors.join_next().await.is_some() {}
+        loop {
+            tokio::select! {
+                ended = acceptors.join_next() => if ended.is_none() { break },
+                Ok(()) = receptions.changed() => {
+                    let limits = Arc::clone(&receptions.borrow_and_update().limits);
+                    budget.obey(&limits);
+                    admission.obey(&limits);
+                }
+            }
+        }
+    }
+}
+
+/// What one socket's clients are received with.
+#[derive(Clone)]
+struct Desk {
+    receptions: Receptions,
+    admission: Admission,
+    common: (TakeIn, Arc<dyn Clock>, Budget, watch::Receiver<bool>),
+}
+
+impl Desk {
+    fn shared(&self) -> Shared {
+        let Reception { directory, limits, hostname, tls } = Reception::clone(&self.receptions.borrow());
+        let (take_in, clock, budget, stop) = self.common.clone();
+        Shared { directory, take_in, clock, budget, limits, hostname, tls, stop }
     }
 }
 
@@ -259,9 +276,9 @@ async fn bind_unix(path: PathBuf, group: Option<&Group>) -> Result<Socket, Liste
 }
 
 /// Accepts on one socket until the stop, then waits for its connections.
-async fn accept(socket: Socket, speech: Speech, admission: Admission, shared: Shared) {
+async fn accept(socket: Socket, speech: Speech, desk: Desk) {
     let mut connections = JoinSet::new();
-    let mut stop = shared.stop.clone();
+    let mut stop = desk.shared().stop;
     loop {
         tokio::select! {
             biased;
@@ -269,9 +286,9 @@ async fn accept(socket: Socket, speech: Speech, admission: Admission, shared: Sh
             Some(ended) = connections.join_next() => note(ended),
             client = socket.accept() => match client {
                 Ok(Client::Tcp(stream, ip)) => {
-                    admit(&mut connections, stream, Some(ip), speech, &admission, &shared);
+                    admit(&mut connections, stream, Some(ip), speech, &desk);
                 }
-                Ok(Client::Unix(stream)) => admit(&mut connections, stream, None, speech, &admission, &shared),
+                Ok(Client::Unix(stream)) => admit(&mut connections, stream, None, speech, &desk),
                 Err(why) => {
                     // Out of files, most likely: a moment later some are free again.
                     tracing::warn!(kind = ?why.kind(), "cannot accept a connection");
@@ -286,7 +303,8 @@ async fn accept(socket: Socket, speech: Speech, admission: Admission, shared: Sh
             note(ended)
         }
     };
-    if timeout(Duration::from_secs(shared.limits.shutdown_grace), drained).await.is_err() {
+    let grace = Duration::from_secs(desk.shared().limits.shutdown_grace);
+    if timeout(grace, drained).await.is_err() {
         tracing::warn!(connections = connections.len(), "connections cut off at the end");
         connections.shutdown().await;
     }
@@ -298,12 +316,11 @@ fn admit<S: Stream + 'static>(
     stream: S,
     client: Option<IpAddr>,
     speech: Speech,
-    admission: &Admission,
-    shared: &Shared,
+    desk: &Desk,
 ) {
-    match admission.enter(client) {
+    let shared = desk.shared();
+    match desk.admission.enter(client) {
         Ok(place) => {
-            let shared = shared.clone();
             connections.spawn(async move {
                 let _place: Place = place;
                 serve(stream, client, speech, shared).await;

@@ -18,6 +18,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::listener::{ListenError, Listeners, TakeIn};
+use super::reception::Reception;
 use super::session::NotTaken;
 use super::settings::{Limits, LmtpSettings, SmtpSettings};
 use super::tls_config;
@@ -37,6 +38,7 @@ struct Server {
     connector: TlsConnector,
     taken: Taken,
     stop: watch::Sender<bool>,
+    receive: watch::Sender<Arc<Reception>>,
     running: JoinHandle<()>,
     folder: TempDir,
 }
@@ -81,18 +83,24 @@ fn intake(taken: Taken) -> TakeIn {
     })
 }
 
+fn without_tls(limits: &Limits) -> Reception {
+    Reception::new(&SmtpSettings::default(), limits, Arc::new(directory()), None)
+}
+
 impl Server {
     async fn start(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (tls, connector) = certificates(folder.path());
         let (smtp, lmtp) = settings();
-        let listeners = Listeners::bind(&smtp, &lmtp, &limits, folder.path(), Some(tls)).await.unwrap();
+        let first = Reception::new(&smtp, &limits, Arc::new(directory()), Some(tls));
+        let listeners = Listeners::bind(&smtp, &lmtp, folder.path(), &first).await.unwrap();
+        let (receive, receptions) = watch::channel(Arc::new(first));
         let [smtp, smtps, lmtp] = <[String; 3]>::try_from(listeners.addresses()).unwrap();
         let taken = Taken::default();
         let (stop, stopped) = watch::channel(false);
-        let run = listeners.run(Arc::new(directory()), intake(taken.clone()), Arc::new(SystemClock), stopped);
+        let run = listeners.run(receptions, intake(taken.clone()), Arc::new(SystemClock), stopped);
         let running = tokio::spawn(run);
-        Self { smtp, smtps, lmtp, connector, taken, stop, running, folder }
+        Self { smtp, smtps, lmtp, connector, taken, stop, receive, running, folder }
     }
 
     async fn tcp(&self) -> Client<TcpStream> {
@@ -202,7 +210,8 @@ async fn the_socket_is_for_owner_and_group_and_replaces_only_a_stale_one() {
     let (smtp, lmtp) = (SmtpSettings::default(), settings().1);
     let path = server.folder.path().join("lmtp.sock");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
-    let bind = async || Listeners::bind(&smtp, &lmtp, &Limits::default(), server.folder.path(), None).await;
+    let first = without_tls(&Limits::default());
+    let bind = async || Listeners::bind(&smtp, &lmtp, server.folder.path(), &first).await;
     assert!(matches!(bind().await, Err(ListenError::InUse(_))), "a living socket is left alone");
     server.stop.send(true).unwrap();
     timeout(PATIENCE, server.running).await.unwrap().unwrap();
@@ -219,7 +228,8 @@ async fn the_lmtp_socket_can_be_given_to_the_group_of_the_mail_server() {
     let folder = tempfile::tempdir().unwrap();
     let bind = async |group: &str| {
         let lmtp = LmtpSettings { group: Some(group.to_owned()), ..settings().1 };
-        Listeners::bind(&SmtpSettings::default(), &lmtp, &Limits::default(), folder.path(), None).await
+        let first = without_tls(&Limits::default());
+        Listeners::bind(&SmtpSettings::default(), &lmtp, folder.path(), &first).await
     };
     // Root may give it to anybody; others to the groups that they are in.
     let own = rustix::process::getegid().as_raw();
@@ -240,7 +250,8 @@ async fn what_cannot_be_bound_says_why() {
     let address = taken.local_addr().unwrap().to_string();
     let (both, lmtp) = settings();
     let bind = async |smtp: SmtpSettings, limits: Limits| {
-        Listeners::bind(&smtp, &lmtp, &limits, folder.path(), None).await.err().map(|e| e.to_string())
+        let bound = Listeners::bind(&smtp, &lmtp, folder.path(), &without_tls(&limits)).await;
+        bound.err().map(|e| e.to_string())
     };
     let busy = SmtpSettings { listen: vec![address.parse().unwrap()], ..SmtpSettings::default() };
     assert!(bind(busy, Limits::default()).await.unwrap().contains(&address));
@@ -353,4 +364,26 @@ async fn a_mail_that_kills_its_connection_gets_no_250_and_harms_nobody() {
     other.expect("body\r\n.\r\n", "452 4.3.2").await;
     server.has_place().await;
     server.end().await;
+}
+
+#[tokio::test]
+async fn whoever_comes_after_a_reload_is_received_anew_and_who_was_there_goes_on() {
+    let server = Server::start(Limits::default()).await;
+    let mut before = server.tls(TcpStream::connect(&server.smtps).await.unwrap()).await;
+    assert!(before.hear().await.starts_with("220 lists.example.org"));
+    before.open_mail("EHLO before.example").await;
+    let folder = tempfile::tempdir().unwrap();
+    let (tls, connector) = certificates(folder.path());
+    let limits = Limits { max_connections: 2, ..Limits::default() };
+    let named = SmtpSettings { hostname: Some("other.example.org".to_owned()), ..SmtpSettings::default() };
+    let next = Reception::new(&named, &limits, Arc::new(directory()), Some(tls));
+    server.receive.send(Arc::new(next)).unwrap();
+    let other = Server { connector, ..server };
+    // It trusts the new certificate alone.
+    let mut after = other.tls(TcpStream::connect(&other.smtps).await.unwrap()).await;
+    assert!(after.hear().await.starts_with("220 other.example.org"));
+    assert!(other.tcp().await.hear().await.starts_with("421"), "the new limit holds");
+    before.expect("Subject: x\r\n\r\nbody\r\n.\r\n", "250").await;
+    drop((before, after));
+    other.end().await;
 }

@@ -20,6 +20,9 @@ pub struct Keychain {
     tags: TagKey,
 }
 
+/// Keys that are unlocked and not in use.
+pub struct Unlocked(BTreeMap<ListName, Arc<ListKey>>);
+
 impl Keychain {
     /// Unlocks the keys of these lists, the spool keys and the tag key.
     ///
@@ -112,6 +115,26 @@ impl Keychain {
         let loaded = self.dir.load_list(list, &self.passphrase)?;
         self.lists.write().unwrap_or_else(PoisonError::into_inner).insert(list.clone(), Arc::new(loaded));
         Ok(cert)
+    }
+
+    /// Unlocks the keys of these lists, as at the start, and does not use them yet. What is in use already is left out.
+    ///
+    /// # Errors
+    /// As [`Keychain::open`], for each of these lists.
+    pub fn unlock(&self, lists: &[ListName]) -> Result<Unlocked, KeyError> {
+        let new: Vec<ListName> = lists.iter().filter(|list| self.list(list).is_none()).cloned().collect();
+        self.dir.sync(&new)?;
+        let load = |list: ListName| {
+            let key = self.dir.load_list(&list, &self.passphrase)?;
+            self.dir.publish(&list, &key)?;
+            Ok((list, Arc::new(key)))
+        };
+        new.into_iter().map(load).collect::<Result<_, _>>().map(Unlocked)
+    }
+
+    /// Uses keys that were unlocked.
+    pub fn adopt(&self, keys: Unlocked) {
+        self.lists.write().unwrap_or_else(PoisonError::into_inner).extend(keys.0);
     }
 
     /// Makes a new spool key, to which everything that arrives from now on is sealed.

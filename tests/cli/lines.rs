@@ -21,6 +21,7 @@ fn list_and_key_lines_ask_what_they_say() {
     let daemon = Daemon::obliging();
     let of = |verb: &str| json!({ verb: { "list": "sec" } });
     asks(&daemon, &["status", "status --json"], &json!("status"));
+    asks(&daemon, &["reload"], &json!("reload"));
     asks(&daemon, &["list ls", "list list", "list ls --json"], &json!("list_ls"));
     asks(&daemon, &["list show sec", "list show --list sec", "list show sec --json"], &of("list_show"));
     asks(&daemon, &["list pause sec"], &of("list_pause"));

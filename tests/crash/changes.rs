@@ -30,6 +30,7 @@ enum What {
     Suspend(String),
     Pause(bool),
     Release(String),
+    Reload,
 }
 
 /// Where members come and go: no mail is sent there, so that the others' mail is nobody's but theirs.
@@ -98,7 +99,7 @@ impl Desk {
             What::Add(address) => Some(address.clone()),
             _ => None,
         };
-        match below(4) {
+        match below(5) {
             0 => What::Pause(below(2) == 0),
             1 => match so_far.last().and_then(added) {
                 Some(address) => What::Suspend(address),
@@ -108,6 +109,7 @@ impl Desk {
                 Some(id) => What::Release(id),
                 None => What::Pause(below(2) == 0),
             },
+            3 => What::Reload,
             _ => What::Add(format!("m{n}@{org}.example")),
         }
     }
@@ -126,6 +128,7 @@ impl Desk {
             What::Suspend(address) => vec!["member", "suspend", SIDE, address],
             What::Pause(paused) => vec!["list", if *paused { "pause" } else { "resume" }, SIDE],
             What::Release(id) => vec!["hold", "release", id, "--yes"],
+            What::Reload => vec!["reload"],
         };
         let (code, said) = self.run(&args);
         let unknown = UNANSWERED.contains(&code) || (self.breaks && code == BROKE_DOWN);
@@ -176,7 +179,8 @@ pub(crate) fn judge(install: &Install, changes: &[Change]) {
             What::Release(id) => {
                 events.iter().any(|r| r["event"]["kind"] == "hold-released" && r["event"]["mail"] == **id)
             }
-            What::Pause(_) => continue, // all of them together, below
+            // All of them together, below; and a reload of what is in force changes nothing.
+            What::Pause(_) | What::Reload => continue,
         };
         assert!(holds, "{change:?} was answered and is not in force");
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use rustls::ClientConfig;
 use tokio::sync::watch;
 use vouchsafe::ingress::listener::{Listeners, TakeIn};
+use vouchsafe::ingress::reception::Reception;
 use vouchsafe::ingress::settings::{LmtpSettings, SmtpSettings};
 use vouchsafe::ingress::tls_config;
 use vouchsafe::mail::arrival::Envelope;
@@ -49,10 +50,11 @@ impl Server {
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async {
-                let listeners =
-                    Listeners::bind(&smtp, &lmtp, &limits(), folder.path(), Some(tls)).await.unwrap();
+                let first = Reception::new(&smtp, &limits(), Arc::new(directory()), Some(tls));
+                let listeners = Listeners::bind(&smtp, &lmtp, folder.path(), &first).await.unwrap();
                 tell.send(listeners.addresses()).unwrap();
-                listeners.run(Arc::new(directory()), in_memory(store), Arc::new(SystemClock), stopped).await;
+                let (_receive, receptions) = watch::channel(Arc::new(first));
+                listeners.run(receptions, in_memory(store), Arc::new(SystemClock), stopped).await;
             });
         });
         Self { addresses: told.recv().unwrap(), client, taken, stop, thread: Some(thread) }

@@ -1,0 +1,142 @@
+//! Reading the settings again while mail goes on: first everything that can fail, then an exchange that cannot. Nothing
+//! that is under way is cut off: sessions and deliveries end with what they began with.
+
+use std::sync::Arc;
+
+use crate::config::{Change, Config, ConfigError, Snapshot};
+use crate::control::wire::{Answer, ErrorKind};
+use crate::daemon::catch_up;
+use crate::daemon::rooms::{reception, with_keys};
+use crate::daemon::running::{Exchange, Running};
+use crate::egress::route::RouteError;
+use crate::failpoint::{self, Point};
+use crate::ingress::listener::ListenError;
+use crate::ledger::registry::Registry;
+use crate::pgp::keyring::KeyError;
+use crate::store::contract::StoreError;
+
+/// What a reload replaces: a table, or a key of it. Everything else needs a restart.
+const LIVE: &[(&str, Option<&str>)] = &[
+    ("smtp", Some("hostname")),
+    ("smtp", Some("tls_cert")),
+    ("smtp", Some("tls_key")),
+    ("limits", None),
+    ("egress", None),
+    ("dns", None),
+    ("list", None),
+];
+
+/// What came of a reload.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reloaded {
+    /// What is in force from now on.
+    pub changed: Vec<String>,
+    /// What will be after a restart.
+    pub waiting: Vec<String>,
+}
+
+/// Why everything is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReloaded {
+    /// The settings themselves.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// TLS for those who come in.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The way out.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    /// The key of a new list.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The store does not take the news.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A fault of the program.
+    #[error("reading them broke down")]
+    Broken,
+}
+
+impl Running {
+    /// Reads the settings again. What changed and can change now is in force when this comes back; what cannot is named.
+    ///
+    /// # Errors
+    /// With the first thing that does not serve; then nothing has changed.
+    pub async fn reload(&mut self) -> Result<Reloaded, NotReloaded> {
+        let file = self.known.file.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let config = Config::load(&file)?;
+            // Read before the files themselves are: whatever changes in between is a change the next time.
+            let snapshot = config.snapshot();
+            let reception = reception(&config)?;
+            Ok::<_, NotReloaded>((config, snapshot, reception))
+        });
+        let (config, snapshot, reception) = read.await.map_err(|_| NotReloaded::Broken)??;
+        let keys = Arc::clone(&self.rooms.keys);
+        let lists = with_keys(&config);
+        let unlocked = tokio::task::spawn_blocking(move || keys.unlock(&lists));
+        let unlocked = unlocked.await.map_err(|_| NotReloaded::Broken)??;
+        let courier = self.rooms.courier(&config)?;
+        failpoint::hit(Point::ReloadRead);
+        // From here on the journal knows the new keys; as after a start, that is true whatever comes of the rest.
+        let (keys, lists) = (Arc::clone(&self.rooms.keys), with_keys(&config));
+        keys.adopt(unlocked);
+        let (store, journal, now) =
+            (Arc::clone(&self.rooms.store), self.rooms.journal.clone(), self.rooms.clock.now());
+        let noted = tokio::task::spawn_blocking(move || {
+            catch_up::journal_keys(&keys, &lists, &Registry::new(store), &journal, now)
+        });
+        noted.await.map_err(|_| NotReloaded::Broken)??;
+        let desk = self.rooms.desk(&config);
+        self.exchange(&config, Exchange { reception, desk, courier });
+        failpoint::hit(Point::ReloadDone);
+        Ok(self.learn(snapshot))
+    }
+
+    /// Tells what is different, and remembers it.
+    fn learn(&mut self, read: Snapshot) -> Reloaded {
+        let told = |changes: Vec<Change>, live| {
+            changes.into_iter().filter(|c| is_live(c) == live).map(|c| c.to_string()).collect()
+        };
+        let reloaded = Reloaded {
+            changed: told(self.known.now.changes(&read), true),
+            waiting: told(self.known.at_start.changes(&read), false),
+        };
+        self.known.now = read;
+        reloaded
+    }
+}
+
+fn is_live(change: &Change) -> bool {
+    LIVE.iter().any(|(table, key)| {
+        let within =
+            change.table.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        within && (key.is_none() || change.key.as_deref() == *key)
+    })
+}
+
+/// What an admin hears.
+pub(super) fn answer(reloaded: Result<Reloaded, NotReloaded>) -> Answer {
+    match reloaded {
+        Ok(Reloaded { changed, waiting }) => {
+            let what = if changed.is_empty() {
+                "the settings were read again: nothing that can change while the daemon runs has changed"
+                    .to_owned()
+            } else {
+                format!("the settings were read again; in force: {}", changed.join(", "))
+            };
+            let remarks = waiting.iter().map(|key| format!("{key} needs a restart")).collect();
+            Answer::Done { what, remarks }
+        }
+        Err(error) => {
+            let (code, next) = match &error {
+                NotReloaded::Store(_) => (ErrorKind::Io, "see the daemon's log, and try again"),
+                NotReloaded::Broken => (ErrorKind::Internal, "report the daemon's log"),
+                _ => (ErrorKind::Config, "see `vouchsafe check`, mend it, and reload again"),
+            };
+            let what = "the settings were not taken, and nothing has changed".to_owned();
+            Answer::Error { code, what, why: error.to_string(), next: next.to_owned() }
+        }
+    }
+}

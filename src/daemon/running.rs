@@ -1,0 +1,197 @@
+//! A daemon at work: its parts, each of which can be told to end, and the exchange of some of them for others.
+
+use std::future::Future;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::config::Config;
+use crate::control::desk::Desk;
+use crate::control::server::{Handler, Server};
+use crate::control::wire::{Answer, ErrorKind, Request};
+use crate::daemon::fatal::Fatal;
+use crate::daemon::known::Known;
+use crate::daemon::rooms::{Rooms, reception};
+use crate::egress::courier::Courier;
+use crate::ingress::listener::Listeners;
+use crate::ingress::reception::Reception;
+
+/// Where an answer goes to.
+pub(super) type ReplyTo = oneshot::Sender<Answer>;
+
+/// A daemon at work. Dropped, it ends at once, as if it were killed.
+pub struct Running {
+    pub(super) rooms: Rooms,
+    addresses: Vec<String>,
+    /// Those that stay until the end.
+    stop: watch::Sender<bool>,
+    parts: Parts,
+    worker: watch::Sender<bool>,
+    courier: watch::Sender<bool>,
+    desk: Arc<RwLock<Arc<Desk>>>,
+    pub(super) receive: watch::Sender<Arc<Reception>>,
+    asked: mpsc::Receiver<ReplyTo>,
+    pub(super) known: Known,
+}
+
+/// What replaces parts at a reload.
+pub(super) struct Exchange {
+    pub(super) reception: Reception,
+    pub(super) desk: Desk,
+    pub(super) courier: Courier,
+}
+
+impl Rooms {
+    /// Binds every socket and starts every part. What can fail comes first; nothing is served before everything
+    /// stands.
+    ///
+    /// # Errors
+    /// When a socket cannot be had, or the way out is none.
+    pub async fn start(self, config: &Config) -> Result<Running, Fatal> {
+        let reception = reception(config)?;
+        let listeners = Listeners::bind(&config.smtp, &config.lmtp, &config.folder, &reception).await?;
+        let server = Server::bind(&config.control)?;
+        let courier = self.courier(config)?;
+        Ok(Running::new(self, config, server, (listeners, reception), courier))
+    }
+}
+
+impl Running {
+    /// Starts every part. Nothing here can fail.
+    fn new(
+        rooms: Rooms,
+        config: &Config,
+        server: Server,
+        (listeners, reception): (Listeners, Reception),
+        courier: Courier,
+    ) -> Self {
+        let addresses = listeners.addresses();
+        let mut parts = Parts::default();
+        let (stop, stopped) = watch::channel(false);
+        let desk = Arc::new(RwLock::new(Arc::new(rooms.desk(config))));
+        let (ask, asked) = mpsc::channel(1);
+        let handler = handler(Arc::clone(&desk), ask);
+        parts.until(&stop, |stopped| server.serve(handler, stopped), None);
+        let housekeeping = rooms.housekeeping(config);
+        parts.until(&stop, |stopped| housekeeping.run(stopped), None);
+        let courier = parts.courier(&rooms, courier);
+        let worker = parts.worker(&rooms, config);
+        let (receive, receptions) = watch::channel(Arc::new(reception));
+        let (take_in, clock) = (rooms.take_in(), Arc::clone(&rooms.clock));
+        parts.until(&stop, |_| listeners.run(receptions, take_in, clock, stopped), None);
+        let known = Known::at_start(config);
+        Self { rooms, addresses, stop, parts, worker, courier, desk, receive, asked, known }
+    }
+
+    /// Where mail comes in, as [`Listeners::addresses`] has it.
+    #[must_use]
+    pub fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
+    /// Comes back when a part ended that was not told to: a daemon without it would answer and do nothing. Otherwise
+    /// somebody wants the settings to be read again, and waits for the answer.
+    pub async fn next(&mut self) -> Next {
+        loop {
+            tokio::select! {
+                ended = self.parts.0.join_next() => if !matches!(ended, Some(Ok(true))) {
+                    return Next::Broken;
+                },
+                Some(reply) = self.asked.recv() => return Next::Reload(reply),
+            }
+        }
+    }
+
+    /// From now on these are at work; those before finish what they are at.
+    pub(super) fn exchange(&mut self, config: &Config, new: Exchange) {
+        *self.desk.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new.desk);
+        self.receive.send_replace(Arc::new(new.reception));
+        let worker = self.parts.worker(&self.rooms, config);
+        let courier = self.parts.courier(&self.rooms, new.courier);
+        for before in
+            [std::mem::replace(&mut self.worker, worker), std::mem::replace(&mut self.courier, courier)]
+        {
+            before.send_replace(true);
+        }
+    }
+
+    /// Takes nothing more, and lets what is under way come to its end.
+    pub async fn stop(mut self) {
+        for part in [&self.stop, &self.worker, &self.courier] {
+            part.send_replace(true);
+        }
+        while self.parts.0.join_next().await.is_some() {}
+    }
+}
+
+/// What a running daemon has to say.
+pub enum Next {
+    /// A part ended that was not told to.
+    Broken,
+    /// An admin wants the settings to be read again.
+    Reload(ReplyTo),
+}
+
+/// The parts; each tells at its end whether it was told to end.
+#[derive(Default)]
+struct Parts(JoinSet<bool>);
+
+impl Parts {
+    /// Starts a part that ends with `stop`. At its end it hands a wake-up on that it may have swallowed.
+    fn until<F>(
+        &mut self,
+        stop: &watch::Sender<bool>,
+        part: impl FnOnce(watch::Receiver<bool>) -> F,
+        wake: Option<Arc<Notify>>,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (work, told) = (part(stop.subscribe()), stop.subscribe());
+        self.0.spawn(async move {
+            work.await;
+            if let Some(wake) = wake {
+                wake.notify_one();
+            }
+            *told.borrow()
+        });
+    }
+
+    fn worker(&mut self, rooms: &Rooms, config: &Config) -> watch::Sender<bool> {
+        let (stop, wake) = (watch::Sender::new(false), Arc::clone(&rooms.arrived));
+        let worker = rooms.worker(config);
+        self.until(&stop, |stopped| worker.run(Arc::clone(&wake), stopped), Some(Arc::clone(&wake)));
+        stop
+    }
+
+    fn courier(&mut self, rooms: &Rooms, courier: Courier) -> watch::Sender<bool> {
+        let (stop, wake) = (watch::Sender::new(false), Arc::clone(&rooms.queued));
+        self.until(&stop, |stopped| courier.run(Arc::clone(&wake), stopped), Some(Arc::clone(&wake)));
+        stop
+    }
+}
+
+/// Answers an admin: from the desk, or, where the daemon itself is meant, from whoever reads `ask`.
+fn handler(desk: Arc<RwLock<Arc<Desk>>>, ask: mpsc::Sender<ReplyTo>) -> Handler {
+    Arc::new(move |request, peer| match request {
+        Request::Reload => {
+            let (reply, answer) = oneshot::channel();
+            tracing::info!(uid = peer.uid, "an admin wants the settings to be read again");
+            let answer = ask.blocking_send(reply).ok().and_then(|()| answer.blocking_recv().ok());
+            answer.unwrap_or_else(stopping)
+        }
+        request => {
+            let desk = Arc::clone(&desk.read().unwrap_or_else(PoisonError::into_inner));
+            desk.answer(request, &peer)
+        }
+    })
+}
+
+fn stopping() -> Answer {
+    Answer::Error {
+        code: ErrorKind::Unavailable,
+        what: "the settings were not read again".to_owned(),
+        why: "the daemon is stopping".to_owned(),
+        next: "start it: it reads them then".to_owned(),
+    }
+}

@@ -1,0 +1,43 @@
+//! How clients are received: what a reload replaces. A connection keeps to the end what it was received with.
+
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use super::settings::{Limits, SmtpSettings};
+use crate::mail::directory::Directory;
+
+/// What new connections get.
+#[derive(Clone)]
+pub struct Reception {
+    pub(super) directory: Arc<Directory>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) hostname: String,
+    pub(super) tls: Option<TlsAcceptor>,
+}
+
+/// Follows the newest [`Reception`].
+pub type Receptions = watch::Receiver<Arc<Reception>>;
+
+impl Reception {
+    /// How clients are received by these settings; `tls` is what TLS begins with, if it is offered.
+    #[must_use]
+    pub fn new(
+        smtp: &SmtpSettings,
+        limits: &Limits,
+        directory: Arc<Directory>,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> Self {
+        let first = directory.lists().first().map(|list| list.address.domain().to_string());
+        let hostname = smtp.hostname.clone().or(first).unwrap_or_else(|| "localhost".to_owned());
+        Self { directory, limits: Arc::new(limits.clone()), hostname, tls: tls.map(TlsAcceptor::from) }
+    }
+
+    /// Whether TLS is offered.
+    #[must_use]
+    pub fn has_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+}

@@ -1,0 +1,17 @@
+//! How the daemon is watched and led while it works: settings read again, logs, metrics, health, the service manager.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says aloud what it measures and skips"
+)]
+
+mod outside;
+
+#[path = "observe/reload.rs"]
+mod reload;
+#[path = "observe/tls.rs"]
+mod tls;
