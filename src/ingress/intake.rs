@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use crate::failpoint::{self, Point};
 use crate::id::{Entropy, ListName};
 use crate::ingress::session::NotTaken;
+use crate::ledger::mark::{Item, Mark, Marks};
 use crate::ledger::spool::Spool;
 use crate::mail::arrival::{Arrival, Envelope};
 use crate::pgp::keyring::SpoolCert;
@@ -19,6 +20,18 @@ use crate::time::Clock;
 /// Below this share of free disk nothing more is taken: 452 is not a lost mail.
 pub const MIN_FREE: f64 = 0.05;
 
+/// A keyed digest of a mail. The daemon makes it: the front door has no key.
+pub type Digest = Arc<dyn Fn(&Plaintext) -> [u8; 32] + Send + Sync>;
+
+/// What came of a mail from a place that still has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is sealed and durable under this id, and marked in the same commit.
+    Now(String),
+    /// It was taken in before: only its removal is due.
+    Before,
+}
+
 /// The way from a session to the spool. Cheap to clone.
 #[derive(Clone)]
 pub struct Intake(Arc<Inner>);
@@ -26,6 +39,7 @@ pub struct Intake(Arc<Inner>);
 struct Inner {
     store: Arc<dyn Store>,
     spool: Spool,
+    marks: Marks,
     cert: Arc<RwLock<SpoolCert>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
@@ -43,7 +57,8 @@ impl Intake {
         arrived: Arc<Notify>,
     ) -> Self {
         let spool = Spool::new(Arc::clone(&store));
-        Self(Arc::new(Inner { store, spool, cert, clock, entropy, arrived }))
+        let marks = Marks::new(Arc::clone(&store));
+        Self(Arc::new(Inner { store, spool, marks, cert, clock, entropy, arrived }))
     }
 
     /// Takes a mail in. When this returns an id, the mail is sealed and durable.
@@ -52,15 +67,46 @@ impl Intake {
     /// When nothing was taken; the client keeps the mail.
     pub async fn take_in(&self, envelope: Envelope, raw: Plaintext) -> Result<String, NotTaken> {
         let inner = Arc::clone(&self.0);
-        let taken = tokio::task::spawn_blocking(move || inner.take_in(&envelope, raw)).await;
+        let taken = tokio::task::spawn_blocking(move || inner.take_in(&envelope, raw, None)).await;
         let id = taken.unwrap_or(Err(NotTaken::Storage))?;
         self.0.arrived.notify_one();
         Ok(id)
     }
+
+    /// Takes a mail in from a place that still has it, once. When this returns, the mail is sealed and durable, and so
+    /// is the mark that this item was taken in; only then may it be removed there.
+    ///
+    /// # Errors
+    /// When nothing was taken; the place keeps the mail.
+    pub async fn take_in_once(
+        &self,
+        envelope: Envelope,
+        raw: Plaintext,
+        item: Item,
+        digest: Option<Digest>,
+    ) -> Result<Taken, NotTaken> {
+        let inner = Arc::clone(&self.0);
+        let once = move || {
+            let mark = Mark { item, digest: digest.map(|digest| digest(&raw)) };
+            inner.take_in_once(&envelope, raw, &mark)
+        };
+        let taken = tokio::task::spawn_blocking(once).await.unwrap_or(Err(NotTaken::Storage))?;
+        if taken != Taken::Before {
+            self.0.arrived.notify_one();
+        }
+        Ok(taken)
+    }
 }
 
 impl Inner {
-    fn take_in(&self, envelope: &Envelope, raw: Plaintext) -> Result<String, NotTaken> {
+    fn take_in_once(&self, envelope: &Envelope, raw: Plaintext, mark: &Mark) -> Result<Taken, NotTaken> {
+        if self.marks.is_known(mark).map_err(|error| refused(&error))? {
+            return Ok(Taken::Before);
+        }
+        self.take_in(envelope, raw, Some(mark)).map(Taken::Now)
+    }
+
+    fn take_in(&self, envelope: &Envelope, raw: Plaintext, mark: Option<&Mark>) -> Result<String, NotTaken> {
         match self.store.free_share() {
             Ok(free) if free < MIN_FREE => return Err(NotTaken::DiskFull),
             Ok(_) => {}
@@ -77,7 +123,8 @@ impl Inner {
         })?;
         drop(raw);
         failpoint::hit(Point::IntakeSealed);
-        let put = self.spool.put(&sealed, &lists, cert.fingerprint(), self.clock.now(), &self.entropy);
+        let (key, now) = (cert.fingerprint(), self.clock.now());
+        let put = self.spool.put_marked(&sealed, &lists, key, mark, now, &self.entropy);
         if put.is_ok() {
             failpoint::hit(Point::IntakeCommitted);
         }

@@ -14,6 +14,7 @@ pub mod intake;
 mod line;
 pub mod listener;
 mod pace;
+pub mod pickup;
 pub mod reception;
 mod reply;
 pub mod session;

@@ -122,7 +122,8 @@ impl Transaction {
             }
         }
         let replies = match via {
-            Via::Smtp => vec![None],
+            // What is fetched has no session, and nobody waits for a reply.
+            Via::Smtp | Via::Imap | Via::Maildir => vec![None],
             Via::Lmtp => self.order.iter().map(|place| refusals.get(*place).cloned().flatten()).collect(),
         };
         let left = self.recipients.into_iter().zip(refusals).filter(|(_, refusal)| refusal.is_none());
@@ -164,7 +165,7 @@ fn look(raw: &[u8], limits: &Limits) -> (Option<Vec<u8>>, Outer) {
 }
 
 /// The length of the header block with its last line end, if that is no more than `limit`.
-fn header_length(raw: &[u8], limit: usize) -> Option<usize> {
+pub(super) fn header_length(raw: &[u8], limit: usize) -> Option<usize> {
     if raw.starts_with(b"\r\n") {
         return Some(0);
     }

@@ -4,6 +4,7 @@
 pub mod certs;
 pub mod hold;
 pub mod journal;
+pub mod mark;
 pub mod queue;
 pub mod record;
 pub mod registry;

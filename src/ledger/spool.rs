@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failpoint::{self, Point};
 use crate::id::{BodyId, Entropy, Fingerprint, ListName, SpoolId};
+use crate::ledger::mark::{self, Mark};
 use crate::ledger::record::{decode, encode, readable};
 use crate::pgp::sealed::{AtRest, Sealed};
 use crate::store::contract::{self, Batch, Expect, Lease, Space, Store, StoreError};
@@ -76,6 +77,22 @@ impl Spool {
         now: Timestamp,
         entropy: &Entropy,
     ) -> Result<SpoolId, StoreError> {
+        self.put_marked(sealed, lists, spool_key, None, now, entropy)
+    }
+
+    /// The same for a mail from a place that still has it: the mark is part of the one commit.
+    ///
+    /// # Errors
+    /// As [`Spool::put`]; a conflict when the mark was there.
+    pub fn put_marked(
+        &self,
+        sealed: &Sealed<AtRest>,
+        lists: &[ListName],
+        spool_key: Fingerprint,
+        mark: Option<&Mark>,
+        now: Timestamp,
+        entropy: &Entropy,
+    ) -> Result<SpoolId, StoreError> {
         if lists.is_empty() {
             // Nobody would ever claim it: to say that it was taken would lose it.
             return Err(StoreError::Io { doing: "spool a mail", why: "it is for no list".to_owned() });
@@ -95,6 +112,9 @@ impl Spool {
             batch.put_due(Space::Spool, *id.as_bytes(), encode(&record)?, now.millis());
             batch.name(contract::BodyId(*body.as_bytes()));
             first.get_or_insert(id);
+        }
+        if let Some(mark) = mark {
+            mark::add(&mut batch, mark, now)?;
         }
         if let Err(error) = self.store.commit(batch) {
             // Nobody names the body; where even this fails it is swept at the next start.

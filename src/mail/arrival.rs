@@ -16,6 +16,10 @@ pub enum Via {
     Smtp,
     /// RFC 2033.
     Lmtp,
+    /// Fetched from a mailbox (RFC 9051).
+    Imap,
+    /// Found in a maildir.
+    Maildir,
 }
 
 /// What the transport said about a mail (RFC 5321 §2.3.1). All of it is sealed with the mail.

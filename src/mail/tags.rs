@@ -6,6 +6,7 @@ use sha2::Sha256;
 
 use crate::id::{Fingerprint, ListName};
 use crate::mail::address::Domain;
+use crate::secret::Plaintext;
 
 /// Makes tags under the relay's tag key.
 pub struct Tags<'a> {
@@ -51,6 +52,12 @@ impl<'a> Tags<'a> {
     #[must_use]
     pub fn replay(&self, list: &ListName, signer: Fingerprint, signature: &[u8]) -> [u8; 32] {
         self.mac(b"replay", &[list.as_str().as_bytes(), signer.as_bytes(), signature])
+    }
+
+    /// A digest of a fetched mail: known again under another name, without anything of it being stored.
+    #[must_use]
+    pub fn fetched(&self, place: &str, mail: &Plaintext) -> [u8; 32] {
+        self.mac(b"fetched", &[place.as_bytes(), mail.expose()])
     }
 
     fn tagged(&self, name: &str, domain: &Domain) -> String {
@@ -101,6 +108,17 @@ mod tests {
         assert!(!tags.message_id(&told, &domain()).contains("overflow"), "no words behind a tag of ours");
         let elsewhere = "other.example.org".parse().unwrap();
         assert_eq!(tags.message_id(&ours, &elsewhere), ours, "threads hold across the relay's lists");
+    }
+
+    #[test]
+    fn a_fetched_mail_is_known_by_place_and_bytes() {
+        let (tags, others) = (Tags::new(&[7; 32]), Tags::new(&[8; 32]));
+        let mail = |text: &str| Plaintext::new(text.into());
+        let base = tags.fetched("imap/a", &mail("x"));
+        assert_eq!(tags.fetched("imap/a", &mail("x")), base);
+        assert_ne!(tags.fetched("imap/b", &mail("x")), base);
+        assert_ne!(tags.fetched("imap/a", &mail("y")), base);
+        assert_ne!(others.fetched("imap/a", &mail("x")), base, "nobody can guess it without the key");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Arrivals: durable, claimed, counted, held, released; bodies go exactly when the last record goes.
 
 use vouchsafe::id::ListName;
+use vouchsafe::ledger::mark::{Item, Mark, Marks};
 use vouchsafe::ledger::record::{FORMAT, encode};
 use vouchsafe::ledger::spool::{MAX_CLAIMS, Spool, Spooled};
 use vouchsafe::store::contract::{Batch, Space, StoreError};
@@ -291,4 +292,36 @@ fn a_body_that_is_no_ciphertext_is_refused() {
     let refused = bench.spool().read(&spooled).unwrap_err();
     assert!(matches!(refused, StoreError::Damaged(_)), "{refused}");
     assert!(!refused.to_string().contains("Subject"));
+}
+
+/// The mark of the mail `name` of a mailbox in this generation of names.
+fn mark(generation: u8, name: u8, digest: u8) -> Mark {
+    let item = Item { place: "imap/inbox".to_owned(), generation: vec![generation], name: vec![name] };
+    Mark { item, digest: Some([digest; 32]) }
+}
+
+#[test]
+fn a_mail_that_its_place_still_has_is_taken_in_once() {
+    let mut bench = Bench::new();
+    let put = |bench: &Bench, mark: &Mark| {
+        let (lists, mail) = ([list("a")], sealed(10));
+        bench.spool().put_marked(&mail, &lists, key(1), Some(mark), T0, &bench.entropy)
+    };
+    let first = mark(1, 7, 1);
+    assert!(!Marks::new(bench.store()).is_known(&first).unwrap());
+    put(&bench, &first).unwrap();
+    bench.reopen();
+    let marks = Marks::new(bench.store());
+    assert!(marks.is_known(&first).unwrap(), "after a restart as well");
+    assert!(matches!(put(&bench, &first), Err(StoreError::Conflict(_))));
+    assert_eq!((bench.spool().waiting().unwrap().0, bench.bodies()), (1, 1), "mail and mark are one commit");
+    assert!(!marks.is_known(&mark(1, 8, 2)).unwrap(), "another mail");
+    assert!(!marks.is_known(&mark(1, 8, 1)).unwrap(), "the same bytes delivered twice are two mails");
+    assert!(marks.is_known(&mark(2, 1, 1)).unwrap(), "the same bytes under new names are one");
+    assert!(!marks.is_known(&mark(2, 7, 2)).unwrap(), "an old name that means another mail now");
+    assert_eq!(marks.of("imap/inbox").unwrap(), std::slice::from_ref(&first.item));
+    assert_eq!(marks.of("imap/in").unwrap(), []);
+    marks.remove(std::slice::from_ref(&first.item)).unwrap();
+    assert_eq!(marks.of("imap/inbox").unwrap(), []);
+    assert!(marks.is_known(&mark(2, 1, 1)).unwrap(), "a mailbox that comes back from a backup");
 }
