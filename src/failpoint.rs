@@ -93,6 +93,12 @@ points! {
     ReloadRead = "reload-read",
     /// They are in force, and nobody was told.
     ReloadDone = "reload-done",
+    /// Alerts are read, and nobody is told.
+    AlarmGathered = "alarm-gathered",
+    /// A notice's body is durable, and no record names it.
+    AlarmStored = "alarm-stored",
+    /// The notices are queued and the alerts gone, in one commit.
+    AlarmCommitted = "alarm-committed",
     /// An admin's change is decided, and not committed.
     AdminDecided = "admin-decided",
     /// It is committed, and not answered.

@@ -171,6 +171,13 @@ impl MemberId {
         let bytes: [u8; 10] = entropy.bytes();
         Self(format!("m-{}", BASE32_NOPAD.encode(&bytes).to_ascii_lowercase()))
     }
+
+    /// What an admin of the settings is called, who is on no roster: always the same for the same certificate.
+    #[must_use]
+    pub fn of_admin(cert: Fingerprint) -> Self {
+        let short: String = cert.to_string().to_ascii_lowercase().chars().take(16).collect();
+        Self(format!("admin-{short}"))
+    }
 }
 
 macro_rules! ordered_id {

@@ -123,7 +123,7 @@ fn serve(path: &Path) -> Outcome {
     let passphrase = passphrase(&config, false)?;
     daemon::serve(&config, passphrase).map_err(|error| {
         let code = match error {
-            Fatal::Keys(_) | Fatal::Route(_) | Fatal::Unclean(_) => exit::CONFIG,
+            Fatal::Admin(_) | Fatal::Keys(_) | Fatal::Route(_) | Fatal::Unclean(_) => exit::CONFIG,
             Fatal::Store(_) => exit::IO,
             Fatal::Listen(_) | Fatal::Control(_) | Fatal::Runtime(_) => exit::UNAVAILABLE,
             Fatal::Broken => exit::SOFTWARE,

@@ -125,6 +125,7 @@ const EXPOSE: &[(&str, &str)] = &[
     ("pgp/verdict.rs", "what a detached signature covers"),
     ("relay/compose.rs", "the payload becomes a part of the post"),
     ("relay/mod.rs", "the arrived message is scanned and parsed"),
+    ("relay/notice.rs", "the outer header fields of a notice, which hold nothing of a mail"),
 ];
 
 fn root() -> &'static Path {

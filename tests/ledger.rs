@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "ledger/alerts.rs"]
+mod alerts;
 #[path = "ledger/journal.rs"]
 mod journal;
 #[path = "ledger/queue.rs"]
@@ -27,7 +29,7 @@ use vouchsafe::ledger::journal::{Actor, Event, Journal, Link, Note};
 use vouchsafe::ledger::queue::Queue;
 use vouchsafe::ledger::registry::Registry;
 use vouchsafe::ledger::spool::Spool;
-use vouchsafe::mail::parcel::{Head, Parcel};
+use vouchsafe::mail::parcel::{Carries, Head, Parcel};
 use vouchsafe::pgp::sealed::{AtRest, Sealed, WrappedKey};
 use vouchsafe::store::contract::{self, Batch, Entry, Space, Store, StoreError};
 use vouchsafe::store::{self, Kind, Settings};
@@ -165,6 +167,7 @@ impl Bench {
             key: wrapped(),
             body,
             body_len: BODY.len() as u64,
+            carries: Carries::Post,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Every problem with its remedy, without starting: settings, policies, keys, and what the machine adds.
 
+mod admins;
 mod host;
 mod keys;
 mod report;
@@ -46,6 +47,7 @@ pub fn check(
         rules(&config, policy, &mut report);
     }
     keys::keys(&config, credentials, clock.now(), &mut report);
+    admins::admins(&config, clock.now(), &mut report);
     host::host(&config, &mut report);
     readers(&config, who_cannot_receive(&config), &mut report);
     report.sorted()

@@ -120,8 +120,17 @@ fn flatten(table: &str, entries: &Table, visit: &mut impl FnMut(&str, &str, &Val
     }
 }
 
-/// The digest of the file that a value names. Passphrases are left alone: a digest of something short tells it.
+/// The digest of the file that a value names, or of all of them where it is an array. Passphrases are left alone: a digest
+/// of something short tells it.
 fn digest(folder: &Path, table: &str, value: &Value) -> Option<[u8; 32]> {
+    let within = match value {
+        Value::Array(values) => values.iter().filter_map(|value| digest(folder, table, value)).collect(),
+        Value::Table(values) => values.values().filter_map(|value| digest(folder, table, value)).collect(),
+        _ => Vec::new(),
+    };
+    if !within.is_empty() {
+        return Some(Sha256::digest(within.concat()).into());
+    }
     let path = folder.join(value.as_str().filter(|_| table != "keys")?);
     let meta = std::fs::metadata(&path).ok().filter(|meta| meta.is_file() && meta.len() <= MAX_FILE)?;
     // Nothing reads a socket or a device here, and an empty file is none that a setting needs.

@@ -5,6 +5,7 @@
 //! from the folder of `relay.toml`. [`Config::load`] gives everything resolved and checked against each other, or one
 //! [`ConfigError`] with file, line and column.
 
+mod admin;
 mod changes;
 mod keys;
 mod lists;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+pub use self::admin::{Admin, NoCertificate, Notified, Wrong};
 pub use self::changes::{Change, Snapshot};
 pub use self::keys::{Keys, NoPassphrase, PassphraseSource};
 pub use self::lists::{Clear, List};
@@ -63,6 +65,8 @@ pub struct Config {
     pub keys: Keys,
     /// `[process]`.
     pub process: Process,
+    /// `[admin]`.
+    pub admin: Admin,
     /// `[list.NAME]`, in the order of the file.
     pub lists: Vec<List>,
     /// The policy files that lists name.
@@ -93,6 +97,7 @@ struct File {
     control: server::Settings,
     keys: Keys,
     process: Process,
+    admin: Admin,
     list: BTreeMap<ListName, RawList>,
 }
 
@@ -148,6 +153,7 @@ impl Config {
             control: file.control,
             keys: file.keys,
             process: file.process,
+            admin: file.admin,
             lists,
             policies: policies.into_values().collect(),
         })
@@ -180,6 +186,7 @@ impl Config {
 
 impl File {
     fn resolve_paths(&mut self, folder: &Path) {
+        self.admin.resolve_paths(folder);
         let all = [
             Some(&mut self.store.path),
             Some(&mut self.control.socket),
@@ -201,6 +208,7 @@ impl File {
     /// What is wrong within a section, but beyond single values.
     fn verify(&self, source: &Source) -> Result<(), ConfigError> {
         self.keys.verify(source)?;
+        self.admin.verify(source)?;
         let smtp = |key: &str, what: String| Err(source.error(&["smtp", key], what));
         match (&self.smtp.tls_cert, &self.smtp.tls_key) {
             (Some(_), None) => {

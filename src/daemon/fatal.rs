@@ -1,5 +1,6 @@
 //! Why the daemon does not start.
 
+use crate::config::NoCertificate;
 use crate::control::server::BindError;
 use crate::daemon::hygiene;
 use crate::egress::route::RouteError;
@@ -16,6 +17,9 @@ pub enum Fatal {
     /// The keys.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The certificate of an admin.
+    #[error(transparent)]
+    Admin(#[from] NoCertificate),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),

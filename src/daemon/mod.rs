@@ -1,5 +1,7 @@
 //! The daemon: plain memory kept off the disk, the rooms built and started, signals obeyed, settings read again.
 
+mod alarm;
+mod audience;
 mod catch_up;
 mod fatal;
 mod housekeeping;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{Change, Config, ConfigError, Snapshot};
+use crate::config::{Change, Config, ConfigError, NoCertificate, Snapshot};
 use crate::control::wire::{Answer, ErrorKind};
 use crate::daemon::catch_up;
 use crate::daemon::rooms::{reception, with_keys};
@@ -23,6 +23,7 @@ const LIVE: &[(&str, Option<&str>)] = &[
     ("limits", None),
     ("egress", None),
     ("dns", None),
+    ("admin", None),
     ("list", None),
 ];
 
@@ -47,6 +48,9 @@ pub enum NotReloaded {
     /// The way out.
     #[error(transparent)]
     Route(#[from] RouteError),
+    /// The certificate of an admin.
+    #[error(transparent)]
+    Admin(#[from] NoCertificate),
     /// The key of a new list.
     #[error(transparent)]
     Keys(#[from] KeyError),
@@ -78,6 +82,7 @@ impl Running {
         let unlocked = tokio::task::spawn_blocking(move || keys.unlock(&lists));
         let unlocked = unlocked.await.map_err(|_| NotReloaded::Broken)??;
         let courier = self.rooms.courier(&config)?;
+        let alarm = self.rooms.alarm(&config)?;
         failpoint::hit(Point::ReloadRead);
         // From here on the journal knows the new keys; as after a start, that is true whatever comes of the rest.
         let (keys, lists) = (Arc::clone(&self.rooms.keys), with_keys(&config));
@@ -89,7 +94,7 @@ impl Running {
         });
         noted.await.map_err(|_| NotReloaded::Broken)??;
         let desk = self.rooms.desk(&config);
-        self.exchange(&config, Exchange { reception, desk, courier });
+        self.exchange(&config, Exchange { reception, desk, courier, alarm });
         failpoint::hit(Point::ReloadDone);
         Ok(self.learn(snapshot))
     }

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
-use crate::config::Config;
+use crate::config::{Config, NoCertificate};
 use crate::control::desk::Desk;
+use crate::daemon::alarm::Alarm;
+use crate::daemon::audience::Admins;
 use crate::daemon::catch_up;
 use crate::daemon::fatal::Fatal;
 use crate::daemon::housekeeping::Housekeeping;
@@ -26,6 +28,7 @@ use crate::ledger::journal::Journal;
 use crate::ledger::queue::Queue;
 use crate::ledger::registry::Registry;
 use crate::ledger::spool::Spool;
+use crate::mail::directory::Kind;
 use crate::pgp::keychain::Keychain;
 use crate::pgp::keyring::{KeyDir, KeyError, Passphrase};
 use crate::pgp::open::Limits;
@@ -152,6 +155,26 @@ impl Rooms {
             entropy: Arc::clone(&self.entropy),
             queued: Arc::clone(&self.queued),
         })
+    }
+
+    pub(super) fn alarm(&self, config: &Config) -> Result<Arc<Alarm>, NoCertificate> {
+        let lists = lists(config);
+        let speaks = |kind: fn(Kind) -> bool| lists.iter().find(|l| kind(l.kind)).map(|l| l.name.clone());
+        Ok(Arc::new(Alarm {
+            store: Arc::clone(&self.store),
+            home: speaks(|kind| kind == Kind::Intake).or_else(|| speaks(Kind::takes_mail)),
+            lists: lists.into_iter().map(|l| (l.name.clone(), l)).collect(),
+            admins: Admins::read(&config.admin)?,
+            every: config.admin.alert_every,
+            keys: Arc::clone(&self.keys),
+            registry: Registry::new(Arc::clone(&self.store)),
+            certs: self.certs.clone(),
+            journal: self.journal.clone(),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            queued: Arc::clone(&self.queued),
+            complained: Mutex::default(),
+        }))
     }
 
     pub(super) fn take_in(&self) -> TakeIn {

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::control::desk::Desk;
 use crate::control::server::{Handler, Server};
 use crate::control::wire::{Answer, ErrorKind, Request};
+use crate::daemon::alarm::Alarm;
 use crate::daemon::fatal::Fatal;
 use crate::daemon::known::Known;
 use crate::daemon::rooms::{Rooms, reception};
@@ -29,6 +30,7 @@ pub struct Running {
     parts: Parts,
     worker: watch::Sender<bool>,
     courier: watch::Sender<bool>,
+    alarm: watch::Sender<bool>,
     desk: Arc<RwLock<Arc<Desk>>>,
     pub(super) receive: watch::Sender<Arc<Reception>>,
     asked: mpsc::Receiver<ReplyTo>,
@@ -40,6 +42,7 @@ pub(super) struct Exchange {
     pub(super) reception: Reception,
     pub(super) desk: Desk,
     pub(super) courier: Courier,
+    pub(super) alarm: Arc<Alarm>,
 }
 
 impl Rooms {
@@ -53,7 +56,8 @@ impl Rooms {
         let listeners = Listeners::bind(&config.smtp, &config.lmtp, &config.folder, &reception).await?;
         let server = Server::bind(&config.control)?;
         let courier = self.courier(config)?;
-        Ok(Running::new(self, config, server, (listeners, reception), courier))
+        let alarm = self.alarm(config)?;
+        Ok(Running::new(self, config, server, (listeners, reception), (courier, alarm)))
     }
 }
 
@@ -64,7 +68,7 @@ impl Running {
         config: &Config,
         server: Server,
         (listeners, reception): (Listeners, Reception),
-        courier: Courier,
+        (courier, alarm): (Courier, Arc<Alarm>),
     ) -> Self {
         let addresses = listeners.addresses();
         let mut parts = Parts::default();
@@ -76,12 +80,13 @@ impl Running {
         let housekeeping = rooms.housekeeping(config);
         parts.until(&stop, |stopped| housekeeping.run(stopped), None);
         let courier = parts.courier(&rooms, courier);
+        let alarm = parts.alarm(alarm);
         let worker = parts.worker(&rooms, config);
         let (receive, receptions) = watch::channel(Arc::new(reception));
         let (take_in, clock) = (rooms.take_in(), Arc::clone(&rooms.clock));
         parts.until(&stop, |_| listeners.run(receptions, take_in, clock, stopped), None);
         let known = Known::at_start(config);
-        Self { rooms, addresses, stop, parts, worker, courier, desk, receive, asked, known }
+        Self { rooms, addresses, stop, parts, worker, courier, alarm, desk, receive, asked, known }
     }
 
     /// Where mail comes in, as [`Listeners::addresses`] has it.
@@ -109,16 +114,19 @@ impl Running {
         self.receive.send_replace(Arc::new(new.reception));
         let worker = self.parts.worker(&self.rooms, config);
         let courier = self.parts.courier(&self.rooms, new.courier);
-        for before in
-            [std::mem::replace(&mut self.worker, worker), std::mem::replace(&mut self.courier, courier)]
-        {
+        let alarm = self.parts.alarm(new.alarm);
+        for before in [
+            std::mem::replace(&mut self.worker, worker),
+            std::mem::replace(&mut self.courier, courier),
+            std::mem::replace(&mut self.alarm, alarm),
+        ] {
             before.send_replace(true);
         }
     }
 
     /// Takes nothing more, and lets what is under way come to its end.
     pub async fn stop(mut self) {
-        for part in [&self.stop, &self.worker, &self.courier] {
+        for part in [&self.stop, &self.worker, &self.courier, &self.alarm] {
             part.send_replace(true);
         }
         while self.parts.0.join_next().await.is_some() {}
@@ -161,6 +169,12 @@ impl Parts {
         let (stop, wake) = (watch::Sender::new(false), Arc::clone(&rooms.arrived));
         let worker = rooms.worker(config);
         self.until(&stop, |stopped| worker.run(Arc::clone(&wake), stopped), Some(Arc::clone(&wake)));
+        stop
+    }
+
+    fn alarm(&mut self, alarm: Arc<Alarm>) -> watch::Sender<bool> {
+        let stop = watch::Sender::new(false);
+        self.until(&stop, |stopped| alarm.run(stopped), None);
         stop
     }
 

@@ -1,5 +1,7 @@
 //! The worker: claim an arrival, relay it, ONE commit. Where it dies, the lease and the counted claim remain.
 
+mod told;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,18 +13,18 @@ use crate::failpoint::{self, Point};
 use crate::id::{BodyId, Entropy, Fingerprint, ListName, ParcelId, Token};
 use crate::ledger::certs::CertBook;
 use crate::ledger::hold::Holds;
-use crate::ledger::journal::{Actor, Event, Journal, Note};
+use crate::ledger::journal::{Event, Journal};
 use crate::ledger::queue::Queue;
 use crate::ledger::registry::Registry;
 use crate::ledger::seen;
 use crate::ledger::spool::{MAX_CLAIMS, Spool, Spooled};
-use crate::mail::parcel::Parcel;
+use crate::mail::parcel::{Carries, Parcel};
 use crate::pgp::cert::Cert;
 use crate::pgp::keychain::Keychain;
 use crate::pgp::open::Limits;
 use crate::relay::gate::{DropReason, Reason};
 use crate::relay::world::{List, World};
-use crate::relay::{Class, Copy, Keys, Outcome, Post, relay};
+use crate::relay::{Class, Copy, Keys, Missing, Outcome, Post, relay};
 use crate::store::contract::{self, Batch, Expect, Space, Store, StoreError};
 use crate::time::{Clock, Timestamp};
 
@@ -249,7 +251,7 @@ impl Worker {
             self.commit(spooled, list, &post, &stored, as_read, now)
         });
         if committed.is_err() {
-            self.discard(&stored);
+            discard(&*self.store, stored.iter().map(|body| body.id));
         }
         committed
     }
@@ -290,7 +292,7 @@ impl Worker {
         let mut copies: Vec<(&Stored, &Copy)> =
             stored.iter().flat_map(|body| body.copies.iter().map(move |copy| (body, copy))).collect();
         copies.sort_by_key(|(_, copy)| copy.place);
-        let notes = self.notes(spooled, post, copies.len());
+        let notes = told::relayed(&mut batch, spooled, post, copies.len(), now)?;
         for (body, copy) in copies {
             let token = Token::random(&self.entropy);
             let suffix = format!("-bounces+{}", token.as_str());
@@ -304,45 +306,22 @@ impl Worker {
                 key: copy.key.clone(),
                 body: body.id,
                 body_len: body.len,
+                carries: Carries::Post,
             };
             Queue::enqueue(&mut batch, parcel, now)?;
         }
         self.journal.commit(&batch, &notes, now)?;
-        for (member, problem) in &post.missed {
+        for Missing { member, problem, .. } in &post.missed {
             tracing::warn!(list = %spooled.list, mail = %spooled.id, %member, %problem, "a reader gets no copy");
         }
         Ok(())
-    }
-
-    /// Removes bodies that no commit named; what fails here is swept at the next start.
-    fn discard(&self, stored: &[Stored]) {
-        for body in stored {
-            let mut batch = Batch::new();
-            let body = contract::BodyId(*body.id.as_bytes());
-            batch.name(body).unname(body);
-            if let Err(error) = self.store.commit(batch) {
-                tracing::warn!(%error, "a body that nobody names stays until the next start");
-            }
-        }
-    }
-
-    fn notes(&self, spooled: &Spooled, post: &Post, copies: usize) -> Vec<Note> {
-        let note = |event| Note { list: Some(spooled.list.clone()), actor: Actor::Relay, event };
-        let copies = u32::try_from(copies).unwrap_or(u32::MAX);
-        let (signer, verdict) = (post.signer.clone(), post.verdict.clone());
-        let mut notes = vec![note(Event::Relayed { mail: spooled.id, signer, verdict, copies })];
-        notes.extend(post.missed.iter().map(|(member, problem)| {
-            note(Event::Missed { mail: spooled.id, member: member.clone(), problem: problem.to_string() })
-        }));
-        notes
     }
 
     fn hold(&self, spooled: &Spooled, reason: Reason, signer: Option<Fingerprint>) -> Result<(), Stay> {
         failpoint::hit(Point::BeforeHold);
         let (now, mut batch) = (self.clock.now(), Batch::new());
         Holds::hold(&mut batch, spooled, &reason.to_string(), signer, reason.releasable(), now)?;
-        let event = Event::Held { mail: spooled.id, reason: reason.to_string(), signer };
-        let note = Note { list: Some(spooled.list.clone()), actor: Actor::Relay, event };
+        let note = told::held(&mut batch, spooled, reason, signer, now)?;
         self.journal.commit(&batch, &[note], now)?;
         failpoint::hit(Point::AfterHold);
         tracing::warn!(list = %spooled.list, mail = %spooled.id, %reason, "a mail is held");
@@ -354,11 +333,22 @@ impl Worker {
         let mut batch = Batch::new();
         Spool::finish(&mut batch, spooled);
         let event = Event::Dropped { mail: spooled.id, reason: reason.to_string() };
-        let note = Note { list: Some(spooled.list.clone()), actor: Actor::Relay, event };
-        self.journal.commit(&batch, &[note], now)?;
+        self.journal.commit(&batch, &[told::note(spooled, event)], now)?;
         failpoint::hit(Point::AfterDrop);
         tracing::info!(list = %spooled.list, mail = %spooled.id, %reason, "a mail is dropped");
         Ok(())
+    }
+}
+
+/// Removes bodies that no commit named; what fails here is swept at the next start.
+pub(super) fn discard(store: &dyn Store, bodies: impl Iterator<Item = BodyId>) {
+    for body in bodies {
+        let mut batch = Batch::new();
+        let body = contract::BodyId(*body.as_bytes());
+        batch.name(body).unname(body);
+        if let Err(error) = store.commit(batch) {
+            tracing::warn!(%error, "a body that nobody names stays until the next start");
+        }
     }
 }
 

@@ -345,7 +345,7 @@ impl Delivery {
         let done = conclude(attempt, &job, &self.settings, self.clock.now(), &self.entropy);
         match &done {
             Done::Deferred { .. } => failpoint::hit(Point::OutcomeDeferred),
-            Done::Failed { .. } => failpoint::hit(Point::OutcomeFailed),
+            Done::Failed { .. } | Done::Expired { .. } => failpoint::hit(Point::OutcomeFailed),
             Done::Delivered { .. } => {}
         }
         // The recorder lives until all deliveries are gone.
@@ -367,7 +367,7 @@ fn conclude(attempt: Attempt, job: &Job, settings: &Settings, now: Timestamp, en
             Some(until) => Done::Deferred { reply, until },
             None => {
                 let said = format!("gave up after {}; last: {reply}", settings.give_up_after);
-                Done::Failed { reply: said.chars().take(500).collect() }
+                Done::Expired { reply: said.chars().take(500).collect() }
             }
         },
     }

@@ -36,7 +36,7 @@ pub(crate) async fn record_outcomes(
         for (_, done) in done {
             match done {
                 Done::Deferred { .. } => failpoint::hit(Point::DeferralRecorded),
-                Done::Failed { .. } => failpoint::hit(Point::FailureRecorded),
+                Done::Failed { .. } | Done::Expired { .. } => failpoint::hit(Point::FailureRecorded),
                 Done::Delivered { .. } => {}
             }
         }

@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::id::{BodyId, Entropy, ParcelId};
 use crate::ledger::journal::Journal;
 use crate::ledger::queue::Queue;
-use crate::mail::parcel::{Base64Lines, Head, Parcel};
+use crate::mail::parcel::{Base64Lines, Carries, Head, Parcel};
 use crate::pgp::sealed::WrappedKey;
 use crate::store::contract::Store;
 use crate::store::redb::Redb;
@@ -62,6 +62,7 @@ pub(crate) fn parcel(n: u64, recipient: &str, body_len: usize) -> Parcel {
         key: wrapped_key(vec![0xc1; 94]),
         body: BodyId::new(NOW, &entropy),
         body_len: u64::try_from(body_len).unwrap(),
+        carries: Carries::Post,
     }
 }
 

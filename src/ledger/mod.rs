@@ -1,6 +1,7 @@
 //! What the relay must remember: arrivals, held mail, queued copies, roster, journal and replays, as records of a store.
 //! Nothing here can name plaintext.
 
+pub mod alert;
 pub mod certs;
 pub mod hold;
 pub mod journal;

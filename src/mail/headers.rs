@@ -78,6 +78,35 @@ impl Identity<'_> {
     }
 }
 
+/// What stands outside a notice of the relay to an admin, as name and value.
+#[must_use]
+pub fn notice_outer(
+    list: &Address,
+    title: &str,
+    to: &Address,
+    date: Timestamp,
+    message_id: &str,
+) -> Vec<(&'static str, String)> {
+    vec![
+        ("From", mailbox(Some(title), &list.to_string())),
+        ("To", to.to_string()),
+        ("Subject", HIDDEN_SUBJECT.to_owned()),
+        ("Date", date.rfc5322()),
+        ("Reply-To", notice_reply_to(list)),
+        ("Message-ID", format!("<{message_id}>")),
+        // RFC 3834 §5. The other one is for responders that came before it.
+        ("Auto-Submitted", "auto-generated".to_owned()),
+        ("Precedence", "list".to_owned()),
+        (LOOP_MARK, list_id(list)),
+    ]
+}
+
+/// Who gets an answer to a notice: the list's admins, never its readers.
+#[must_use]
+pub fn notice_reply_to(list: &Address) -> String {
+    list.with_suffix("-owner").map_or_else(|_| list.to_string(), |a| a.to_string())
+}
+
 /// The List-Id of a list, without brackets.
 #[must_use]
 pub fn list_id(list: &Address) -> String {

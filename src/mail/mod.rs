@@ -4,5 +4,6 @@ pub mod address;
 pub mod arrival;
 pub mod directory;
 pub mod headers;
+pub mod incident;
 pub mod parcel;
 pub mod tags;

@@ -15,6 +15,17 @@ pub struct Head {
     pub boundary: String,
 }
 
+/// What a copy is. A notice that cannot be delivered raises no alert: it would be about itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Carries {
+    /// A post of the list.
+    #[default]
+    Post,
+    /// A notice of the relay to an admin.
+    Notice,
+}
+
 /// One queued copy for one address.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Parcel {
@@ -36,6 +47,9 @@ pub struct Parcel {
     pub body: BodyId,
     /// The length of that body in bytes.
     pub body_len: u64,
+    /// What it is; a copy that a former release queued is a post.
+    #[serde(default)]
+    pub carries: Carries,
 }
 
 impl Parcel {

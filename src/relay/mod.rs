@@ -4,6 +4,7 @@ pub mod author;
 pub mod compose;
 pub mod gate;
 pub mod note;
+pub mod notice;
 pub mod world;
 
 use std::sync::Arc;
@@ -67,13 +68,24 @@ pub struct Post {
     /// What stands outside, the same for all.
     pub head: Head,
     /// Who gets none, and why.
-    pub missed: Vec<(MemberId, CertProblem)>,
+    pub missed: Vec<Missing>,
     /// The member who signed.
     pub signer: Option<MemberId>,
     /// The verdict's name.
     pub verdict: String,
     /// Known again if any of them comes again: one for each good signature of the mail.
     pub replay: Vec<[u8; 32]>,
+}
+
+/// A reader who gets no copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Who.
+    pub member: MemberId,
+    /// Where the copy would have gone.
+    pub address: Address,
+    /// What is wrong with the certificate.
+    pub problem: CertProblem,
 }
 
 /// The classes of a post. Each is sealed when it is asked for, so that one body at a time is in memory, however many
@@ -166,7 +178,11 @@ pub fn relay(
         // A mail that nobody can be sent is not done with: it waits until somebody has a usable key again.
         return Ok(Outcome::Hold { reason: Reason::NoUsableKey, signer: None });
     }
-    let missed = missed.into_iter().filter_map(|(i, problem)| Some((readers.get(i)?.id.clone(), problem)));
+    let missing = |(place, problem)| {
+        let reader: &&Member = readers.get(place)?;
+        Some(Missing { member: reader.id.clone(), address: reader.address.clone(), problem })
+    };
+    let missed = missed.into_iter().filter_map(missing);
     let readers_by_place = readers.iter().map(|member| (member.id.clone(), member.address.clone()));
     Ok(Outcome::Post(Box::new(Post {
         missed: missed.collect(),

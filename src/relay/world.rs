@@ -77,9 +77,15 @@ impl World<'_> {
     /// no team: the members of a discuss list are not its admins.
     #[must_use]
     pub fn team(&self) -> Option<Vec<&Member>> {
-        let own = (self.list.kind == Kind::Intake).then_some(&self.list.name);
-        let team = self.list.team.as_ref().or(own)?;
-        Some(self.roster.active(team).collect())
+        Self::team_of(self.list, self.roster)
+    }
+
+    /// The same for any list and roster.
+    #[must_use]
+    pub fn team_of<'r>(list: &List, roster: &'r Roster) -> Option<Vec<&'r Member>> {
+        let own = (list.kind == Kind::Intake).then_some(&list.name);
+        let team = list.team.as_ref().or(own)?;
+        Some(roster.active(team).collect())
     }
 
     /// The active member whose signature lets a mail in here, by the list's kind.

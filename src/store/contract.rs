@@ -32,12 +32,22 @@ pub enum Space {
     Journal = 5,
     /// What has been seen: replay digests.
     Seen = 6,
+    /// What the admins have to be told.
+    Alert = 7,
 }
 
 impl Space {
     /// Every space, for dumps and checks.
-    pub const ALL: [Self; 7] =
-        [Self::Meta, Self::Spool, Self::Hold, Self::Queue, Self::Registry, Self::Journal, Self::Seen];
+    pub const ALL: [Self; 8] = [
+        Self::Meta,
+        Self::Spool,
+        Self::Hold,
+        Self::Queue,
+        Self::Registry,
+        Self::Journal,
+        Self::Seen,
+        Self::Alert,
+    ];
 }
 
 /// The version of an entry: it changes with every put and every claim, and is never used twice for one key.

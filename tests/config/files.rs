@@ -69,6 +69,8 @@ fn every_documented_setting_is_accepted_and_shows_its_default() {
     assert_eq!(rest(&config), rest(&plain));
     assert_eq!(config.keys.spool_rotate, plain.keys.spool_rotate);
     assert_eq!(config.process, plain.process);
+    assert_eq!(config.admin.alert_every, plain.admin.alert_every);
+    assert_eq!((config.admin.notify.map(|n| n.len()), plain.admin.notify), (Some(1), None));
     assert_eq!(config.store.kind, plain.store.kind);
     assert!(plain.smtp.listen.is_empty() && plain.lmtp.listen.is_empty(), "nothing listens unless told to");
 }
@@ -77,7 +79,7 @@ fn every_documented_setting_is_accepted_and_shows_its_default() {
 fn every_setting_there_is_is_documented() {
     let text = std::fs::read_to_string(shipped()).unwrap();
     for section in
-        ["smtp", "lmtp", "egress", "dns", "store", "control", "limits", "keys", "process", "list.a"]
+        ["smtp", "lmtp", "egress", "dns", "store", "control", "limits", "keys", "process", "admin", "list.a"]
     {
         let wrong = Source::of(Path::new("x"), &format!("[{section}]\nno_such_key = 1\n"));
         let told = load_error(wrong.text());

@@ -17,6 +17,8 @@ pub const DOMAIN: &str = "lists.example";
 pub const SECURITY: &str = "security@lists.example";
 /// The announce list.
 pub const ANNOUNCE: &str = "distrib-announce@lists.example";
+/// The line of `relay.toml` that names admins.
+const NOTIFY: &str = "#notify = [{ address = \"ada@example.org\", certificate = \"admins/ada.asc\" }]";
 /// Whom the daemon runs as when the tests run as root.
 pub const NOBODY: u32 = 65534;
 
@@ -172,6 +174,8 @@ impl Install {
             ("listen = [\"127.0.0.1:2525\"]", "listen = [\"127.0.0.1:0\"]"),
             ("smarthost = \"127.0.0.1:25\"", &smarthost),
             ("#allow_swap = false", "allow_swap = true"),
+            // Who counts mails counts posts; `bounces.rs` has the notices.
+            (NOTIFY, "notify = []"),
         ];
         for (from, to) in base.iter().chain(changes) {
             self.edit(from, to);

@@ -27,9 +27,10 @@ fn the_team_reaches_every_active_distributor_and_itself() {
         assert_eq!(readers(&post), ["dora", "rolf", "vera", "ada", "bob"], "not sue, who is suspended");
         let verdict = if poster == "ada" { "good" } else { "good-foreign-from" };
         assert_eq!((post.verdict.as_str(), &post.signer), (verdict, &Some(member_id(poster))));
-        let [(missed, problem)] = post.missed.as_slice() else { panic!("{:?}", post.missed) };
-        assert_eq!(missed, &member_id("xena"));
-        assert!(matches!(problem, CertProblem::Expired { .. }));
+        let [missed] = post.missed.as_slice() else { panic!("{:?}", post.missed) };
+        assert_eq!(missed.member, member_id("xena"));
+        assert_eq!(missed.address.to_string(), setting.person("xena").address);
+        assert!(matches!(missed.problem, CertProblem::Expired { .. }));
         for copy in &post.copies {
             let name = copy.member.as_str().trim_start_matches("m-");
             assert_eq!(copy.address.to_string(), setting.person(name).address);
@@ -205,7 +206,7 @@ fn a_reader_whose_certificate_is_not_there_is_missed_and_named() {
     for individual in [false, true] {
         let list = vouchsafe::relay::world::List { individual, ..setting.lists["distrib"].0.clone() };
         let post = posted(setting.relay_as(&Sent::to("distrib", &raw), &list, &roster));
-        let mut missed: Vec<_> = post.missed.iter().map(|(m, _)| m.as_str()).collect();
+        let mut missed: Vec<_> = post.missed.iter().map(|m| m.member.as_str()).collect();
         missed.sort_unstable();
         assert_eq!(missed, ["m-lost", "m-xena"]);
         assert_eq!(readers(&post), ["dora", "rolf", "vera", "ada", "bob"]);

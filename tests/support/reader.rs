@@ -15,7 +15,7 @@ use openpgp::parse::{PacketParser, PacketParserResult, Parse};
 use openpgp::policy::StandardPolicy;
 use openpgp::{Fingerprint, KeyHandle, Packet};
 use vouchsafe::id::{BodyId, Entropy, ListName, ParcelId};
-use vouchsafe::mail::parcel::{Base64Lines, Parcel};
+use vouchsafe::mail::parcel::{Base64Lines, Carries, Parcel};
 use vouchsafe::pgp::cert::Cert;
 use vouchsafe::time::Timestamp;
 
@@ -37,6 +37,7 @@ pub(crate) fn on_the_wire(post: &Posted, index: usize) -> Vec<u8> {
         key: copy.key.clone(),
         body: BodyId::new(now, &Entropy::kernel()),
         body_len: body.len() as u64,
+        carries: Carries::Post,
     };
     let mut wire = parcel.opening();
     let mut lines = Base64Lines::default();

@@ -12,14 +12,14 @@ use vouchsafe::mail::address::Address;
 use vouchsafe::mail::arrival::{Arrival, Envelope, Recipient, Via};
 use vouchsafe::mail::directory::{Kind as ListKind, Purpose, fixed_addresses};
 use vouchsafe::mail::parcel::Head;
-use vouchsafe::pgp::cert::{Cert, CertProblem};
+use vouchsafe::pgp::cert::Cert;
 use vouchsafe::pgp::keyring::{KeyDir, ListKey, Passphrase, SpoolKeys, TagKey, UserId};
 use vouchsafe::pgp::open::Limits;
 use vouchsafe::pgp::seal::seal_at_rest;
 use vouchsafe::pgp::sealed::{Sealed, ToReaders, WrappedKey};
 use vouchsafe::relay::gate::Reason;
 use vouchsafe::relay::world::{Certs, List, World};
-use vouchsafe::relay::{Class, Copy, Fault, Keys, Outcome, Post, relay};
+use vouchsafe::relay::{Class, Copy, Fault, Keys, Missing, Outcome, Post, relay};
 use vouchsafe::roster::Roster;
 use vouchsafe::roster::membership::{Member, Role, Standing};
 use vouchsafe::time::Timestamp;
@@ -243,7 +243,7 @@ pub(crate) struct Posted {
     pub(crate) bodies: Vec<Sealed<ToReaders>>,
     pub(crate) copies: Vec<PostedCopy>,
     pub(crate) head: Head,
-    pub(crate) missed: Vec<(MemberId, CertProblem)>,
+    pub(crate) missed: Vec<Missing>,
     pub(crate) signer: Option<MemberId>,
     pub(crate) verdict: String,
     pub(crate) replay: Vec<[u8; 32]>,

@@ -246,7 +246,7 @@ fn giving_up_says_why() {
         let now = NOW.after(Duration::from_secs(days * 86_400));
         conclude(attempt, &job, &Settings::default(), now, &Entropy::seeded(1))
     };
-    let Done::Failed { reply } = done(Outcome::Deferred, 5) else { panic!("tried for ever") };
+    let Done::Expired { reply } = done(Outcome::Deferred, 5) else { panic!("tried for ever") };
     assert_eq!(reply, "gave up after 5 days; last: 451 4.7.1 later");
     assert!(matches!(done(Outcome::Deferred, 4), Done::Deferred { .. }));
     assert!(matches!(done(Outcome::Delivered, 9), Done::Delivered { .. }));

@@ -102,6 +102,13 @@ pub enum Event {
         /// Its reader.
         member: MemberId,
     },
+    /// The admins were told what went wrong: notices were queued.
+    AdminsTold {
+        /// How many alerts they tell of.
+        alerts: u32,
+        /// How many admins get one.
+        copies: u32,
+    },
     /// The roster changed.
     Roster {
         /// How.

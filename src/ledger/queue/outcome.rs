@@ -1,9 +1,10 @@
 //! What a finished attempt does to the store, and what the journal says of it.
 
 use super::row::{Done, Job, KEEP_FAILED, Record, printable};
+use crate::ledger::alert::{Alert, Incident};
 use crate::ledger::journal::{Actor, Event, Note};
 use crate::ledger::record::encode;
-use crate::mail::parcel::Parcel;
+use crate::mail::parcel::{Carries, Parcel};
 use crate::store::contract::{self, Batch, Entry, Expect, Space, StoreError, Version};
 use crate::time::Timestamp;
 
@@ -33,13 +34,44 @@ pub(super) fn outcome(
             batch.put_due(Space::Queue, key, encode(&record(false, reply))?, until.millis());
             Ok(None)
         }
-        Done::Failed { reply } => {
+        Done::Failed { reply } | Done::Expired { reply } => {
             let until = now.after(KEEP_FAILED).millis();
             batch.put_due(Space::Queue, key, encode(&record(true, reply))?, until);
+            let expired = matches!(done, Done::Expired { .. });
+            if parcel.carries == Carries::Post {
+                Alert::raise(batch, Some(&parcel.list), incident(parcel, codes(reply), expired), now)?;
+            }
             let code = reply.chars().take_while(|c| c.is_ascii_digit() || *c == '.').take(12).collect();
             let event = Event::Failed { parcel: parcel.id, member: parcel.member.clone(), code };
             Ok(Some(note(parcel, Actor::Relay, event)))
         }
+    }
+}
+
+fn incident(parcel: &Parcel, code: String, expired: bool) -> Incident {
+    let (id, member, recipient) = (parcel.id, parcel.member.clone(), parcel.recipient.clone());
+    if expired {
+        Incident::CopyExpired { parcel: id, member, recipient, code }
+    } else {
+        Incident::CopyFailed { parcel: id, member, recipient, code }
+    }
+}
+
+/// The code of a reply and its enhanced status (RFC 3463 §2), and nothing else of it: what follows is the next hop's
+/// prose. Empty where the text is our own, without a reply.
+fn codes(reply: &str) -> String {
+    // What was tried for long enough ends with the last reply.
+    let reply = reply.rsplit_once("last: ").map_or(reply, |(_, last)| last);
+    let mut words = reply.split([' ', '-']);
+    let code = words.next().filter(|w| w.len() == 3 && w.bytes().all(|b| b.is_ascii_digit()));
+    let Some(code) = code else { return String::new() };
+    let is_status = |w: &&str| {
+        w.split('.').count() == 3
+            && w.split('.').all(|n| (1..=3).contains(&n.len()) && n.bytes().all(|b| b.is_ascii_digit()))
+    };
+    match words.next().filter(is_status) {
+        Some(status) => format!("{code} {status}"),
+        None => code.to_owned(),
     }
 }
 
@@ -69,4 +101,25 @@ pub(super) fn expect_lease(batch: &mut Batch, job: &Job) {
 pub(super) fn expect_version(batch: &mut Batch, entry: &Entry) {
     let version: Version = entry.version;
     batch.expect(Expect::Version(Space::Queue, entry.key.clone(), version));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alert_has_the_codes_of_a_reply_and_none_of_its_prose() {
+        for (reply, wanted) in [
+            ("550 5.1.1 <ada@example.org>: no such user", "550 5.1.1"),
+            ("550-5.7.26 This mail", "550 5.7.26"),
+            ("554 no", "554"),
+            ("550 5.1.1234 odd", "550"),
+            ("gave up after 5d; last: 451 4.7.1 greylisted", "451 4.7.1"),
+            ("gave up after 5d; last: the connection was refused", ""),
+            ("the name does not exist", ""),
+            ("5500 what", ""),
+        ] {
+            assert_eq!(codes(reply), wanted, "{reply}");
+        }
+    }
 }

@@ -39,9 +39,14 @@ pub enum Done {
         /// When to try again.
         until: Timestamp,
     },
-    /// Never.
+    /// Never: it was refused for good.
     Failed {
         /// Why.
+        reply: String,
+    },
+    /// Never: it was tried for as long as the settings say.
+    Expired {
+        /// What the last attempt ended with.
         reply: String,
     },
 }
