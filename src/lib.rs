@@ -11,6 +11,7 @@ pub mod egress;
 pub mod failpoint;
 pub mod group;
 pub mod id;
+pub mod ingest;
 pub mod ingress;
 pub mod init;
 pub mod ledger;

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::filter_fn;
@@ -12,13 +13,14 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use vouchsafe::check::{self, CannotReceive};
 use vouchsafe::cli::{self, Admin, Command, Key};
-use vouchsafe::config::{Config, NoPassphrase};
+use vouchsafe::config::{self, Config, NoPassphrase};
 use vouchsafe::control::client;
 use vouchsafe::control::wire::{Answer, Request};
 use vouchsafe::daemon::{self, Fatal, hygiene};
 use vouchsafe::demo;
 use vouchsafe::failpoint;
 use vouchsafe::id::{Entropy, ListName};
+use vouchsafe::ingest::{self, Door, Failure, Order, Place, Recipients};
 use vouchsafe::init::{self, Layout, NewListError};
 use vouchsafe::mail::address::Domain;
 use vouchsafe::pgp::keyring::{KeyError, Passphrase};
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Init(init) => make(&init),
         Command::Serve => serve(&path),
         Command::Check { json } => return checked(&path, json),
+        Command::Ingest(args) => ingest(args, &path),
         Command::Routes => show_routes(&path),
         Command::Completions { shell } => completions(shell),
         Command::Man { dir } => manual(&dir),
@@ -130,6 +133,27 @@ fn serve(path: &Path) -> Outcome {
         };
         failed(code)(&error)
     })
+}
+
+fn ingest(args: cli::Ingest, path: &Path) -> Outcome {
+    // To a mail server any code that it does not know is a refusal for good.
+    std::panic::set_hook(Box::new(|_| {}));
+    let broke_down = |_| Err(Failure::later("the program broke down; please report it"));
+    let done = std::panic::catch_unwind(|| hand_in(args, path)).unwrap_or_else(broke_down);
+    done.map_err(|failure| (failure.code as u8, failure.to_string()))
+}
+
+fn hand_in(args: cli::Ingest, path: &Path) -> Result<(), Failure> {
+    let door = match args.socket {
+        Some(socket) => Door::Lmtp(Place::Unix(socket)),
+        // What is wrong here the admin can mend while the mail waits.
+        None => config::door(path).map_err(|error| Failure::later(error.to_string()))?,
+    };
+    let field = args.recipient_from.map(|field| Recipients::Field(field.name()));
+    let recipients = field.unwrap_or(Recipients::Named(args.recipients));
+    let patience = Duration::from_secs(args.timeout);
+    let order = Order { door, sender: args.sender, recipients, patience };
+    ingest::ingest(&order, &mut io::stdin().lock())
 }
 
 fn show_routes(path: &Path) -> Outcome {

@@ -31,6 +31,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("config", 8),
     ("control", 7),
     ("egress", 7),
+    ("ingest", 7),
     ("ingress", 7),
     ("ledger", 6),
     ("relay", 6),
@@ -112,6 +113,7 @@ const EXPOSE: &[(&str, &str)] = &[
     ("demo/copies.rs", "shows what an invented reader got"),
     ("demo/mails.rs", "writes what an invented person sends"),
     ("ingress/pickup.rs", "the header block says whom a fetched mail is for, and line ends are made CRLF"),
+    ("ingest/message.rs", "a mail from a pipe, on its way to the daemon"),
     ("ingress/transaction.rs", "the outer structure alone decides what is refused in the session"),
     ("mail/arrival.rs", "envelope and message as one sequence of bytes"),
     ("mail/tags.rs", "a keyed digest of a fetched mail"),
@@ -198,6 +200,15 @@ fn only(word: &str) -> House {
 #[test]
 fn the_front_door_can_seal_and_not_read() {
     none(&rules::never_reaches(&HOUSE, &["ingress/"], &["pgp/open.rs", "relay/"]));
+}
+
+#[test]
+fn what_a_pipe_runs_has_neither_keys_nor_store() {
+    let others = [
+        "store/", "ledger/", "control/", "ingress/", "egress/", "pgp/", "relay/", "config/", "std::fs",
+        "tokio",
+    ];
+    none(&rules::never_reaches(&HOUSE, &["ingest/"], &others));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::nouns::{Hold, Journal, Key, List, Member, Org, Queue, Team};
 
 /// An encrypted mailing-list relay for embargoed vulnerability reports.
 ///
-/// `demo`, `init`, `serve`, `check`, `routes`, `completions`, `man` and `key new` do their work themselves. Every other command asks
+/// `demo`, `init`, `serve`, `check`, `ingest`, `routes`, `completions`, `man` and `key new` do their work themselves. Every other command asks
 /// the running daemon, over the admin socket that the configuration names. The configuration is the file that --config
 /// names; else the one that $VOUCHSAFE_CONFIG names; else /etc/vouchsafe/relay.toml.
 #[derive(Debug, Parser)]
@@ -51,6 +51,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Take one mail from standard input, as a mail server's pipe gives it, and hand it to the running daemon.
+    Ingest(Ingest),
     /// Print the lists' addresses as a table for Postfix.
     Routes,
     /// Write what a shell completes this program's commands with to standard output.
@@ -87,6 +89,50 @@ pub struct Init {
     /// A file with the passphrase for the lists' secret keys.
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
+}
+
+/// One mail from a pipe.
+///
+/// It exits with 0 once the mail is sealed and durable. 75 says that the mail server shall try again; 65, 67, 69 and 77 that
+/// the mail is refused for good (sysexits.h). It needs no more of the settings than where the daemon listens, and nothing of
+/// them with --socket.
+#[derive(Debug, clap::Args)]
+pub struct Ingest {
+    /// The envelope sender, which may be empty; where it is not given, the mbox line before the header names it.
+    #[arg(long, short = 'f', value_name = "ADDRESS", allow_hyphen_values = true)]
+    pub sender: Option<String>,
+    /// The daemon's LMTP socket; the configuration is not read then.
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Take the recipient from this header field, which the mail server wrote.
+    #[arg(long, value_name = "FIELD", conflicts_with = "recipients", required_unless_present = "recipients")]
+    pub recipient_from: Option<RecipientField>,
+    /// How many seconds each step may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub timeout: u64,
+    /// Whom the mail is for.
+    #[arg(value_name = "RECIPIENT")]
+    pub recipients: Vec<String>,
+}
+
+/// A header field in which mail servers write the recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RecipientField {
+    /// Delivered-To: whom it was delivered to.
+    DeliveredTo,
+    /// X-Original-To: whom it was sent to, before aliases.
+    XOriginalTo,
+}
+
+impl RecipientField {
+    /// The field's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DeliveredTo => "Delivered-To",
+            Self::XOriginalTo => "X-Original-To",
+        }
+    }
 }
 
 /// A published policy.

@@ -54,6 +54,19 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "ingest",
+        &[
+            (
+                "As a mail server's pipe runs it",
+                "vouchsafe ingest --socket /run/vouchsafe/lmtp.sock -f rita@reporter.example -- security@lists.example.org",
+            ),
+            (
+                "Where the recipient stands in the mail, in procmail's or maildrop's filter",
+                "vouchsafe ingest --recipient-from delivered-to",
+            ),
+        ],
+    ),
+    (
         "routes",
         &[(
             "For Postfix in front, and anew with each list",

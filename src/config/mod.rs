@@ -7,6 +7,7 @@
 
 mod admin;
 mod changes;
+mod door;
 mod keys;
 mod lists;
 mod source;
@@ -19,10 +20,12 @@ use serde::Deserialize;
 
 pub use self::admin::{Admin, NoCertificate, Notified, Wrong};
 pub use self::changes::{Change, Snapshot};
+pub use self::door::door;
 pub use self::keys::{Keys, NoPassphrase, PassphraseSource};
 pub use self::lists::{Clear, List};
 use self::lists::{Lists, RawList};
 pub use self::source::{ConfigError, Place, Source};
+use self::source::{folder_of, read};
 use crate::control::server;
 use crate::egress::route::{self, DnsSettings, RouteError};
 use crate::id::ListName;
@@ -238,15 +241,6 @@ impl File {
     }
 }
 
-fn read(path: &Path) -> Result<Source, ConfigError> {
-    Source::read(path).map_err(|why| ConfigError {
-        place: Place::whole(path),
-        what: format!(
-            "{why}: name another file with --config, or make a new installation with `vouchsafe init`"
-        ),
-    })
-}
-
 /// The key that an error about `[egress]` is about.
 fn egress_key(error: &RouteError) -> &'static str {
     match error {
@@ -257,15 +251,6 @@ fn egress_key(error: &RouteError) -> &'static str {
         RouteError::ServerName(_) => "server_name",
         _ => "retry_first",
     }
-}
-
-/// The absolute folder of the file, links left as they are: that is how the operator knows it.
-fn folder_of(path: &Path) -> Result<PathBuf, ConfigError> {
-    let absolute = std::path::absolute(path).map_err(|e| ConfigError {
-        place: Place::whole(path),
-        what: format!("the current folder is unknown ({e}): give --config an absolute path"),
-    })?;
-    Ok(absolute.parent().unwrap_or(Path::new("/")).to_owned())
 }
 
 /// Reads each policy file once, by the path as written in `relay.toml`.

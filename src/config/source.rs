@@ -160,6 +160,25 @@ fn said(error: &std::io::Error) -> String {
     }
 }
 
+/// Reads the file of settings.
+pub(super) fn read(path: &Path) -> Result<Source, ConfigError> {
+    Source::read(path).map_err(|why| ConfigError {
+        place: Place::whole(path),
+        what: format!(
+            "{why}: name another file with --config, or make a new installation with `vouchsafe init`"
+        ),
+    })
+}
+
+/// The absolute folder of the file, links left as they are: that is how the operator knows it.
+pub(super) fn folder_of(path: &Path) -> Result<PathBuf, ConfigError> {
+    let absolute = std::path::absolute(path).map_err(|e| ConfigError {
+        place: Place::whole(path),
+        what: format!("the current folder is unknown ({e}): give --config an absolute path"),
+    })?;
+    Ok(absolute.parent().unwrap_or(Path::new("/")).to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

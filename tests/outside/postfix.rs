@@ -54,6 +54,11 @@ impl Postfix {
 
     /// The same with a transport of its own for our lists, and further lines of main.cf.
     pub fn start_with(&self, transport: &str, more: &str) {
+        self.start_serving(transport, more, "");
+    }
+
+    /// The same with services of its own: further lines of master.cf.
+    pub fn start_serving(&self, transport: &str, more: &str, services: &str) {
         let (dir, (uid, gid)) = (self.dir.path().display(), postfix_ids());
         let main = format!(
             "compatibility_level = 3.6\nqueue_directory = {dir}/queue\ndata_directory = {dir}/data\n\
@@ -67,7 +72,7 @@ impl Postfix {
              message_size_limit = 70000000\nvirtual_mailbox_limit = 0\n{more}"
         );
         let port = self.address.port();
-        let master = format!("127.0.0.1:{port} inet n - n - - smtpd\n") + MASTER;
+        let master = format!("127.0.0.1:{port} inet n - n - - smtpd\n") + MASTER + services;
         fs::write(self.etc().join("main.cf"), main).unwrap();
         fs::write(self.etc().join("master.cf"), master).unwrap();
         let started = self.command("start");
