@@ -2,30 +2,31 @@
 //!
 //! ```text
 //! queue ─ claim ─▶ lanes (one per destination) ─▶ delivery ─▶ recorder ─ one commit for many ─▶ queue
-//!                    └─ full, waited too long, or its recipient hangs: put back
+//!                    └─ full, waited too long, its recipient hangs or its destination rests: put back
 //! ```
 //!
 //! A claim is a lease. A copy waits for at most a third of it and is in delivery until nine tenths of it at the latest,
 //! so that what is in flight is always ours.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::egress::backoff::next_attempt;
-use crate::egress::carrier::{Attempt, Carrier, Outcome};
+use crate::egress::carrier::Carrier;
+use crate::egress::delivery::{Delivery, expired};
 use crate::egress::lanes::{Lanes, Return, Waiting};
 use crate::egress::recorder::record_outcomes;
 use crate::egress::route::{DnsSettings, RouteError, Settings};
-use crate::egress::turns::{Turn, Turns};
+use crate::egress::turns::Turns;
 use crate::failpoint::{self, Point};
 use crate::id::Entropy;
-use crate::ledger::queue::{Done, Job, Queue};
+use crate::ledger::queue::{Done, Job, Met, Queue};
+use crate::ledger::rests::{Rest, Rests};
 use crate::store::contract::StoreError;
-use crate::time::{Clock, Timestamp};
+use crate::time::Clock;
 
 /// The longest sleep: a wall clock that was set forward is noticed after this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -65,6 +66,12 @@ impl Courier {
         Ok(Self { queue, settings, clock, entropy, carrier })
     }
 
+    /// The destinations that rest, for whoever shows them or ends a rest. Wake the courier after that.
+    #[must_use]
+    pub fn rests(&self) -> Arc<Rests> {
+        Arc::clone(&self.carrier.health.rests)
+    }
+
     /// Works until `stop` turns true (or its sender is gone): then running deliveries get `drain` to finish, and whatever
     /// is not finished goes back to the queue. `wake` tells that something may be due before it was expected.
     pub async fn run(self, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) {
@@ -75,7 +82,7 @@ impl Courier {
             Arc::clone(&wake),
             inbox,
         ));
-        let mut round = Round::new(&self, outbox);
+        let mut round = Round::new(&self, outbox, Arc::clone(&wake));
         while !*stop.borrow_and_update() {
             // Registered before the queue is asked, so that no wake-up falls between asking and sleeping.
             let woken = wake.notified();
@@ -85,6 +92,8 @@ impl Courier {
             tokio::select! {
                 changed = stop.changed() => if changed.is_err() { break },
                 () = woken => round.look_again(),
+                // What was claimed already may have a connection now.
+                () = self.carrier.health.grown.notified() => {}
                 Some(finished) = round.running.join_next() => round.finished(finished),
                 Some(claimed) = round.claiming.join_next() => round.claimed(claimed).await,
                 () = tokio::time::sleep(sleep) => {}
@@ -100,9 +109,10 @@ impl Courier {
 /// The courier at work: what is claimed, waits and runs.
 struct Round<'a> {
     courier: &'a Courier,
-    lanes: Lanes,
-    /// Deliveries; one gives its job back if it was cut off.
-    running: JoinSet<Option<Job>>,
+    /// Deliveries take the copy that follows over their connection by themselves.
+    lanes: Arc<Mutex<Lanes>>,
+    /// Deliveries; each gives back what it could not try.
+    running: JoinSet<Vec<Return>>,
     /// The claim under way, if there is one. It is a durable commit: deliveries go on meanwhile.
     claiming: JoinSet<Claimed>,
     /// Until when nothing more is to be claimed, as far as is known.
@@ -110,8 +120,9 @@ struct Round<'a> {
     /// Whether something happened, since the claim under way began, that it may have missed.
     missed: bool,
     outbox: mpsc::Sender<(Job, Done)>,
+    wake: Arc<Notify>,
     cut: watch::Sender<bool>,
-    returned: Vec<Job>,
+    returned: Vec<Return>,
 }
 
 /// What a claim brought.
@@ -124,17 +135,20 @@ struct Claimed {
 }
 
 impl<'a> Round<'a> {
-    fn new(courier: &'a Courier, outbox: mpsc::Sender<(Job, Done)>) -> Self {
+    fn new(courier: &'a Courier, outbox: mpsc::Sender<(Job, Done)>, wake: Arc<Notify>) -> Self {
         let Settings { connections, connections_total, smarthost, .. } = courier.settings.as_ref();
         let turns = Turns::new(courier.settings.timeouts.command.get());
+        let health = Arc::clone(&courier.carrier.health);
+        let lanes = Lanes::new(*connections, *connections_total, smarthost.is_some(), turns, health);
         Self {
             courier,
-            lanes: Lanes::new(*connections, *connections_total, smarthost.is_some(), turns),
+            lanes: Arc::new(Mutex::new(lanes)),
             running: JoinSet::new(),
             claiming: JoinSet::new(),
             rest: None,
             missed: false,
             outbox,
+            wake,
             cut: watch::Sender::new(false),
             returned: Vec::new(),
         }
@@ -145,11 +159,12 @@ impl<'a> Round<'a> {
         while let Some(finished) = self.running.try_join_next() {
             self.finished(finished);
         }
+        self.put_back_what_rests().await;
         self.put_back_overdue().await;
         self.start_waiting();
         let resting = self.rest.map(|until| until.saturating_duration_since(Instant::now()));
         let resting = resting.filter(|left| !left.is_zero());
-        let wanted = self.lanes.wanted(self.running.len());
+        let wanted = self.lanes().wanted(self.running.len());
         if resting.is_none() && self.claiming.is_empty() && wanted > 0 {
             self.begin_claim(wanted);
         }
@@ -182,12 +197,19 @@ impl<'a> Round<'a> {
                     failpoint::hit(Point::CopiesClaimed);
                 }
                 let mut too_many = Vec::new();
+                let mut resting = Vec::new();
                 for job in jobs {
                     let destination = self.courier.carrier.destination(&job.parcel);
-                    too_many.extend(self.lanes.add(destination, Waiting { job, claimed_at: at }));
+                    match self.resting(&destination) {
+                        Some(rest) => resting.push((job, rest)),
+                        None => {
+                            too_many.extend(self.lanes().add(destination, Waiting { job, claimed_at: at }))
+                        }
+                    }
                 }
                 self.start_waiting();
                 self.put_back(too_many).await;
+                self.let_rest(resting).await;
                 if all { Some(self.until_next_due().await) } else { None }
             }
             Err(why) => {
@@ -200,26 +222,36 @@ impl<'a> Round<'a> {
     }
 
     fn start_waiting(&mut self) {
-        while let Some((waiting, turn)) = self.lanes.next(self.running.len()) {
+        loop {
+            let started = self.lanes().next(self.running.len());
+            let Some((waiting, turn)) = started else { break };
+            let carrier = &self.courier.carrier;
+            let line = carrier.pool.take(&carrier.destination(&waiting.job.parcel));
             let delivery = Delivery {
-                carrier: Arc::clone(&self.courier.carrier),
+                carrier: Arc::clone(carrier),
+                lanes: Arc::clone(&self.lanes),
                 settings: Arc::clone(&self.courier.settings),
                 clock: Arc::clone(&self.courier.clock),
                 entropy: Arc::clone(&self.courier.entropy),
                 outbox: self.outbox.clone(),
+                wake: Arc::clone(&self.wake),
             };
+            // Idle connections count as well, so room is made first.
+            let surplus = carrier.pool.surplus(self.lanes().spare(self.running.len() + 1));
             let mut cut = self.cut.subscribe();
             self.running.spawn(async move {
-                let Waiting { job, claimed_at } = waiting;
-                delivery.run(job, claimed_at, &turn, &mut cut).await
+                for idle in surplus {
+                    idle.connection.quit().await;
+                }
+                delivery.run(waiting, turn, line, &mut cut).await
             });
         }
     }
 
-    fn finished(&mut self, finished: Result<Option<Job>, tokio::task::JoinError>) {
+    fn finished(&mut self, finished: Result<Vec<Return>, tokio::task::JoinError>) {
         self.look_again();
         match finished {
-            Ok(job) => self.returned.extend(job),
+            Ok(back) => self.returned.extend(back),
             Err(why) => {
                 // Not the error's own text: it quotes what the panic said.
                 let panicked = why.is_panic();
@@ -228,8 +260,42 @@ impl<'a> Round<'a> {
         }
     }
 
+    fn resting(&self, destination: &str) -> Option<Rest> {
+        self.courier.carrier.health.rests.now(destination, self.courier.clock.now())
+    }
+
+    /// Copies that wait for a destination which rests by now, and what deliveries could not try.
+    async fn put_back_what_rests(&mut self) {
+        let returned = std::mem::take(&mut self.returned);
+        self.put_back(returned).await;
+        let taken = self.lanes().take(|destination| self.resting(destination).is_some());
+        let resting =
+            taken.into_iter().filter_map(|(destination, job)| Some((job, self.resting(&destination)?)));
+        self.let_rest(resting.collect()).await;
+    }
+
+    /// These copies wait until their destination is tried again, or have waited for long enough.
+    async fn let_rest(&mut self, resting: Vec<(Job, Rest)>) {
+        let now = self.courier.clock.now();
+        let (mut back, settings) = (Vec::new(), &self.courier.settings);
+        for (mut job, rest) in resting {
+            if let Some(done) = expired(&job, &rest.why, settings, now) {
+                job.met = Some(Met { host: rest.host, step: rest.step, at: rest.tried });
+                tracing::info!(parcel = %job.parcel.id, "given up: its destination could not be had");
+                if self.outbox.send((job, done)).await.is_err() {
+                    tracing::error!("an outcome has no recorder; the copy is looked at when its lease ends");
+                }
+                continue;
+            }
+            // It is looked at once more at the very end of the time that was promised.
+            let until = rest.until.min(job.queued_at.after(settings.give_up_after.get()));
+            back.push(Return { job, pause: until.since(now) });
+        }
+        self.put_back(back).await;
+    }
+
     async fn put_back_overdue(&mut self) {
-        let late = self.lanes.overdue(self.courier.settings.lease.get() / 3);
+        let late = self.lanes().overdue(self.courier.settings.lease.get() / 3);
         self.put_back(late).await;
     }
 
@@ -238,9 +304,8 @@ impl<'a> Round<'a> {
             return;
         }
         let now = self.courier.clock.now();
-        let back = move |queue: &Queue| {
-            jobs.into_iter().try_for_each(|Return { job, pause }| queue.put_back(vec![job], now.after(pause)))
-        };
+        let jobs: Vec<_> = jobs.into_iter().map(|Return { job, pause }| (job, now.after(pause))).collect();
+        let back = move |queue: &Queue| queue.put_back(&jobs);
         if let Err(why) = blocking(self.courier.queue.clone(), back).await {
             tracing::error!(%why, "unsent copies cannot be put back; they are sent when their leases end");
         }
@@ -260,14 +325,18 @@ impl<'a> Round<'a> {
 
     fn until_overdue(&self) -> Duration {
         let limit = self.courier.settings.lease.get() / 3;
-        self.lanes.until_overdue(limit).unwrap_or(LONGEST_SLEEP)
+        self.lanes().until_overdue(limit).unwrap_or(LONGEST_SLEEP)
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes leave of connections that were idle for too long; returns when to look again.
     fn tend_pool(&self) -> Duration {
         let pool = &self.courier.carrier.pool;
         for idle in pool.expired() {
-            tokio::spawn(idle.quit());
+            tokio::spawn(idle.connection.quit());
         }
         if pool.is_empty() { LONGEST_SLEEP } else { POOL_LOOK }
     }
@@ -275,9 +344,9 @@ impl<'a> Round<'a> {
     async fn wind_down(mut self) {
         while let Some(claimed) = self.claiming.join_next().await {
             let jobs = claimed.ok().and_then(|claimed| claimed.jobs.ok());
-            self.returned.extend(jobs.into_iter().flatten());
+            self.returned.extend(at_once(jobs.into_iter().flatten()));
         }
-        let waiting = self.lanes.drain();
+        let waiting = self.lanes().drain();
         self.put_back(at_once(waiting)).await;
         let deadline = Instant::now() + self.courier.settings.drain.get();
         while let Ok(Some(finished)) = tokio::time::timeout_at(deadline, self.running.join_next()).await {
@@ -288,10 +357,10 @@ impl<'a> Round<'a> {
             self.finished(finished);
         }
         let returned = std::mem::take(&mut self.returned);
-        self.put_back(at_once(returned)).await;
+        self.put_back(returned).await;
         let mut leaving = JoinSet::new();
         for idle in self.courier.carrier.pool.drain() {
-            leaving.spawn(idle.quit());
+            leaving.spawn(idle.connection.quit());
         }
         leaving.join_all().await;
     }
@@ -307,71 +376,11 @@ where
     done.unwrap_or_else(|why| Err(StoreError::Io { doing: "answer the courier", why: why.to_string() }))
 }
 
-fn at_once(jobs: Vec<Job>) -> Vec<Return> {
+pub(crate) fn at_once(jobs: impl IntoIterator<Item = Job>) -> Vec<Return> {
     jobs.into_iter().map(|job| Return { job, pause: Duration::ZERO }).collect()
 }
 
-/// One delivery, from the claimed copy to the recorder.
-struct Delivery {
-    carrier: Arc<Carrier>,
-    settings: Arc<Settings>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<Entropy>,
-    outbox: mpsc::Sender<(Job, Done)>,
-}
-
-impl Delivery {
-    /// Returns the job if it was cut off.
-    async fn run(
-        self,
-        job: Job,
-        claimed_at: Instant,
-        turn: &Turn,
-        cut: &mut watch::Receiver<bool>,
-    ) -> Option<Job> {
-        let parcel = Arc::new(job.parcel.clone());
-        let deadline = claimed_at + self.settings.lease.get() * 9 / 10;
-        let attempt = tokio::select! {
-            attempt = tokio::time::timeout_at(deadline, self.carrier.carry(&parcel)) => attempt,
-            _ = cut.wait_for(|cut| *cut) => return Some(job),
-        };
-        let attempt = attempt.unwrap_or_else(|_| Attempt::too_slow(&self.carrier.destination(&parcel)));
-        turn.ended(attempt.hung);
-        // Never the reply itself: it may name the recipient.
-        tracing::info!(
-            parcel = %job.parcel.id, host = attempt.host, code = attempt.code, outcome = ?attempt.outcome,
-            cause = attempt.cause, "attempt"
-        );
-        let done = conclude(attempt, &job, &self.settings, self.clock.now(), &self.entropy);
-        match &done {
-            Done::Deferred { .. } => failpoint::hit(Point::OutcomeDeferred),
-            Done::Failed { .. } | Done::Expired { .. } => failpoint::hit(Point::OutcomeFailed),
-            Done::Delivered { .. } => {}
-        }
-        // The recorder lives until all deliveries are gone.
-        if self.outbox.send((job, done)).await.is_err() {
-            tracing::error!("an outcome has no recorder; the copy is sent again when its lease ends");
-        }
-        failpoint::hit(Point::OutcomeHanded);
-        None
-    }
-}
-
-/// What an attempt means for its copy.
-fn conclude(attempt: Attempt, job: &Job, settings: &Settings, now: Timestamp, entropy: &Entropy) -> Done {
-    let reply = attempt.reply;
-    match attempt.outcome {
-        Outcome::Delivered => Done::Delivered { reply },
-        Outcome::Failed => Done::Failed { reply },
-        Outcome::Deferred => match next_attempt(settings, job.attempts, job.queued_at, now, entropy) {
-            Some(until) => Done::Deferred { reply, until },
-            None => {
-                let said = format!("gave up after {}; last: {reply}", settings.give_up_after);
-                Done::Expired { reply: said.chars().take(500).collect() }
-            }
-        },
-    }
-}
-
+#[cfg(test)]
+mod rest_tests;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,8 @@
 //! Outgoing mail: claimed from the queue, carried to the next hop over verified TLS, and its outcome recorded.
 //!
-//! Read [`courier`] first. It claims what is due, `carrier` takes one copy to one of the hosts that [`route`] found, over a
-//! connection that [`smtp`] opened or the pool kept, and `recorder` commits outcomes in batches.
+//! Read [`courier`] first. It claims what is due; a `delivery` has its `carrier` take one copy after the other to one of the
+//! hosts that [`route`] found, over a connection that [`smtp`] opened or the pool kept; `health` knows which destinations
+//! rest; and `recorder` commits outcomes in batches.
 //!
 //! Invariant: nothing here can name plaintext, and nothing here knows lists or rosters. A body is read from the queue
 //! piece by piece as ciphertext and goes straight to the wire.
@@ -9,6 +10,8 @@
 mod backoff;
 mod carrier;
 pub mod courier;
+mod delivery;
+mod health;
 mod lanes;
 pub mod period;
 mod pool;

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
@@ -110,6 +110,8 @@ pub(crate) struct Heard<'a> {
     pub(crate) connection: usize,
     /// Which transaction of the connection, from 0.
     pub(crate) transaction: usize,
+    /// How many connections are open, this one included.
+    pub(crate) open: usize,
 }
 
 type Answer = dyn Fn(&Heard) -> Option<Act> + Send + Sync;
@@ -161,6 +163,11 @@ pub(crate) struct Record {
     pub(crate) messages: Vec<Vec<u8>>,
     /// Connections so far.
     pub(crate) connections: usize,
+    /// Those that are open, and the most that ever were.
+    pub(crate) open: usize,
+    pub(crate) most_open: usize,
+    /// How often a command or content was waited for: nothing more of what came in was left.
+    pub(crate) turns: usize,
 }
 
 /// A running host.
@@ -212,6 +219,14 @@ impl Hop {
     pub(crate) fn connections(&self) -> usize {
         self.record.lock().unwrap().connections
     }
+
+    pub(crate) fn most_open(&self) -> usize {
+        self.record.lock().unwrap().most_open
+    }
+
+    pub(crate) fn turns(&self) -> usize {
+        self.record.lock().unwrap().turns
+    }
 }
 
 struct Session {
@@ -226,6 +241,8 @@ impl Session {
         let connection = {
             let mut record = record.lock().unwrap();
             record.connections += 1;
+            record.open += 1;
+            record.most_open = record.most_open.max(record.open);
             record.connections - 1
         };
         Self { script: Arc::clone(script), record: Arc::clone(record), connection, transactions: 0 }
@@ -246,6 +263,7 @@ impl Session {
     async fn commands<S: AsyncRead + AsyncWrite + Unpin>(&mut self, stream: &mut BufReader<S>) -> bool {
         loop {
             let mut line = String::new();
+            self.count_turn(stream);
             if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
                 return false;
             }
@@ -258,6 +276,7 @@ impl Session {
                 ("STARTTLS", true) => return true,
                 ("MAIL", true) => self.transactions += 1,
                 ("DATA", true) if self.wants_content(&line) => {
+                    self.count_turn(stream);
                     let Some(message) = content(stream).await else { return false };
                     self.record.lock().unwrap().messages.push(message);
                     if !self.act(stream, "DOT", "").await {
@@ -269,13 +288,18 @@ impl Session {
         }
     }
 
+    fn count_turn<S: AsyncRead>(&self, stream: &BufReader<S>) {
+        self.record.lock().unwrap().turns += usize::from(stream.buffer().is_empty());
+    }
+
     fn wants_content(&self, line: &str) -> bool {
         matches!(self.choose("DATA", line), Act::Say(text) if text.contains("354"))
     }
 
     fn choose(&self, verb: &str, line: &str) -> Act {
         let transaction = self.transactions.saturating_sub(usize::from(verb != "MAIL"));
-        let heard = Heard { verb, line, connection: self.connection, transaction };
+        let open = self.record.lock().unwrap().open;
+        let heard = Heard { verb, line, connection: self.connection, transaction, open };
         (self.script.answer)(&heard).unwrap_or_else(|| self.script.usual(verb))
     }
 
@@ -309,6 +333,12 @@ impl Session {
                 false
             }
         }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).open -= 1;
     }
 }
 

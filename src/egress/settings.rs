@@ -40,6 +40,10 @@ pub struct Settings {
     pub drain: Period,
     /// How long an unused connection is kept for the next copy.
     pub keep_idle: Period,
+    /// How many copies go over one connection before it is closed.
+    pub messages_per_connection: usize,
+    /// How old a connection may be when a copy is begun over it.
+    pub connection_age: Period,
     /// How long each step of a delivery may take.
     pub timeouts: Timeouts,
 }
@@ -61,6 +65,8 @@ impl Default for Settings {
             give_up_after: Period::mins(5 * 24 * 60),
             drain: Period::secs(30),
             keep_idle: Period::secs(20),
+            messages_per_connection: 100,
+            connection_age: Period::mins(5),
             timeouts: Timeouts::default(),
         }
     }
@@ -74,6 +80,9 @@ impl Settings {
     pub fn check(&self) -> Result<(), RouteError> {
         if !(1..=1000).contains(&self.connections) || !(1..=10_000).contains(&self.connections_total) {
             return Err(RouteError::Connections);
+        }
+        if self.messages_per_connection == 0 {
+            return Err(RouteError::NoMessages);
         }
         // The lease is shared out in tenths; below this nothing could be delivered in time.
         let schedule_right = self.lease >= Period::millis(10)
@@ -250,6 +259,9 @@ pub enum RouteError {
     /// Nothing could be sent, or more at once than any host has ports for.
     #[error("connections must be 1 to 1000 and connections_total 1 to 10000")]
     Connections,
+    /// A connection that carries nothing.
+    #[error("messages_per_connection must be at least 1, the copy that the connection was opened for")]
+    NoMessages,
     /// Retrying could not work.
     #[error("retry_first must be above zero, retry_max at least as long, and lease at least 10 ms")]
     Schedule,
@@ -337,6 +349,7 @@ mod tests {
     fn contradictions_are_named() {
         assert_eq!(settings("smarthost = \"unix:/s\"").check(), Err(RouteError::NoServerName));
         assert_eq!(settings("connections = 0").check(), Err(RouteError::Connections));
+        assert_eq!(settings("messages_per_connection = 0").check(), Err(RouteError::NoMessages));
         assert_eq!(settings("retry_max = \"1m\"").check(), Err(RouteError::Schedule));
         assert!(matches!(settings("helo = \"a b\"").check(), Err(RouteError::Helo(_))));
     }

@@ -12,6 +12,7 @@ mod trouble;
 mod wire;
 
 use std::future::Future;
+use std::sync::Arc;
 
 use lettre::Address as Mailbox;
 use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Quit, Rcpt, Rset, Starttls};
@@ -27,6 +28,7 @@ pub use crate::egress::smtp::trouble::{Step, Trouble};
 use crate::egress::smtp::wire::Wire;
 use crate::egress::tls::Tls;
 use crate::failpoint::{self, Point};
+use crate::id::ParcelId;
 use crate::mail::address::Address;
 use crate::mail::parcel::{Base64Lines, Parcel};
 
@@ -41,7 +43,12 @@ pub struct Connection {
     timeouts: Timeouts,
     /// Whether the next transaction can begin: both sides agree that none is open.
     in_step: bool,
+    /// The copy whose envelope was sent behind the last dot; its replies are still to be heard.
+    ahead: Option<ParcelId>,
 }
+
+/// Gives the copy that is to follow over the same connection, if there is one.
+pub(crate) type Next<'a> = &'a mut (dyn FnMut() -> Option<Arc<Parcel>> + Send);
 
 impl Connection {
     /// Connects, greets, and encrypts where that is required.
@@ -70,41 +77,71 @@ impl Connection {
             // RFC 3207 §4.2: what was offered in the clear is forgotten.
             offers = ehlo(&mut wire, helo, timeouts).await?;
         }
-        Ok(Self { host: host.to_owned(), wire, offers, timeouts: timeouts.clone(), in_step: true })
+        Ok(Self {
+            host: host.to_owned(),
+            wire,
+            offers,
+            timeouts: timeouts.clone(),
+            in_step: true,
+            ahead: None,
+        })
     }
 
     /// Delivers one copy. `body` gives the stored body's bytes from an offset on, as many as it likes; it is asked
-    /// until the parcel's `body_len` is reached, so that no body is ever in memory as a whole.
+    /// until the parcel's `body_len` is reached, so that no body is ever in memory as a whole. `next` is asked once the
+    /// whole content is at hand: the envelope of the copy that it gives travels behind this one's final dot, where the
+    /// hop takes commands in a pipeline, and that copy has to be the next that is sent.
     ///
     /// # Errors
     /// Why the copy was not taken. Ask [`Connection::is_reusable`] what became of the connection.
-    pub async fn send<F, Fut>(&mut self, parcel: &Parcel, body: F) -> Result<Response, Trouble>
+    pub(crate) async fn send<F, Fut>(
+        &mut self,
+        parcel: &Parcel,
+        body: F,
+        next: Next<'_>,
+    ) -> Result<Response, Trouble>
     where
         F: FnMut(u64) -> Fut,
         Fut: Future<Output = Result<Vec<u8>, String>>,
     {
         let commands = self.commands(parcel)?;
         self.in_step = false;
+        // With a reply too many each later one would be taken for the answer to another command.
+        if self.ahead.is_none() && !self.wire.is_silent().await {
+            return Err(self.said_early(Step::Ehlo).await);
+        }
         failpoint::hit(Point::BeforeEnvelope);
-        let outcome = match self.envelope(&commands).await {
+        let outcome = match self.envelope(&commands, parcel.id).await {
             Ok(()) => {
                 failpoint::hit(Point::BeforeContent);
-                self.content(parcel, body).await.inspect(|_| failpoint::hit(Point::AfterContent))
+                self.content(parcel, body, next).await.inspect(|_| failpoint::hit(Point::AfterContent))
             }
             Err(trouble) => Err(trouble),
         };
         match &outcome {
             Ok(_) => self.in_step = true,
-            Err(_) if self.in_step => self.in_step = self.reset().await,
+            // Behind a refused dot the next envelope is on its way: there is nothing to reset.
+            Err(_) if self.in_step && self.ahead.is_none() => self.in_step = self.reset().await,
             Err(_) => {}
         }
         outcome
     }
 
+    /// Whether the copy that follows has its envelope out, and both sides agree on it.
+    #[must_use]
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.in_step && self.ahead.is_some()
+    }
+
+    /// Whether a kept connection seems alive, and the hop has said nothing that nobody asked for.
+    pub(crate) async fn is_fresh(&mut self) -> bool {
+        self.wire.is_silent().await
+    }
+
     /// Whether a further copy can go over this connection.
     #[must_use]
     pub fn is_reusable(&self) -> bool {
-        self.in_step && self.wire.is_quiet()
+        self.in_step && self.ahead.is_none() && self.wire.is_quiet()
     }
 
     /// The host at the other end.
@@ -166,12 +203,15 @@ impl Connection {
     }
 
     /// Sends the envelope, at once where the hop takes commands in a pipeline, until it wants the content.
-    async fn envelope(&mut self, commands: &[(Step, String); 3]) -> Result<(), Trouble> {
+    async fn envelope(&mut self, commands: &[(Step, String); 3], of: ParcelId) -> Result<(), Trouble> {
         let pipelined = self.offers.pipelining;
-        if pipelined {
-            // RFC 2920 §3.1: DATA may only be the last command of a group.
-            let group: String = commands.iter().map(|(_, command)| command.as_str()).collect();
-            self.wire.say(Step::Mail, group.as_bytes(), self.timeouts.command).await?;
+        match self.ahead.take() {
+            Some(ahead) if ahead == of => {}
+            Some(_) => return Err(Trouble::Malformed(Step::Mail, "another copy was announced")),
+            None if pipelined => {
+                self.wire.say(Step::Mail, group(commands).as_bytes(), self.timeouts.command).await?;
+            }
+            None => {}
         }
         let mut refusal = None;
         for (at, command) in commands {
@@ -198,7 +238,12 @@ impl Connection {
     }
 
     /// Sends the message and hears what became of it.
-    async fn content<F, Fut>(&mut self, parcel: &Parcel, mut body: F) -> Result<Response, Trouble>
+    async fn content<F, Fut>(
+        &mut self,
+        parcel: &Parcel,
+        mut body: F,
+        next: Next<'_>,
+    ) -> Result<Response, Trouble>
     where
         F: FnMut(u64) -> Fut,
         Fut: Future<Output = Result<Vec<u8>, String>>,
@@ -220,11 +265,37 @@ impl Connection {
         }
         block.extend(lines.finish());
         block.extend(on_the_wire(&parcel.closing()));
+        // What is said before the dot is no verdict on it: taken for one, the copy would count as delivered.
+        if !self.wire.is_silent().await {
+            return Err(self.said_early(Step::Content).await);
+        }
         block.extend_from_slice(b".\r\n");
+        block.extend(self.announce(next));
         self.block(&block).await?;
         let verdict = self.wire.hear(Step::Dot, self.timeouts.dot).await?;
         self.in_step = !is_421(&verdict);
         wanted(Step::Dot, verdict)
+    }
+
+    /// The envelope of the copy that follows, where there is one and the hop takes it now.
+    fn announce(&mut self, next: Next<'_>) -> Vec<u8> {
+        let follower = if self.offers.pipelining { next() } else { None };
+        // One that cannot travel over this hop hears why when its turn comes.
+        let Some((follower, commands)) = follower.and_then(|f| Some((f.id, self.commands(&f).ok()?))) else {
+            return Vec::new();
+        };
+        self.ahead = Some(follower);
+        // RFC 2920 §3.1: "The actual transfer of message content is explicitly allowed to be the first \"command\" in a
+        // group."
+        group(&commands).into_bytes()
+    }
+
+    /// What the hop said before it was asked: a refusal counts, anything else is out of step.
+    async fn said_early(&mut self, at: Step) -> Trouble {
+        match self.wire.hear(at, FAREWELL).await.and_then(|reply| wanted(at, reply)) {
+            Err(trouble) => trouble,
+            Ok(_) => Trouble::Malformed(at, "a reply that nobody asked for"),
+        }
     }
 
     async fn block(&mut self, block: &[u8]) -> Result<(), Trouble> {
@@ -245,6 +316,11 @@ impl Connection {
         }
         self.wire.hear(Step::Reset, limit).await.is_ok_and(|reply| wanted(Step::Reset, reply).is_ok())
     }
+}
+
+/// RFC 2920 §3.1: DATA may only be the last command of a group.
+fn group(commands: &[(Step, String); 3]) -> String {
+    commands.iter().map(|(_, command)| command.as_str()).collect()
 }
 
 async fn ehlo(wire: &mut Wire, helo: &str, timeouts: &Timeouts) -> Result<Offers, Trouble> {

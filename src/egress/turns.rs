@@ -50,13 +50,13 @@ impl Turns {
         Self { known: Arc::default(), hanging_after: HANGING.min(command / 4) }
     }
 
-    /// Begins the turn of a recipient that has none, over these connections.
+    /// Begins the turn of a recipient that has none, over these connections; the first permit is the destination's.
     pub(crate) fn begin(&self, recipient: &Address, permits: Vec<OwnedSemaphorePermit>) -> Turn {
         let now = Instant::now();
         let mut known = self.lock();
         let entry = known.entry(recipient.clone()).or_insert_with(|| Known::at(now));
         entry.begun = Some(now);
-        Turn { turns: self.clone(), recipient: recipient.clone(), _permits: permits }
+        Turn { turns: self.clone(), recipient: recipient.clone(), permits }
     }
 
     /// Whether a delivery to it is under way.
@@ -125,10 +125,15 @@ impl Known {
 pub(crate) struct Turn {
     turns: Turns,
     recipient: Address,
-    _permits: Vec<OwnedSemaphorePermit>,
+    permits: Vec<OwnedSemaphorePermit>,
 }
 
 impl Turn {
+    /// The connection's permit, for the copy that follows over the same connection.
+    pub(crate) fn hand_over(&mut self) -> Vec<OwnedSemaphorePermit> {
+        self.permits.drain(..self.permits.len().min(1)).collect()
+    }
+
     /// Says how it went: whether the next hop let us wait until time was up.
     pub(crate) fn ended(&self, hung: bool) {
         if let Some(known) = self.turns.lock().get_mut(&self.recipient) {

@@ -9,5 +9,6 @@ pub mod mark;
 pub mod queue;
 pub mod record;
 pub mod registry;
+pub mod rests;
 pub mod seen;
 pub mod spool;

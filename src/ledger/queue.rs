@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::outcome::{expect_lease, expect_version, note, outcome, remove, unchanged};
-pub use self::row::{Done, Job, KEEP_FAILED, Row, State};
+pub use self::row::{Done, Job, KEEP_FAILED, Met, Row, State};
 use self::row::{Record, row, state};
 use crate::failpoint::{self, Point};
 use crate::id::{ListName, MemberId, ParcelId};
@@ -46,7 +46,7 @@ impl Queue {
     /// When the record cannot be encoded.
     pub fn enqueue(batch: &mut Batch, parcel: Parcel, now: Timestamp) -> Result<(), StoreError> {
         let (key, body) = (*parcel.id.as_bytes(), contract::BodyId(*parcel.body.as_bytes()));
-        let record = Record { parcel, queued_at: now, attempts: 0, failed: false, last: None };
+        let record = Record { parcel, queued_at: now, attempts: 0, failed: false, last: None, met: None };
         batch.expect(Expect::Absent(Space::Queue, key.to_vec()));
         batch.put_due(Space::Queue, key, encode(&record)?, now.millis());
         batch.name(body);
@@ -69,6 +69,7 @@ impl Queue {
                 parcel: record.parcel,
                 attempts: record.attempts,
                 queued_at: record.queued_at,
+                met: record.met,
                 lease: claim.lease,
                 last: record.last,
             }))
@@ -104,18 +105,37 @@ impl Queue {
         }
     }
 
-    /// Gives claims back untried, to be claimed again from `due` on.
+    /// Gives claims back untried, each to be claimed again from its time on: in one durable commit where nobody
+    /// interfered.
     ///
     /// # Errors
     /// When the store fails; then the leases run out by themselves.
-    pub fn put_back(&self, jobs: Vec<Job>, due: Timestamp) -> Result<(), StoreError> {
-        for job in jobs {
+    pub fn put_back(&self, jobs: &[(Job, Timestamp)]) -> Result<(), StoreError> {
+        let together = |some: &[(Job, Timestamp)]| {
             let mut batch = Batch::new();
-            expect_lease(&mut batch, &job);
-            batch.put_due(Space::Queue, *job.parcel.id.as_bytes(), encode(&unchanged(&job))?, due.millis());
-            match self.store.commit(batch) {
-                Ok(()) | Err(StoreError::Conflict(_)) => {}
-                Err(other) => return Err(other),
+            for (job, due) in some {
+                expect_lease(&mut batch, job);
+                batch.put_due(
+                    Space::Queue,
+                    *job.parcel.id.as_bytes(),
+                    encode(&unchanged(job))?,
+                    due.millis(),
+                );
+            }
+            self.store.commit(batch)
+        };
+        for some in jobs.chunks(TOGETHER) {
+            match together(some) {
+                // One of them was withdrawn meanwhile: each for itself.
+                Err(StoreError::Conflict(_)) => {
+                    for one in some.chunks(1) {
+                        match together(one) {
+                            Ok(()) | Err(StoreError::Conflict(_)) => {}
+                            Err(other) => return Err(other),
+                        }
+                    }
+                }
+                other => other?,
             }
         }
         Ok(())
@@ -324,6 +344,9 @@ impl Queue {
 
 /// No pause between two attempts is longer: what lies further ahead was put there by a clock that was wrong.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
+
+/// How many claims are given back in one commit.
+const TOGETHER: usize = 256;
 
 /// How often a change is tried when the courier has the copy in hands at that moment.
 const TRIES: usize = 10;

@@ -71,7 +71,7 @@ fn a_copy_that_fails_or_expires_is_an_alert_in_the_same_commit() {
     let jobs = claim(&bench, T0, 3);
     let outcome = |member: &str| match member {
         "m-1" => Done::Failed { reply: "550 5.1.1 <m-1@example.org> who?".to_owned() },
-        "m-2" => Done::Expired { reply: "gave up after 5d; last: 451 4.7.1 grey".to_owned() },
+        "m-2" => Done::Expired { after: "5 days".to_owned(), reply: "451 4.7.1 grey".to_owned() },
         _ => delivered(),
     };
     let done: Vec<_> = jobs.into_iter().map(|job| (outcome(job.parcel.member.as_str()), job)).collect();

@@ -61,6 +61,7 @@ fn events(bench: &Bench) -> Vec<Event> {
         Event::HoldDropped { mail },
         Event::Delivered { parcel, member: member() },
         Event::Failed { parcel, member: member(), code: "550".to_owned() },
+        Event::Expired { parcel, member: member(), code: "451".to_owned() },
         Event::Withdrawn { parcel, member: member() },
         Event::LeftBeforeRemoval { parcel, member: member() },
         Event::ParcelDropped { parcel, member: member() },

@@ -179,14 +179,14 @@ fn what_is_put_back_untried_has_no_attempt_counted() {
     let jobs = claim(&bench, T0, 2);
     // One of them is dropped meanwhile: that is no reason to fail for the other.
     assert!(bench.queue().drop_parcel(ids[0], &Actor::Admin(0), at(1)).unwrap());
-    bench.queue().put_back(jobs, at(10)).unwrap();
+    bench.queue().put_back(&jobs.into_iter().map(|job| (job, at(10))).collect::<Vec<_>>()).unwrap();
     assert_eq!(states(&bench), [State::Due]);
     assert!(claim(&bench, at(9), 10).is_empty());
     let job = claim(&bench, at(10), 10).remove(0);
     assert_eq!((job.parcel.id, job.attempts), (ids[1], 0));
     bench.queue().record(&[(job, deferred(at(20)))], at(11)).unwrap();
     let job = claim(&bench, at(20), 10).remove(0);
-    bench.queue().put_back(vec![job], at(30)).unwrap();
+    bench.queue().put_back(&[(job, at(30))]).unwrap();
     let row = bench.queue().get(ids[1]).unwrap().unwrap();
     assert_eq!((row.state, row.attempts), (State::Deferred, 1));
     assert!(row.last.is_some(), "what the last attempt ended with stays known");

@@ -3,16 +3,19 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::egress::carrier::{Attempt, Outcome};
+use crate::egress::delivery::conclude;
 use crate::egress::period::Period;
 use crate::egress::route::{Timeouts, TlsMode};
 use crate::egress::scripted::{self, Act, Heard, Hop, NOW, Script, body, say};
-use crate::ledger::queue::State;
+use crate::egress::smtp::Step;
+use crate::ledger::queue::{Row, State};
 use crate::time::ManualClock;
 
 /// Long enough for any machine; a test that reaches it has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn settings(hop: &Hop) -> Settings {
+pub(super) fn settings(hop: &Hop) -> Settings {
     let timeouts = Timeouts { command: Period::secs(20), ..Timeouts::default() };
     Settings {
         smarthost: Some(hop.address.to_string().parse().unwrap()),
@@ -23,9 +26,10 @@ fn settings(hop: &Hop) -> Settings {
 }
 
 /// A courier at work.
-struct Bench {
-    queue: Queue,
-    clock: ManualClock,
+pub(super) struct Bench {
+    pub(super) queue: Queue,
+    pub(super) clock: ManualClock,
+    pub(super) rests: Arc<Rests>,
     wake: Arc<Notify>,
     stop: watch::Sender<bool>,
     courier: tokio::task::JoinHandle<()>,
@@ -33,7 +37,7 @@ struct Bench {
 
 impl Bench {
     /// Starts with copies number 0 to `copies`, each with its own body.
-    fn start(settings: &Settings, copies: u64) -> Self {
+    pub(super) fn start(settings: &Settings, copies: u64) -> Self {
         let queue = scripted::queue();
         for n in 0..copies {
             let parcel = scripted::parcel(n, &format!("reader{n}@example.org"), 1000);
@@ -42,9 +46,10 @@ impl Bench {
         let clock = ManualClock::at(NOW);
         let courier =
             Courier::new(queue.clone(), settings, &DnsSettings::default(), Arc::new(clock.clone())).unwrap();
+        let rests = courier.rests();
         let (wake, stop) = (Arc::new(Notify::new()), watch::Sender::new(false));
         let courier = tokio::spawn(courier.run(Arc::clone(&wake), stop.subscribe()));
-        Self { queue, clock, wake, stop, courier }
+        Self { queue, clock, rests, wake, stop, courier }
     }
 
     /// Starts with `mails` mails to each of these readers.
@@ -59,7 +64,7 @@ impl Bench {
     }
 
     /// Waits until this holds.
-    async fn until(&self, what: &str, holds: impl Fn() -> bool) {
+    pub(super) async fn until(&self, what: &str, holds: impl Fn() -> bool) {
         let end = Instant::now() + PATIENCE;
         while !holds() {
             assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
@@ -67,14 +72,26 @@ impl Bench {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.queue.next_due().unwrap().is_none()
     }
 
     /// Whether copies are there and each has failed for good.
-    fn all_failed(&self) -> bool {
+    pub(super) fn all_failed(&self) -> bool {
         let rows = self.queue.ls(None, 1000).unwrap();
         !rows.is_empty() && rows.iter().all(|row| row.state == State::Failed)
+    }
+
+    pub(super) fn rows(&self) -> Vec<Row> {
+        self.queue.ls(None, 1000).unwrap()
+    }
+
+    /// What an admin's `queue retry --all` does to the copies.
+    pub(super) fn retry_all(&self) {
+        for row in self.rows() {
+            self.queue.retry(row.id, self.clock.now()).unwrap();
+        }
+        self.wake.notify_one();
     }
 
     fn enqueue(&self, n: u64, recipient: &str) {
@@ -91,12 +108,12 @@ impl Bench {
         pause()
     }
 
-    fn advance(&self, by: Duration) {
+    pub(super) fn advance(&self, by: Duration) {
         self.clock.advance(by);
         self.wake.notify_one();
     }
 
-    async fn finish(self) {
+    pub(super) async fn finish(self) {
         self.stop.send_replace(true);
         tokio::time::timeout(PATIENCE, self.courier).await.unwrap().unwrap();
     }
@@ -242,12 +259,14 @@ fn giving_up_says_why() {
             code: Some(451),
             cause: None,
             hung: false,
+            step: Step::Rcpt,
+            unreached: None,
         };
         let now = NOW.after(Duration::from_secs(days * 86_400));
-        conclude(attempt, &job, &Settings::default(), now, &Entropy::seeded(1))
+        conclude(attempt, &job, None, &Settings::default(), now, &Entropy::seeded(1))
     };
-    let Done::Expired { reply } = done(Outcome::Deferred, 5) else { panic!("tried for ever") };
-    assert_eq!(reply, "gave up after 5 days; last: 451 4.7.1 later");
+    let over = Done::Expired { after: "5 days".to_owned(), reply: "451 4.7.1 later".to_owned() };
+    assert_eq!(done(Outcome::Deferred, 5), over);
     assert!(matches!(done(Outcome::Deferred, 4), Done::Deferred { .. }));
     assert!(matches!(done(Outcome::Delivered, 9), Done::Delivered { .. }));
     assert!(matches!(done(Outcome::Failed, 0), Done::Failed { reply } if reply == "451 4.7.1 later"));

@@ -38,12 +38,12 @@ pub(super) async fn send(
     step: usize,
 ) -> Result<String, Trouble> {
     let body = body.to_vec();
-    let sent = connection.send(parcel, |offset| {
+    let pieces = |offset| {
         let rest = &body[usize::try_from(offset).unwrap().min(body.len())..];
         let piece = rest[..step.min(rest.len())].to_vec();
         async move { Ok(piece) }
-    });
-    sent.await.map(|reply| shown(&reply))
+    };
+    connection.send(parcel, pieces, &mut || None).await.map(|reply| shown(&reply))
 }
 
 /// One delivery to a host with this script; also whether the connection can be used again.
@@ -266,7 +266,8 @@ async fn a_body_that_cannot_be_read_whole_never_gets_its_dot() {
     }
     let mut connection = open(&hop, &clear()).await.unwrap();
     let failing = |_| async { Err("disk".to_owned()) };
-    let trouble = connection.send(&parcel(1, "ada@example.org", 10), failing).await.unwrap_err();
+    let trouble =
+        connection.send(&parcel(1, "ada@example.org", 10), failing, &mut || None).await.unwrap_err();
     assert!(!trouble.is_permanent() && !trouble.may_try_next(), "{trouble}");
     assert_eq!(hop.messages().len(), 0);
 }

@@ -10,6 +10,8 @@ use crate::egress::smtp::reply::{printable, shown};
 /// The steps of a delivery, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
+    /// Finding the way.
+    Route,
     /// Reaching the host.
     Connect,
     /// Its greeting.
@@ -37,6 +39,7 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Route => "looking up the way",
             Self::Connect => "connecting",
             Self::Greeting => "the greeting",
             Self::Ehlo => "EHLO",
@@ -118,6 +121,21 @@ impl Trouble {
         }
     }
 
+    /// Whether the host could not be had, so that no copy would have fared better.
+    #[must_use]
+    pub fn is_about_the_host(&self) -> bool {
+        self.step() < Step::Mail || self.is_stale()
+    }
+
+    /// Whether this may be because there are other connections to the host: it is not there for one more, or says so.
+    #[must_use]
+    pub fn may_be_full(&self) -> bool {
+        match self {
+            Self::Refused { reply, .. } => reply.code().severity == Severity::TransientNegativeCompletion,
+            _ => self.step() <= Step::Greeting || self.is_stale(),
+        }
+    }
+
     /// Whether the session itself was in order.
     #[must_use]
     pub fn is_about_the_copy(&self) -> bool {
@@ -143,7 +161,9 @@ impl Trouble {
         }
     }
 
-    fn step(&self) -> Step {
+    /// What it happened at.
+    #[must_use]
+    pub fn step(&self) -> Step {
         match self {
             Self::Refused { at, .. }
             | Self::Timeout(at)

@@ -2,9 +2,11 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
+use std::task::Poll;
 
 use lettre::transport::smtp::response::Response;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Join};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Join, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::egress::period::Period;
@@ -89,6 +91,27 @@ impl Wire {
             }
         };
         tokio::time::timeout(limit.get(), listening).await.unwrap_or(Err(Trouble::Timeout(at)))
+    }
+
+    /// Whether nothing came in that was not asked for, and the peer is there, as far as can be known without waiting.
+    pub(crate) async fn is_silent(&mut self) -> bool {
+        let Self { stream, inbox } = self;
+        let mut space = [0; 512];
+        let came = std::future::poll_fn(|cx| {
+            let mut buffer = ReadBuf::new(&mut space);
+            match Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
+                Poll::Pending => Poll::Ready(None),
+                Poll::Ready(read) => Poll::Ready(Some(read.map(|()| buffer.filled().to_vec()))),
+            }
+        });
+        match came.await {
+            None => inbox.is_empty(),
+            Some(Ok(bytes)) => {
+                inbox.extend(bytes);
+                false
+            }
+            Some(Err(_)) => false,
+        }
     }
 
     /// Whether everything that came in was asked for.

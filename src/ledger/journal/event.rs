@@ -81,6 +81,15 @@ pub enum Event {
         /// The reply code, such as `550`.
         code: String,
     },
+    /// A copy was deferred for as long as copies are tried.
+    Expired {
+        /// The copy.
+        parcel: ParcelId,
+        /// Its reader.
+        member: MemberId,
+        /// The last reply code, such as `451`; empty where there was no reply.
+        code: String,
+    },
     /// A queued copy was withdrawn because its reader was removed.
     Withdrawn {
         /// The copy.

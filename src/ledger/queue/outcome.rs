@@ -34,34 +34,48 @@ pub(super) fn outcome(
             batch.put_due(Space::Queue, key, encode(&record(false, reply))?, until.millis());
             Ok(None)
         }
-        Done::Failed { reply } | Done::Expired { reply } => {
+        Done::Failed { reply } => {
             let until = now.after(KEEP_FAILED).millis();
             batch.put_due(Space::Queue, key, encode(&record(true, reply))?, until);
-            let expired = matches!(done, Done::Expired { .. });
-            if parcel.carries == Carries::Post {
-                Alert::raise(batch, Some(&parcel.list), incident(parcel, codes(reply), expired), now)?;
-            }
-            let code = reply.chars().take_while(|c| c.is_ascii_digit() || *c == '.').take(12).collect();
-            let event = Event::Failed { parcel: parcel.id, member: parcel.member.clone(), code };
+            alarm(batch, parcel, codes(reply), false, now)?;
+            let event = Event::Failed { parcel: parcel.id, member: parcel.member.clone(), code: code(reply) };
+            Ok(Some(note(parcel, Actor::Relay, event)))
+        }
+        Done::Expired { after, reply } => {
+            let until = now.after(KEEP_FAILED).millis();
+            let said = format!("gave up after {after}; last: {reply}");
+            batch.put_due(Space::Queue, key, encode(&record(true, &said))?, until);
+            alarm(batch, parcel, codes(reply), true, now)?;
+            let event =
+                Event::Expired { parcel: parcel.id, member: parcel.member.clone(), code: code(reply) };
             Ok(Some(note(parcel, Actor::Relay, event)))
         }
     }
 }
 
-fn incident(parcel: &Parcel, code: String, expired: bool) -> Incident {
+/// A post that does not arrive is told to the admins; a notice to them is not.
+fn alarm(
+    batch: &mut Batch,
+    parcel: &Parcel,
+    code: String,
+    expired: bool,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if parcel.carries != Carries::Post {
+        return Ok(());
+    }
     let (id, member, recipient) = (parcel.id, parcel.member.clone(), parcel.recipient.clone());
-    if expired {
+    let incident = if expired {
         Incident::CopyExpired { parcel: id, member, recipient, code }
     } else {
         Incident::CopyFailed { parcel: id, member, recipient, code }
-    }
+    };
+    Alert::raise(batch, Some(&parcel.list), incident, now)
 }
 
 /// The code of a reply and its enhanced status (RFC 3463 §2), and nothing else of it: what follows is the next hop's
 /// prose. Empty where the text is our own, without a reply.
 fn codes(reply: &str) -> String {
-    // What was tried for long enough ends with the last reply.
-    let reply = reply.rsplit_once("last: ").map_or(reply, |(_, last)| last);
     let mut words = reply.split([' ', '-']);
     let code = words.next().filter(|w| w.len() == 3 && w.bytes().all(|b| b.is_ascii_digit()));
     let Some(code) = code else { return String::new() };
@@ -75,6 +89,11 @@ fn codes(reply: &str) -> String {
     }
 }
 
+/// The code that a reply begins with; nothing where the words are ours.
+fn code(reply: &str) -> String {
+    reply.chars().take_while(|c| c.is_ascii_digit() || *c == '.').take(12).collect()
+}
+
 pub(super) fn unchanged(job: &Job) -> Record {
     Record {
         parcel: job.parcel.clone(),
@@ -82,6 +101,7 @@ pub(super) fn unchanged(job: &Job) -> Record {
         attempts: job.attempts,
         failed: false,
         last: job.last.clone(),
+        met: job.met.clone(),
     }
 }
 

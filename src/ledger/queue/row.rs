@@ -20,8 +20,21 @@ pub struct Job {
     pub attempts: u32,
     /// Since when it is queued.
     pub queued_at: Timestamp,
+    /// Where the last attempt ended; whoever makes one says so here before it is recorded.
+    pub met: Option<Met>,
     pub(super) lease: Lease,
     pub(super) last: Option<String>,
+}
+
+/// Where an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Met {
+    /// The host that was asked last, or the destination when none was.
+    pub host: String,
+    /// What it was asked, such as `RCPT TO`.
+    pub step: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// What became of a delivery attempt. `reply` is what `queue ls` shows: the next hop's reply or what went wrong.
@@ -44,9 +57,11 @@ pub enum Done {
         /// Why.
         reply: String,
     },
-    /// Never: it was tried for as long as the settings say.
+    /// No more: it was deferred for as long as copies are tried.
     Expired {
-        /// What the last attempt ended with.
+        /// How long that was, in words such as `5 days`.
+        after: String,
+        /// Why it was deferred the last time.
         reply: String,
     },
 }
@@ -62,6 +77,9 @@ pub(super) struct Record {
     pub(super) attempts: u32,
     pub(super) failed: bool,
     pub(super) last: Option<String>,
+    /// Records of before hold none.
+    #[serde(default)]
+    pub(super) met: Option<Met>,
 }
 
 /// A queued copy as people see it.
@@ -81,6 +99,8 @@ pub struct Row {
     pub attempts: u32,
     /// What the last attempt ended with.
     pub last: Option<String>,
+    /// Where the last attempt ended, and when.
+    pub met: Option<Met>,
     /// When it is tried next; none while it is being tried, and none for a copy that failed.
     pub next: Option<Timestamp>,
     /// Since when it is queued.
@@ -98,7 +118,7 @@ pub enum State {
     Claimed,
     /// Waits for another attempt.
     Deferred,
-    /// Was refused for good.
+    /// Was refused for good, or tried for long enough.
     Failed,
 }
 
@@ -136,6 +156,7 @@ pub(super) fn row(entry: &Entry, record: Record) -> Row {
         recipient: record.parcel.recipient.to_string(),
         attempts: record.attempts,
         last: record.last,
+        met: record.met,
         next: entry.due.filter(|_| waits).map(Timestamp::from_millis),
         queued_at: record.queued_at,
     }
