@@ -15,6 +15,7 @@ pub mod ingest;
 pub mod ingress;
 pub mod init;
 pub mod ledger;
+pub mod logging;
 pub mod mail;
 pub mod mime;
 pub mod pgp;

@@ -7,10 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 use vouchsafe::check::{self, CannotReceive};
 use vouchsafe::cli::{self, Admin, Command, Key};
 use vouchsafe::config::{self, Config, NoPassphrase};
@@ -22,6 +18,7 @@ use vouchsafe::failpoint;
 use vouchsafe::id::{Entropy, ListName};
 use vouchsafe::ingest::{self, Door, Failure, Order, Place, Recipients};
 use vouchsafe::init::{self, Layout, NewListError};
+use vouchsafe::logging;
 use vouchsafe::mail::address::Domain;
 use vouchsafe::pgp::keyring::{KeyError, Passphrase};
 use vouchsafe::routes;
@@ -122,9 +119,9 @@ fn make(args: &cli::Init) -> Outcome {
 
 fn serve(path: &Path) -> Outcome {
     let config = Config::load(path).map_err(|error| failed(exit::CONFIG)(&error))?;
-    log();
+    let filter = log(&config)?;
     let passphrase = passphrase(&config, false)?;
-    daemon::serve(&config, passphrase).map_err(|error| {
+    daemon::serve(&config, passphrase, filter).map_err(|error| {
         let code = match error {
             Fatal::Admin(_) | Fatal::Keys(_) | Fatal::Route(_) | Fatal::Unclean(_) => exit::CONFIG,
             Fatal::Store(_) => exit::IO,
@@ -177,18 +174,17 @@ fn new_key(list: &ListName, path: &Path) -> Outcome {
     })?;
     write!(
         io::stdout(),
-        "{made}\nnext: restart the daemon, and publish what `vouchsafe key export {list}` shows\n"
+        "{made}\nnext: let the daemon know it with `vouchsafe reload`, and publish what `vouchsafe key export {list}` shows\n"
     )
     .map_err(|error| failed(exit::IO)(&error))
 }
 
-/// Logs go to standard error; `VOUCHSAFE_LOG` holds a filter such as `debug` or `vouchsafe::egress=trace`.
-fn log() {
-    let filter = EnvFilter::try_from_env("VOUCHSAFE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    // At its finest levels the engine sled writes down what it stores; what matters the store says in its own words.
-    let without_sled = filter_fn(|told| !(told.target() == "sled" || told.target().starts_with("sled::")));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false);
-    lines.finish().with(without_sled).init();
+/// Begins the log. `VOUCHSAFE_LOG` holds a filter such as `debug` or `vouchsafe::egress=trace`, and rules.
+fn log(config: &Config) -> Result<logging::Filter, (u8, String)> {
+    let [filter, journal_stream] = ["VOUCHSAFE_LOG", "JOURNAL_STREAM"].map(|name| std::env::var(name).ok());
+    let environment =
+        logging::Environment { filter: filter.as_deref(), journal_stream: journal_stream.as_deref() };
+    logging::begin(&config.log, environment).map_err(|error| failed(exit::CONFIG)(&error))
 }
 
 /// `by_hand`: the command is run beside the unit, which alone gets the credential, so that a person is asked for it.

@@ -43,6 +43,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("failpoint", 1),
     ("group", 1),
     ("id", 1),
+    ("logging", 1),
     ("secret", 1),
     ("store", 1),
     ("swap", 1),
@@ -76,7 +77,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("openssl", &["pgp/rsa.rs"]),
     ("redb", &["store/redb"]),
     ("rmp_serde", &["ledger/record.rs", "mail/arrival.rs"]),
-    ("rustix", &["check/", "control/server", "daemon/hygiene.rs", "demo", "store/disk.rs"]),
+    ("rustix", &["check/", "control/server", "daemon/hygiene.rs", "demo", "logging.rs", "store/disk.rs"]),
     ("rustls", &["egress/", "ingress/"]),
     ("rustls_native_certs", &["egress/"]),
     ("sequoia_openpgp", &["pgp/"]),
@@ -84,8 +85,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("smtp_proto", &["ingress/"]),
     ("tokio", &["control/", "daemon/", "demo", "egress/", "ingress/"]),
     ("tokio_rustls", &["egress/", "ingress/"]),
-    ("tracing_journald", &["main.rs"]),
-    ("tracing_subscriber", &["main.rs"]),
+    ("tracing_journald", &["logging.rs"]),
+    ("tracing_subscriber", &["logging.rs"]),
     ("zeroizing_alloc", &["main.rs"]),
     // Who may touch files: keys, settings, the store, sockets, and what the operator names on the command line.
     (

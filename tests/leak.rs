@@ -14,6 +14,8 @@ mod outside;
 
 #[path = "leak/crashing.rs"]
 mod crashing;
+#[path = "leak/journal.rs"]
+mod journal;
 #[path = "leak/process.rs"]
 mod process;
 #[path = "leak/proxy.rs"]
@@ -59,6 +61,29 @@ fn relayed_mail_leaves_no_trace() {
     trap.scene.sink.wait_for(&dora, 1);
     trap.scene.queue("an empty queue", <[_]>::is_empty);
     trap.nothing_leaked("after a restart");
+}
+
+#[test]
+fn a_log_in_json_has_fields_and_no_content() {
+    let Some(trap) = Trap::edited(&[("#format = \"text\"", "format = \"json\"")], &[]) else { return };
+    let rita = trap.scene.people.rita.address.clone();
+    trap.scene.taken(&rita, SECURITY, &trap.canaries.clear(SECURITY));
+    let stranger = trap.scene.announcement(&trap.scene.people.rita, &trap.canaries.entity());
+    trap.through_the_tap(&rita, ANNOUNCE, &stranger);
+    trap.scene.holds(1);
+    trap.scene.sink.wait_for(&trap.scene.people.ada.address, 1);
+    trap.scene.queue("an empty queue", <[_]>::is_empty);
+    trap.nothing_leaked("with a log in JSON");
+    let log = trap.scene.daemon.log();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+        .collect();
+    let held = lines.iter().find(|line| line["message"] == "a mail is held").expect("it is told");
+    assert_eq!((held["list"].as_str(), held["level"].as_str()), (Some("distrib-announce"), Some("WARN")));
+    let address = trap.scene.people.ada.address.as_str();
+    assert!(!log.contains(address), "no reader's address");
+    assert!(lines.iter().any(|line| line["message"] == "attempt" && line["code"] == 250), "{log}");
 }
 
 #[test]

@@ -30,6 +30,7 @@ use crate::control::server;
 use crate::egress::route::{self, DnsSettings, RouteError};
 use crate::id::ListName;
 use crate::ingress::settings::{Limits, ListenAddr, LmtpSettings, SmtpSettings};
+use crate::logging;
 use crate::mail::address::Domain;
 use crate::mail::directory::{Directory, ListEntry};
 use crate::policy::{Finding, Policy, Severity};
@@ -70,6 +71,8 @@ pub struct Config {
     pub process: Process,
     /// `[admin]`.
     pub admin: Admin,
+    /// `[log]`.
+    pub log: logging::Settings,
     /// `[list.NAME]`, in the order of the file.
     pub lists: Vec<List>,
     /// The policy files that lists name.
@@ -101,6 +104,7 @@ struct File {
     keys: Keys,
     process: Process,
     admin: Admin,
+    log: logging::Settings,
     list: BTreeMap<ListName, RawList>,
 }
 
@@ -157,6 +161,7 @@ impl Config {
             keys: file.keys,
             process: file.process,
             admin: file.admin,
+            log: file.log,
             lists,
             policies: policies.into_values().collect(),
         })
@@ -212,6 +217,7 @@ impl File {
     fn verify(&self, source: &Source) -> Result<(), ConfigError> {
         self.keys.verify(source)?;
         self.admin.verify(source)?;
+        self.log.check().map_err(|e| source.error(&["log", "filter"], e.to_string()))?;
         let smtp = |key: &str, what: String| Err(source.error(&["smtp", key], what));
         match (&self.smtp.tls_cert, &self.smtp.tls_key) {
             (Some(_), None) => {

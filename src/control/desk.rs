@@ -211,7 +211,7 @@ impl Desk {
             not_found(
                 format!("there is no list {name}"),
                 format!("the configuration has: {}", known.join(", ")),
-                "use one of these, or add the list to relay.toml, make its key with `vouchsafe key new` and restart",
+                "use one of these, or add the list to relay.toml, make its key with `vouchsafe key new`, then `vouchsafe reload`",
             )
         })
     }

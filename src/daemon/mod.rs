@@ -24,6 +24,7 @@ pub use crate::daemon::reload::{NotReloaded, Reloaded};
 use crate::daemon::rooms::{Rooms, unlock};
 pub use crate::daemon::running::{Next, Running};
 use crate::failpoint::{self, Point};
+use crate::logging::Filter;
 use crate::pgp::keyring::Passphrase;
 use crate::store::disk::{Disk, Step};
 use crate::time::SystemClock;
@@ -35,7 +36,7 @@ const BLOCKING_THREADS: usize = 32;
 ///
 /// # Errors
 /// What keeps it from starting.
-pub fn serve(config: &Config, passphrase: Passphrase) -> Result<(), Fatal> {
+pub fn serve(config: &Config, passphrase: Passphrase, filter: Filter) -> Result<(), Fatal> {
     quiet_panics();
     let hygiene = hygiene::apply(config.process.allow_swap)?;
     tracing::info!(locked = hygiene.locked, swap = hygiene.swap, "memory");
@@ -51,14 +52,15 @@ pub fn serve(config: &Config, passphrase: Passphrase) -> Result<(), Fatal> {
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .build()?;
-    runtime.block_on(until_told(rooms, config))
+    runtime.block_on(until_told(rooms, config, filter))
 }
 
-async fn until_told(rooms: Rooms, config: &Config) -> Result<(), Fatal> {
+async fn until_told(rooms: Rooms, config: &Config, filter: Filter) -> Result<(), Fatal> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let mut running = rooms.start(config).await?;
+    running.known.filter = filter;
     for address in running.addresses() {
         tracing::info!(%address, "listening");
     }

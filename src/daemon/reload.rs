@@ -25,6 +25,7 @@ const LIVE: &[(&str, Option<&str>)] = &[
     ("dns", None),
     ("admin", None),
     ("list", None),
+    ("log", Some("filter")),
 ];
 
 /// What came of a reload.
@@ -93,6 +94,8 @@ impl Running {
             catch_up::journal_keys(&keys, &lists, &Registry::new(store), &journal, now)
         });
         noted.await.map_err(|_| NotReloaded::Broken)??;
+        // The filter was read with the settings, so this does not fail either.
+        let _ = self.known.filter.follow(&config.log);
         let desk = self.rooms.desk(&config);
         self.exchange(&config, Exchange { reception, desk, courier, alarm });
         failpoint::hit(Point::ReloadDone);

@@ -21,11 +21,11 @@ pub(crate) struct Canaries {
 }
 
 impl Canaries {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { body: random(24), subject: random(24), file: random(24), author: random(24) }
     }
 
-    fn all(&self) -> [&str; 4] {
+    pub(crate) fn all(&self) -> [&str; 4] {
         [&self.body, &self.subject, &self.file, &self.author]
     }
 
@@ -86,7 +86,12 @@ pub(crate) struct Trap {
 impl Trap {
     /// A daemon that logs everything, with this environment.
     pub(crate) fn set(environment: &[(&str, &str)]) -> Option<Self> {
-        let scene = Scene::with_environment(&loudly(environment))?;
+        Self::edited(&[], environment)
+    }
+
+    /// The same with changes to `relay.toml`.
+    pub(crate) fn edited(changes: &[(&str, &str)], environment: &[(&str, &str)]) -> Option<Self> {
+        let scene = Scene::edited(changes)?.restarted_with(&loudly(environment));
         assert_loud(&scene);
         let tap = Tap::on(scene.daemon.smtp());
         let canaries = Canaries::new();

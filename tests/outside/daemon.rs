@@ -32,11 +32,7 @@ impl Daemon {
     /// The same with environment variables.
     pub fn start_with(install: &Install, environment: &[(&str, &str)]) -> Self {
         let daemon = Self::spawn(install, environment);
-        assert!(
-            daemon.wait_for_line("vouchsafe::daemon: ready"),
-            "the daemon did not start: {}",
-            daemon.log()
-        );
+        assert!(daemon.wait_until_ready(), "the daemon did not start: {}", daemon.log());
         // The socket stands before "ready" is logged: the first question is answered.
         install.ok(&["status"]);
         daemon
@@ -74,7 +70,12 @@ impl Daemon {
     /// Where it takes mail by SMTP.
     pub fn smtp(&self) -> SocketAddr {
         let log = self.log();
-        let address = log.lines().filter_map(|l| l.split_once("listening address=")).map(|(_, a)| a.trim());
+        let text = |l: &'_ str| l.split_once("listening address=").map(|(_, a)| a.trim().to_owned());
+        let json = |l: &'_ str| {
+            let line: serde_json::Value = serde_json::from_str(l).ok()?;
+            (line["message"] == "listening").then(|| line["address"].as_str().map(str::to_owned))?
+        };
+        let address = log.lines().filter_map(|l| text(l).or_else(|| json(l)));
         let found = address.filter_map(|a| a.parse().ok()).next();
         found.unwrap_or_else(|| panic!("no SMTP address in the log: {log}"))
     }
@@ -111,19 +112,28 @@ impl Daemon {
         }
     }
 
+    /// Waits until it is ready, in whatever form it logs; false when it ends before.
+    fn wait_until_ready(&self) -> bool {
+        self.wait_for_any(&["vouchsafe::daemon: ready", "\"message\":\"ready\""])
+    }
+
     /// Waits for a line with this text; false when the daemon ends before.
     pub fn wait_for_line(&self, text: &str) -> bool {
+        self.wait_for_any(&[text])
+    }
+
+    fn wait_for_any(&self, texts: &[&str]) -> bool {
         let deadline = Instant::now() + PATIENCE;
         let mut lines = self.log.lines.lock().unwrap();
         loop {
-            if lines.0.iter().any(|l| l.contains(text)) {
+            if lines.0.iter().any(|l| texts.iter().any(|text| l.contains(text))) {
                 return true;
             }
             if lines.1 {
                 return false;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "{text:?} was not logged: {}", lines.0.join("\n"));
+            assert!(!left.is_zero(), "{texts:?} was not logged: {}", lines.0.join("\n"));
             lines = self.log.more.wait_timeout(lines, left).unwrap().0;
         }
     }

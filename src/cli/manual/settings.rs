@@ -23,7 +23,7 @@ pub(super) fn page(date: &str) -> Page {
     );
     text.paragraph(
         "Each setting stands here with its default, or with an example where it has none. The daemon reads the file \
-         when it starts: restart it after a change, and ask vouchsafe-check(1) before.",
+         when it starts and at vouchsafe-reload(1), which names what needs a restart; ask vouchsafe-check(1) before.",
     );
     for piece in pieces(EXAMPLE) {
         match piece {
