@@ -1,5 +1,6 @@
 //! What the machine adds: swap, locked memory, file permissions.
 
+use std::fmt::Display;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +11,6 @@ use rustix::process::{Resource, geteuid, getrlimit};
 
 use super::report::Report;
 use crate::config::Config;
-use crate::egress;
 use crate::group::Group;
 use crate::ingress::tls_config;
 use crate::swap;
@@ -19,7 +19,6 @@ pub(super) fn host(config: &Config, report: &mut Report) {
     memory(config, report);
     data(config, report);
     tls_files(config, report);
-    way_out(config, report);
     groups(config, report);
     let smtp = &config.smtp;
     if smtp.listen.is_empty() && smtp.tls_listen.is_empty() && config.lmtp.listen.is_empty() {
@@ -112,18 +111,6 @@ fn can_be_made(config: &Config, report: &mut Report) {
     report.error(config.source.place(&["store", "path"]), what, remedy);
 }
 
-/// What stands against mail going out, as far as it can be known without connecting anywhere.
-fn way_out(config: &Config, report: &mut Report) {
-    // An authorities' file that cannot be read has its own finding.
-    if config.egress.ca_file.as_ref().is_some_and(|file| fs::read(file).is_err()) {
-        return;
-    }
-    if let Err(why) = egress::check(&config.egress, &config.dns) {
-        let place = config.source.place(&["egress"]);
-        report.error(place, format!("mail cannot go out: {why}"), "mend it: `serve` would refuse to start");
-    }
-}
-
 /// Whether the groups exist that sockets are to be given to.
 fn groups(config: &Config, report: &mut Report) {
     for (section, group) in [("control", &config.control.group), ("lmtp", &config.lmtp.group)] {
@@ -135,33 +122,34 @@ fn groups(config: &Config, report: &mut Report) {
 }
 
 fn tls_files(config: &Config, report: &mut Report) {
-    let (smtp, egress) = (&config.smtp, &config.egress);
-    let files = [
-        ("smtp", "tls_cert", &smtp.tls_cert),
-        ("smtp", "tls_key", &smtp.tls_key),
-        ("egress", "ca_file", &egress.ca_file),
-    ];
+    let smtp = &config.smtp;
+    let files = [("tls_cert", &smtp.tls_cert), ("tls_key", &smtp.tls_key)];
     let mut readable = true;
-    for (section, key, file) in files {
+    for (key, file) in files {
         let Some(file) = file else { continue };
-        let place = config.source.place(&[section, key]);
-        match fs::File::open(file).and_then(|f| f.metadata()) {
-            Err(e) => {
-                let what = format!("{key} cannot be read: {} ({e})", file.display());
-                report.error(place, what, "name a PEM file that the daemon's user can read");
-                readable = readable && section != "smtp";
-            }
-            Ok(meta) if key == "tls_key" && meta.permissions().mode() & 0o007 != 0 => {
-                let what = format!("the TLS key {} can be read by everybody", file.display());
-                report.error(place, what, format!("chmod o= {}", file.display()));
-            }
-            Ok(_) => {}
-        }
+        readable = pem_file(config.source.place(&["smtp", key]), key, file, report) && readable;
     }
     if let (Some(cert), Some(key), true) = (&smtp.tls_cert, &smtp.tls_key, readable)
         && let Err(why) = tls_config(cert, key)
     {
         let place = config.source.place(&["smtp", "tls_cert"]);
         report.error(place, why.to_string(), "renew or replace the pair: `serve` would refuse to start");
+    }
+}
+
+/// Whether a PEM file can be read; a secret key must not be everybody's.
+pub(super) fn pem_file(place: impl Display, key: &str, file: &Path, report: &mut Report) -> bool {
+    match fs::File::open(file).and_then(|f| f.metadata()) {
+        Err(e) => {
+            let what = format!("{key} cannot be read: {} ({e})", file.display());
+            report.error(place, what, "name a PEM file that the daemon's user can read");
+            false
+        }
+        Ok(meta) if key.ends_with("_key") && meta.permissions().mode() & 0o007 != 0 => {
+            let what = format!("the TLS key {} can be read by everybody", file.display());
+            report.error(place, what, format!("chmod o= {}", file.display()));
+            true
+        }
+        Ok(_) => true,
     }
 }

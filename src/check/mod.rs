@@ -3,6 +3,7 @@
 mod admins;
 mod host;
 mod keys;
+mod out;
 mod report;
 
 use std::path::Path;
@@ -49,6 +50,7 @@ pub fn check(
     keys::keys(&config, credentials, clock.now(), &mut report);
     admins::admins(&config, clock.now(), &mut report);
     host::host(&config, &mut report);
+    out::way_out(&config, clock.now(), &mut report);
     readers(&config, who_cannot_receive(&config), &mut report);
     report.sorted()
 }

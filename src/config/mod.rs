@@ -202,12 +202,11 @@ impl File {
             self.keys.passphrase_file.as_mut(),
             self.smtp.tls_cert.as_mut(),
             self.smtp.tls_key.as_mut(),
-            self.egress.ca_file.as_mut(),
         ];
         let listen =
             self.smtp.listen.iter_mut().chain(&mut self.smtp.tls_listen).chain(&mut self.lmtp.listen);
         let sockets = listen.filter_map(|l| if let ListenAddr::Unix(path) = l { Some(path) } else { None });
-        for path in all.into_iter().flatten().chain(sockets) {
+        for path in all.into_iter().flatten().chain(sockets).chain(self.egress.files()) {
             // `join` leaves an absolute path as it is.
             *path = folder.join(&*path);
         }
@@ -243,18 +242,27 @@ impl File {
         if let Some(what) = self.limits.problem() {
             return Err(source.error(&["limits"], what));
         }
-        self.egress.check().map_err(|e| source.error(&["egress", egress_key(&e)], e.to_string()))
+        self.egress.check().map_err(|e| match &e {
+            RouteError::Override { key, why } => {
+                source.error(&["egress", "domain", key, egress_key(why)], e.to_string())
+            }
+            why => source.error(&["egress", egress_key(why)], e.to_string()),
+        })
     }
 }
 
 /// The key that an error about `[egress]` is about.
 fn egress_key(error: &RouteError) -> &'static str {
     match error {
-        RouteError::ClearNotLocal(_) | RouteError::ClearToTheWorld => "tls",
+        RouteError::ClearNotLocal(_) | RouteError::ClearToTheWorld | RouteError::ImplicitToTheWorld => "tls",
         RouteError::NoServerName => "smarthost",
         RouteError::Connections => "connections",
         RouteError::Helo(_) => "helo",
-        RouteError::ServerName(_) => "server_name",
+        RouteError::ServerName(_) | RouteError::NameForAll => "server_name",
+        RouteError::HalfAClient | RouteError::Client(_) => "client_cert",
+        RouteError::LoginEverywhere | RouteError::Auth(_) => "auth",
+        RouteError::PolicyWithSmarthost => "mta_sts",
+        RouteError::OverrideKey(_) | RouteError::OverrideTwice(_) => "",
         _ => "retry_first",
     }
 }

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use crate::egress::health::Health;
+use crate::egress::hop::Hop;
 use crate::egress::pool::{Line, Pool};
 use crate::egress::route::{DnsSettings, NoRoute, Route, RouteError, Router, Settings, Timeouts};
-use crate::egress::smtp::{Connection, Next, Step, Trouble, printable, shown};
-use crate::egress::tls::Tls;
+use crate::egress::rules::Book;
+use crate::egress::smtp::{Next, Step, Trouble, printable, shown};
+use crate::egress::sts::{Pin, Sts};
 use crate::id::Entropy;
 use crate::ledger::queue::Queue;
 use crate::ledger::rests::Rests;
+use crate::mail::address::Domain;
 use crate::mail::parcel::Parcel;
+use crate::time::Clock;
 
 /// How much of a body is read at once, in bytes.
 const PIECE: usize = 128 * 1024;
@@ -103,7 +107,8 @@ impl Attempt {
 pub(crate) struct Carrier {
     queue: Queue,
     router: Arc<Router>,
-    tls: Tls,
+    hops: Book<Hop>,
+    sts: Option<Sts>,
     pub(crate) health: Arc<Health>,
     pub(crate) pool: Pool,
     helo: Option<String>,
@@ -123,14 +128,30 @@ impl Carrier {
         let rests = Arc::new(Rests::new(move |domain| names.destination(domain)));
         Ok(Self {
             queue,
+            hops: router.book().try_map(Hop::new)?,
+            sts: None,
             router,
-            tls: Tls::new(settings)?,
             health: Arc::new(Health::new(settings, rests, Arc::clone(&entropy))),
             pool: Pool::new(settings),
             helo: settings.helo.clone(),
             timeouts: settings.timeouts.clone(),
             entropy,
         })
+    }
+
+    /// The same, asking for domains' MTA-STS policies, which are kept with the queue.
+    pub(crate) fn with_policies(self, clock: Arc<dyn Clock>) -> Result<Self, RouteError> {
+        let Some(resolver) = self.router.resolver_for_policies() else { return Ok(self) };
+        let sts = Sts::new(self.router.book(), resolver, self.queue.policies(), clock)?;
+        Ok(Self { sts: Some(sts), ..self })
+    }
+
+    /// Keeps policies fresh while nobody asks for them. Never ends.
+    pub(crate) async fn tend_policies(&self) {
+        match &self.sts {
+            Some(sts) => sts.tend().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// What connections for this copy are shared by.
@@ -146,8 +167,16 @@ impl Carrier {
         line: &mut Option<Line>,
         next: Next<'_>,
     ) -> Attempt {
-        let destination = self.destination(parcel);
+        let (destination, domain) = (self.destination(parcel), parcel.recipient.domain());
+        let pin = match self.pin(domain).await {
+            Ok(pin) => pin,
+            Err(why) => return Attempt::not_routed(&destination, &why),
+        };
         while let Some(mut kept) = line.take().or_else(|| self.pool.take(&destination)) {
+            // It was opened when the domain had not yet named its hosts, or had named others.
+            if !pin.allows(kept.connection.host()) {
+                continue;
+            }
             // It died while it was idle: nobody needs to hear of it.
             if !kept.connection.is_ahead() && !kept.connection.is_fresh().await {
                 continue;
@@ -160,9 +189,26 @@ impl Carrier {
                 Err(trouble) => return Attempt::troubled(&host, &trouble),
             }
         }
-        match self.router.route(parcel.recipient.domain(), &self.entropy).await {
-            Ok(route) => self.try_hosts(&route, parcel, line, next).await,
+        match self.router.route(domain, &pin, &self.entropy).await {
+            Ok(route) => {
+                self.tell_of_test(domain, &route).await;
+                self.try_hosts(&route, parcel, line, next).await
+            }
             Err(why) => Attempt::not_routed(&destination, &why),
+        }
+    }
+
+    async fn pin(&self, domain: &Domain) -> Result<Pin, NoRoute> {
+        match &self.sts {
+            Some(sts) => sts.pin(domain).await.map_err(NoRoute::NotNow),
+            None => Ok(Pin::default()),
+        }
+    }
+
+    async fn tell_of_test(&self, domain: &Domain, route: &Route) {
+        if let Some(sts) = &self.sts {
+            let hosts: Vec<&str> = route.candidates.iter().map(|host| host.name.as_str()).collect();
+            sts.tell_of_test(domain, &hosts).await;
         }
     }
 
@@ -176,10 +222,11 @@ impl Carrier {
         next: Next<'_>,
     ) -> Attempt {
         let helo = self.helo.as_deref().unwrap_or(parcel.reverse_path.domain().as_str());
+        let hop = self.hops.of(parcel.recipient.domain());
         let (mut last, mut reached) = (None, false);
         for host in &route.candidates {
             for endpoint in &host.endpoints {
-                let opened = Connection::open(&host.name, endpoint, &self.tls, helo, &self.timeouts).await;
+                let opened = hop.open(&host.name, endpoint, helo, &self.timeouts).await;
                 let trouble = match opened {
                     Ok(connection) => {
                         let opened = Line::new(connection, self.health.opened(&route.destination));

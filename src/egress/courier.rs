@@ -61,7 +61,8 @@ impl Courier {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, RouteError> {
         let entropy = Arc::new(Entropy::kernel());
-        let carrier = Arc::new(Carrier::new(queue.clone(), settings, dns, Arc::clone(&entropy))?);
+        let carrier = Carrier::new(queue.clone(), settings, dns, Arc::clone(&entropy))?;
+        let carrier = Arc::new(carrier.with_policies(Arc::clone(&clock))?);
         let settings = Arc::new(settings.clone());
         Ok(Self { queue, settings, clock, entropy, carrier })
     }
@@ -82,6 +83,8 @@ impl Courier {
             Arc::clone(&wake),
             inbox,
         ));
+        let carrier = Arc::clone(&self.carrier);
+        let tending = tokio::spawn(async move { carrier.tend_policies().await });
         let mut round = Round::new(&self, outbox, Arc::clone(&wake));
         while !*stop.borrow_and_update() {
             // Registered before the queue is asked, so that no wake-up falls between asking and sleeping.
@@ -99,6 +102,7 @@ impl Courier {
                 () = tokio::time::sleep(sleep) => {}
             }
         }
+        tending.abort();
         round.wind_down().await;
         if recorder.await.is_err() {
             tracing::error!("the recorder of outcomes broke off");

@@ -7,25 +7,39 @@
 //! Invariant: nothing here can name plaintext, and nothing here knows lists or rosters. A body is read from the queue
 //! piece by piece as ciphertext and goes straight to the wire.
 
+pub mod auth;
 mod backoff;
 mod carrier;
 pub mod courier;
 mod delivery;
 mod health;
+mod hop;
 mod lanes;
 pub mod period;
 mod pool;
 mod recorder;
 pub mod route;
+pub mod rules;
 #[cfg(test)]
 mod scripted;
 pub mod settings;
 pub mod smtp;
+mod sts;
 pub mod tls;
 mod turns;
 
+use std::path::Path;
+
+use hop::Hop;
 use route::{DnsSettings, RouteError, Router, Settings};
-use tls::Tls;
+
+use crate::time::Timestamp;
+
+/// Whole days until the certificate in this PEM file expires, negative after that; none when it cannot be told.
+#[must_use]
+pub fn days_left(certificate: &Path, now: Timestamp) -> Option<i64> {
+    tls::days_left(certificate, now)
+}
 
 /// Everything that can be known about these settings without connecting anywhere: contradictions, authorities that
 /// cannot be read, a name service that cannot be set up.
@@ -33,6 +47,6 @@ use tls::Tls;
 /// # Errors
 /// The first problem, with its remedy.
 pub fn check(settings: &Settings, dns: &DnsSettings) -> Result<(), RouteError> {
-    Router::new(settings, dns)?;
-    Tls::new(settings).map(|_| ())
+    let router = Router::new(settings, dns)?;
+    router.book().try_map(Hop::new).map(drop)
 }

@@ -10,7 +10,9 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
 use hickory_resolver::proto::rr::rdata::MX;
 
+use crate::egress::rules::{Book, Rules};
 pub use crate::egress::settings::{DnsSettings, RouteError, Settings, Smarthost, Timeouts, TlsMode};
+use crate::egress::sts::Pin;
 use crate::id::Entropy;
 use crate::mail::address::Domain;
 
@@ -65,8 +67,7 @@ pub enum NoRoute {
 
 /// Finds the way to each destination.
 pub struct Router {
-    smarthost: Option<Smarthost>,
-    tls: TlsMode,
+    book: Book<Rules>,
     own_name: Option<String>,
     resolver: Option<TokioResolver>,
     port: u16,
@@ -79,14 +80,14 @@ impl Router {
     /// When the settings contradict each other, or there is no name service.
     pub fn new(settings: &Settings, dns: &DnsSettings) -> Result<Self, RouteError> {
         settings.check()?;
-        let needs_names = match &settings.smarthost {
+        let book = settings.book()?;
+        let needs_names = book.all().any(|rules| match &rules.smarthost {
             Some(Smarthost::Unix(_)) => false,
             Some(Smarthost::Tcp { host, .. }) => host.parse::<IpAddr>().is_err(),
             None => true,
-        };
+        });
         Ok(Self {
-            smarthost: settings.smarthost.clone(),
-            tls: settings.tls,
+            book,
             own_name: settings.helo.clone(),
             resolver: if needs_names { Some(resolver(dns)?) } else { None },
             port: SMTP,
@@ -96,32 +97,49 @@ impl Router {
     /// What connections towards this domain are pooled by.
     #[must_use]
     pub fn destination(&self, domain: &Domain) -> String {
-        self.smarthost.as_ref().map_or_else(|| domain.to_string(), ToString::to_string)
+        self.book.of(domain).destination(domain)
     }
 
-    /// The way to a recipient's domain.
+    /// What looks up policies as it does hosts: none where no mail goes to an MX whose policy counts.
+    pub(crate) fn resolver_for_policies(&self) -> Option<TokioResolver> {
+        self.resolver.clone().filter(|_| self.book.all().any(|rules| rules.mta_sts))
+    }
+
+    /// What holds for each destination.
+    pub(crate) fn book(&self) -> &Book<Rules> {
+        &self.book
+    }
+
+    /// The way to a recipient's domain; of its mail exchangers to those that `pin` allows.
     ///
     /// # Errors
-    /// When the domain takes no mail, or names cannot be looked up now.
-    pub async fn route(&self, domain: &Domain, entropy: &Entropy) -> Result<Route, NoRoute> {
-        let candidates = match &self.smarthost {
+    /// When the domain takes no mail, names cannot be looked up now, or none of its hosts is allowed.
+    pub(crate) async fn route(
+        &self,
+        domain: &Domain,
+        pin: &Pin,
+        entropy: &Entropy,
+    ) -> Result<Route, NoRoute> {
+        let rules = self.book.of(domain);
+        let candidates = match &rules.smarthost {
             Some(Smarthost::Unix(path)) => {
                 vec![Host { name: "localhost".to_owned(), endpoints: vec![Endpoint::Unix(path.clone())] }]
             }
-            Some(Smarthost::Tcp { host, port }) => vec![self.host(host, *port).await?],
-            None => self.exchangers(domain, entropy).await?,
+            Some(Smarthost::Tcp { host, port }) => vec![self.smarthost(host, *port).await?],
+            None => self.exchangers(domain, pin, entropy).await?,
         };
-        Ok(Route { destination: self.destination(domain), candidates, tls: self.tls })
+        Ok(Route { destination: rules.destination(domain), candidates, tls: rules.tls })
     }
 
     /// RFC 5321 §5.1: the domain's mail exchangers, or the domain itself.
-    async fn exchangers(&self, domain: &Domain, entropy: &Entropy) -> Result<Vec<Host>, NoRoute> {
+    async fn exchangers(&self, domain: &Domain, pin: &Pin, entropy: &Entropy) -> Result<Vec<Host>, NoRoute> {
         if let Some(ip) = literal(domain) {
             return Ok(vec![host_at(ip, self.port)]);
         }
         let named = self.mx(domain).await?;
         // "If an empty list of MXs is returned, the address is treated as if it was associated with an implicit MX RR".
         if named.is_empty() {
+            allowed(vec![domain.to_string()], domain, pin)?;
             return Ok(vec![self.host(domain.as_str(), self.port).await?]);
         }
         // RFC 7505 §3: one record with an empty name means that the domain takes no mail; §6: 5.1.10.
@@ -133,6 +151,7 @@ impl Router {
             // RFC 5321 §5.1: "the message MUST be returned as undeliverable".
             return Err(NoRoute::Never(format!("5.4.6 mail for {domain} would come back to this host")));
         }
+        let names = allowed(names, domain, pin)?;
         let mut hosts = Vec::new();
         let mut last = None;
         for name in names.into_iter().take(HOSTS) {
@@ -163,27 +182,48 @@ impl Router {
         }
     }
 
+    async fn smarthost(&self, name: &str, port: u16) -> Result<Host, NoRoute> {
+        if let Ok(ip) = name.parse::<IpAddr>() {
+            return Ok(host_at(ip, port));
+        }
+        // It may be named within the system's search list; anything that came out of the name service may not. The admin
+        // named it: its absence is a fault of ours, not of the recipient.
+        let found = self.resolver()?.lookup_ip(name).await.map_err(|why| not_now(name, &why))?;
+        at(name, port, found.iter())
+    }
+
     async fn host(&self, name: &str, port: u16) -> Result<Host, NoRoute> {
         if let Ok(ip) = name.parse::<IpAddr>() {
             return Ok(host_at(ip, port));
         }
-        // A smarthost may be named within the system's search list; anything that came out of the name service may not.
-        let asked = if self.smarthost.is_some() { name.to_owned() } else { absolute(name) };
-        let found = match self.resolver()?.lookup_ip(asked).await {
+        let found = match self.resolver()?.lookup_ip(absolute(name)).await {
             Ok(found) => found,
-            // The admin named the smarthost: its absence is a fault of ours, not of the recipient.
-            Err(why) if self.smarthost.is_some() => return Err(not_now(name, &why)),
             Err(why) if why.is_nx_domain() || why.is_no_records_found() => return Err(no_such(name)),
             Err(why) => return Err(not_now(name, &why)),
         };
-        let endpoints: Vec<Endpoint> =
-            found.iter().take(ADDRESSES).map(|ip| Endpoint::Tcp(SocketAddr::new(ip, port))).collect();
-        if endpoints.is_empty() { Err(no_such(name)) } else { Ok(Host { name: name.to_owned(), endpoints }) }
+        at(name, port, found.iter())
     }
 
     fn resolver(&self) -> Result<&TokioResolver, NoRoute> {
         self.resolver.as_ref().ok_or_else(|| NoRoute::NotNow("no name service is set up".to_owned()))
     }
+}
+
+/// The hosts that the domain's policy names (RFC 8461 §5: in mode enforce mail goes to no other).
+fn allowed(mut names: Vec<String>, domain: &Domain, pin: &Pin) -> Result<Vec<String>, NoRoute> {
+    let all = names.join(", ");
+    names.retain(|name| pin.allows(name));
+    if names.is_empty() {
+        let why = format!("4.7.0 the MTA-STS policy of {domain} names none of its mail hosts ({all})");
+        return Err(NoRoute::NotNow(why));
+    }
+    Ok(names)
+}
+
+fn at(name: &str, port: u16, found: impl Iterator<Item = IpAddr>) -> Result<Host, NoRoute> {
+    let endpoints: Vec<Endpoint> =
+        found.take(ADDRESSES).map(|ip| Endpoint::Tcp(SocketAddr::new(ip, port))).collect();
+    if endpoints.is_empty() { Err(no_such(name)) } else { Ok(Host { name: name.to_owned(), endpoints }) }
 }
 
 fn resolver(dns: &DnsSettings) -> Result<TokioResolver, RouteError> {

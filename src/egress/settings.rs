@@ -1,14 +1,20 @@
 //! What an admin can set about outgoing mail.
 
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::egress::auth::AuthSettings;
 use crate::egress::period::Period;
 use crate::mail::address::Domain;
+
+mod error;
+mod smarthost;
+
+pub use self::error::RouteError;
+pub use self::smarthost::{NotASmarthost, Smarthost};
 
 /// How copies leave.
 #[derive(Clone, Debug, Deserialize)]
@@ -22,6 +28,16 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// The name that the next hop's certificate must bear, where it is not the host's.
     pub server_name: Option<String>,
+    /// The certificate that we show to the next hop (PEM, chain included).
+    pub client_cert: Option<PathBuf>,
+    /// Its secret key (PEM).
+    pub client_key: Option<PathBuf>,
+    /// How we log in at the smarthost.
+    pub auth: Option<AuthSettings>,
+    /// Whether MTA-STS policies count where mail goes to a domain's MX (RFC 8461).
+    pub mta_sts: bool,
+    /// Other ways for some domains.
+    pub domain: BTreeMap<String, DomainSettings>,
     /// The name we give in EHLO; without it the domain of the return path.
     pub helo: Option<String>,
     /// Connections to one destination at the same time.
@@ -55,6 +71,11 @@ impl Default for Settings {
             tls: TlsMode::Required,
             ca_file: None,
             server_name: None,
+            client_cert: None,
+            client_key: None,
+            auth: None,
+            mta_sts: true,
+            domain: BTreeMap::new(),
             helo: None,
             connections: 10,
             connections_total: 100,
@@ -73,6 +94,18 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The files that are named, for those who resolve their paths.
+    pub fn files<'a>(&'a mut self) -> impl Iterator<Item = &'a mut PathBuf> {
+        let secret =
+            |auth: &'a mut Option<AuthSettings>| auth.as_mut().and_then(|a| a.password_file.as_mut());
+        let own = [self.ca_file.as_mut(), self.client_cert.as_mut(), self.client_key.as_mut()];
+        let theirs = self.domain.values_mut().flat_map(move |of| {
+            let files = [of.ca_file.as_mut(), of.client_cert.as_mut(), of.client_key.as_mut()];
+            files.into_iter().chain([secret(&mut of.auth)])
+        });
+        own.into_iter().chain([secret(&mut self.auth)]).chain(theirs).flatten()
+    }
+
     /// Looks for settings that contradict each other or the promise that mail travels encrypted.
     ///
     /// # Errors
@@ -94,106 +127,45 @@ impl Settings {
         if let Some(helo) = &self.helo {
             helo.parse::<Domain>().map_err(|_| RouteError::Helo(helo.clone()))?;
         }
-        match (self.tls, &self.smarthost) {
-            (TlsMode::None, None) => Err(RouteError::ClearToTheWorld),
-            (TlsMode::None, Some(next)) if !next.is_local() => Err(RouteError::ClearNotLocal(next.clone())),
-            (TlsMode::Required, Some(Smarthost::Unix(_))) if self.server_name.is_none() => {
-                Err(RouteError::NoServerName)
-            }
-            _ => Ok(()),
-        }
+        self.book().map(drop)
     }
 }
 
-/// Whether connections are encrypted.
+/// `[egress.domain."example.org"]`: mail for one domain, or with a dot in front for everything below it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DomainSettings {
+    /// The next hop for this domain; without it the domain is asked for its MX.
+    pub smarthost: Option<Smarthost>,
+    /// Whether connections must be encrypted and verified.
+    pub tls: TlsMode,
+    /// Certification authorities to trust (PEM), instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The name that the next hop's certificate must bear, where it is not the host's.
+    pub server_name: Option<String>,
+    /// The certificate that we show (PEM, chain included).
+    pub client_cert: Option<PathBuf>,
+    /// Its secret key (PEM).
+    pub client_key: Option<PathBuf>,
+    /// How we log in at the smarthost.
+    pub auth: Option<AuthSettings>,
+    /// Whether the domain's MTA-STS policy counts; on where mail goes to its MX.
+    pub mta_sts: Option<bool>,
+    /// Connections at the same time; those of `[egress]` when not set.
+    pub connections: Option<usize>,
+}
+
+/// Whether connections are encrypted, and from when on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TlsMode {
     /// Encrypted, with chain and name verified; never in the clear.
     #[default]
     Required,
+    /// The same, with TLS from the first byte instead of STARTTLS (RFC 8314 §3.3); only to a smarthost.
+    Implicit,
     /// In the clear; only over loopback addresses and Unix sockets.
     None,
-}
-
-/// The next hop for all mail: `host:port`, `[host]:port`, `[ip]:port` or `unix:/path`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Smarthost {
-    /// A host by name or address, and a port.
-    Tcp {
-        /// Its name, or an address without brackets.
-        host: String,
-        /// Its port.
-        port: u16,
-    },
-    /// A Unix socket.
-    Unix(PathBuf),
-}
-
-impl Smarthost {
-    /// Whether mail for it cannot leave this machine by its name alone; addresses are checked again when connecting.
-    #[must_use]
-    pub fn is_local(&self) -> bool {
-        match self {
-            Self::Unix(_) => true,
-            Self::Tcp { host, .. } => match host.parse::<IpAddr>() {
-                Ok(ip) => ip.to_canonical().is_loopback(),
-                // RFC 6761 §6.3: "localhost" always means this machine.
-                Err(_) => host.eq_ignore_ascii_case("localhost"),
-            },
-        }
-    }
-}
-
-/// A text that names no next hop.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "\"{0}\" is no smarthost; write \"mail.example.org:25\", \"[192.0.2.1]:25\" or \"unix:/run/mail.sock\""
-)]
-pub struct NotASmarthost(String);
-
-impl FromStr for Smarthost {
-    type Err = NotASmarthost;
-
-    fn from_str(text: &str) -> Result<Self, NotASmarthost> {
-        let wrong = || NotASmarthost(text.to_owned());
-        if let Some(path) = text.strip_prefix("unix:") {
-            return if path.starts_with('/') { Ok(Self::Unix(PathBuf::from(path))) } else { Err(wrong()) };
-        }
-        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-        let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)?;
-        let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
-        let bracketed_ip = bare.and_then(|h| h.parse::<IpAddr>().ok());
-        if let Some(ip) = bracketed_ip {
-            return Ok(Self::Tcp { host: ip.to_string(), port });
-        }
-        let name: Domain = bare.unwrap_or(host).parse().map_err(|_| wrong())?;
-        Ok(Self::Tcp { host: name.as_str().to_owned(), port })
-    }
-}
-
-impl TryFrom<String> for Smarthost {
-    type Error = NotASmarthost;
-    fn try_from(text: String) -> Result<Self, NotASmarthost> {
-        text.parse()
-    }
-}
-
-impl From<Smarthost> for String {
-    fn from(smarthost: Smarthost) -> Self {
-        smarthost.to_string()
-    }
-}
-
-impl fmt::Display for Smarthost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
-        }
-    }
 }
 
 /// How names are looked up.
@@ -233,60 +205,6 @@ impl Default for Timeouts {
             dot: Period::mins(10),
         }
     }
-}
-
-/// Settings that no mail could leave by.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RouteError {
-    /// In the clear to a host elsewhere.
-    #[error(
-        "tls = \"none\" would send mail in the clear to {0}, which is not on this machine; \
-         remove it, or name a smarthost on a loopback address or a Unix socket"
-    )]
-    ClearNotLocal(Smarthost),
-    /// In the clear to everyone's MX.
-    #[error(
-        "tls = \"none\" without a smarthost would send mail in the clear to the whole world; \
-         remove it, or name a smarthost on a loopback address or a Unix socket"
-    )]
-    ClearToTheWorld,
-    /// A Unix socket has no name that a certificate could bear.
-    #[error(
-        "a smarthost on a Unix socket has no name to verify; \
-         set server_name to the name in its certificate, or tls = \"none\""
-    )]
-    NoServerName,
-    /// Nothing could be sent, or more at once than any host has ports for.
-    #[error("connections must be 1 to 1000 and connections_total 1 to 10000")]
-    Connections,
-    /// A connection that carries nothing.
-    #[error("messages_per_connection must be at least 1, the copy that the connection was opened for")]
-    NoMessages,
-    /// Retrying could not work.
-    #[error("retry_first must be above zero, retry_max at least as long, and lease at least 10 ms")]
-    Schedule,
-    /// EHLO needs a name.
-    #[error("helo = \"{0}\" is no domain name; give the name under which this host is known")]
-    Helo(String),
-    /// Certificates bear names.
-    #[error("server_name = \"{0}\" is no host name; give the name in the next hop's certificate")]
-    ServerName(String),
-    /// No authority could be read.
-    #[error(
-        "no certification authority can be read from {place} ({why}); set ca_file to a PEM file with at least one"
-    )]
-    Authorities {
-        /// The file, or the system's store.
-        place: String,
-        /// What was wrong.
-        why: String,
-    },
-    /// The TLS library refused its configuration.
-    #[error("TLS cannot be set up: {0}")]
-    Tls(String),
-    /// There is no name service.
-    #[error("the name service cannot be set up ({0}); set [dns] resolver, as in resolver = \"127.0.0.1:53\"")]
-    Resolver(String),
 }
 
 #[cfg(test)]

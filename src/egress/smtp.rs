@@ -1,12 +1,14 @@
 //! One connection to a next hop, and the deliveries over it.
 //!
 //! ```text
-//! connect ─ 220 ─ EHLO ┬─ STARTTLS ─ 220 ─ handshake, verified ─ EHLO ┬─▶ idle ─ MAIL, RCPT, DATA ─ 354 ─ content ─ dot ─ 250 ─▶ idle
-//!                      └─ (only within this machine) ─────────────────┘        └─ refused ─ RSET ─▶ idle
+//! connect ─ 220 ─ EHLO ┬─ STARTTLS ─ 220 ─ handshake, verified ─ EHLO ┬─ (AUTH ─ 235) ─▶ idle ─ MAIL, RCPT, DATA ─ 354 ─ content ─ dot ─ 250 ─▶ idle
+//!                      └─ (only within this machine) ─────────────────┘                   └─ refused ─ RSET ─▶ idle
+//! connect ─ handshake, verified ─ 220 ─ EHLO ─────────────────────────┘
 //! ```
 //!
 //! The connection, TLS and the order of things are ours; commands, parameters and replies are lettre's types.
 
+mod login;
 mod reply;
 mod trouble;
 mod wire;
@@ -63,10 +65,14 @@ impl Connection {
         timeouts: &Timeouts,
     ) -> Result<Self, Trouble> {
         let mut wire = Wire::connect(endpoint, !tls.is_required(), timeouts.connect).await?;
+        if tls.is_implicit() {
+            // RFC 8314 §3.3: the greeting comes encrypted.
+            wire = wire.upgrade(tls, host, timeouts.connect).await?;
+        }
         let greeting = wire.hear(Step::Greeting, timeouts.greeting).await?;
         wanted(Step::Greeting, greeting)?;
         let mut offers = ehlo(&mut wire, helo, timeouts).await?;
-        if tls.is_required() {
+        if tls.is_required() && !tls.is_implicit() {
             if !offers.starttls {
                 return Err(Trouble::NoStarttls);
             }

@@ -12,3 +12,4 @@ pub mod registry;
 pub mod rests;
 pub mod seen;
 pub mod spool;
+pub mod sts;

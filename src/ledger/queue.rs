@@ -13,6 +13,7 @@ use crate::failpoint::{self, Point};
 use crate::id::{ListName, MemberId, ParcelId};
 use crate::ledger::journal::{Actor, Event, Journal, Note};
 use crate::ledger::record::{decode, encode, readable};
+use crate::ledger::sts::Policies;
 use crate::mail::parcel::Parcel;
 use crate::store::contract::{self, Batch, Entry, Expect, Lease, Space, Store, StoreError};
 use crate::time::Timestamp;
@@ -29,6 +30,12 @@ impl Queue {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, journal: Journal) -> Self {
         Self { store, journal }
+    }
+
+    /// The policies of the domains that copies go to, in the same store.
+    #[must_use]
+    pub fn policies(&self) -> Policies {
+        Policies::new(Arc::clone(&self.store))
     }
 
     /// Puts a copy and its body, due at `at`, for tests of those who empty the queue.

@@ -14,8 +14,9 @@ fn shipped() -> PathBuf {
 /// The annotated file with every setting in it: what stands behind a bare `#` is a setting.
 fn everything() -> String {
     let text = std::fs::read_to_string(shipped()).unwrap();
-    let is_setting =
-        |line: &str| line.starts_with('#') && line.chars().nth(1).is_some_and(|c| c.is_ascii_lowercase());
+    let is_setting = |line: &str| {
+        line.starts_with('#') && line.chars().nth(1).is_some_and(|c| c.is_ascii_lowercase() || c == '[')
+    };
     let lines = text.lines().map(|line| if is_setting(line) { line.trim_start_matches('#') } else { line });
     // The one pair that excludes each other.
     lines.filter(|line| !line.starts_with("passphrase_credential")).map(|line| format!("{line}\n")).collect()
@@ -88,7 +89,9 @@ fn every_setting_there_is_is_documented() {
         for key in told.split('`').skip(3).step_by(2) {
             let documented = text.lines().any(|line| {
                 let line = line.trim_start_matches(['#', ' ']);
-                line.starts_with(&format!("{key} ")) || line.starts_with(&format!("[{section}.{key}]"))
+                line.starts_with(&format!("{key} "))
+                    || line.starts_with(&format!("[{section}.{key}]"))
+                    || line.starts_with(&format!("[{section}.{key}.\""))
             });
             assert!(documented, "[{section}] {key} is not in config/relay.toml");
         }

@@ -96,7 +96,7 @@ async fn name_server() -> SocketAddr {
 async fn route_with(settings: &Settings, domain: &str) -> Result<Route, NoRoute> {
     let dns = DnsSettings { resolver: Some(name_server().await) };
     let router = Router::new(settings, &dns).unwrap();
-    router.route(&domain.parse().unwrap(), &Entropy::seeded(3)).await
+    router.route(&domain.parse().unwrap(), &Pin::default(), &Entropy::seeded(3)).await
 }
 
 async fn hosts(domain: &str) -> Result<Vec<String>, NoRoute> {
@@ -124,7 +124,7 @@ async fn equal_exchangers_share_the_load() {
     let entropy = Entropy::seeded(5);
     let mut first = BTreeSet::new();
     for _ in 0..30 {
-        let route = router.route(&"equal.example".parse().unwrap(), &entropy).await.unwrap();
+        let route = router.route(&"equal.example".parse().unwrap(), &Pin::default(), &entropy).await.unwrap();
         assert_eq!(route.candidates.len(), 3);
         first.insert(route.candidates[0].name.clone());
     }
@@ -201,4 +201,44 @@ async fn a_smarthost_takes_everything() {
 fn a_smarthost_by_address_needs_no_name_service() {
     let settings = Settings { smarthost: Some("127.0.0.1:25".parse().unwrap()), ..Settings::default() };
     assert!(Router::new(&settings, &DnsSettings::default()).unwrap().resolver.is_none());
+}
+
+#[tokio::test]
+async fn of_the_exchangers_those_are_asked_that_the_policy_names() {
+    let dns = DnsSettings { resolver: Some(name_server().await) };
+    let router = Router::new(&Settings::default(), &dns).unwrap();
+    let entropy = Entropy::seeded(7);
+    let hosts = async |domain: &str, patterns: &[&str]| {
+        let route = router.route(&domain.parse().unwrap(), &Pin::to(patterns), &entropy).await?;
+        Ok::<_, NoRoute>(route.candidates.into_iter().map(|host| host.name).collect::<Vec<_>>())
+    };
+    assert_eq!(hosts("plain.example", &["second.example"]).await.unwrap(), ["second.example"]);
+    assert_eq!(hosts("plain.example", &["*.example"]).await.unwrap().len(), 2);
+    assert_eq!(hosts("implicit.example", &["implicit.example"]).await.unwrap(), ["implicit.example"]);
+    for (domain, found) in
+        [("plain.example", "first.example, second.example"), ("implicit.example", "implicit.example")]
+    {
+        let Err(NoRoute::NotNow(why)) = hosts(domain, &["*.example.net"]).await else { panic!("{domain}") };
+        assert!(why.contains("policy of") && why.ends_with(&format!("({found})")), "{why}");
+    }
+    assert!(
+        matches!(hosts("null.example", &["*.example"]).await, Err(NoRoute::Never(_))),
+        "it takes no mail anyway"
+    );
+}
+
+#[tokio::test]
+async fn an_override_has_a_way_of_its_own() {
+    let settings: Settings = toml::from_str(
+        "smarthost = \"first.example:587\"\n\
+         [domain.\"plain.example\"]\n\
+         [domain.\"partner.example\"]\nsmarthost = \"second.example:465\"\ntls = \"implicit\"",
+    )
+    .unwrap();
+    let route = |domain: &'static str| route_with(&settings, domain);
+    assert_eq!(route("other.example").await.unwrap().destination, "first.example:587");
+    assert_eq!(route("plain.example").await.unwrap().candidates.len(), 2, "by MX");
+    let partner = route("partner.example").await.unwrap();
+    assert_eq!(partner.destination, "second.example:465 for partner.example");
+    assert_eq!((partner.candidates[0].name.as_str(), partner.tls), ("second.example", TlsMode::Implicit));
 }

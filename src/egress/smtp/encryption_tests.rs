@@ -47,7 +47,8 @@ fn authority_with(names: &[&str], special: impl Fn(&mut rcgen::CertificateParams
 fn verified(authority: &Authority, server_name: Option<&str>) -> Tls {
     let ca_file = Some(authority.ca_file.path().to_owned());
     let server_name = server_name.map(str::to_owned);
-    Tls::new(&Settings { ca_file, server_name, ..Settings::default() }).unwrap()
+    let mta_sts = server_name.is_none();
+    Tls::new(&Settings { ca_file, server_name, mta_sts, ..Settings::default() }.rules().unwrap()).unwrap()
 }
 
 fn encrypting(authority: &Authority, injected: &'static str) -> Script {

@@ -2,6 +2,8 @@
 
 use lettre::transport::smtp::response::{Category, Code, Detail, Response, Severity};
 
+use crate::egress::auth::Offered;
+
 /// RFC 5321 §4.5.3.1.5 allows 512 octets in a reply line; real servers go beyond.
 const MAX_LINE: usize = 2000;
 
@@ -142,6 +144,8 @@ pub(crate) struct Offers {
     pub(crate) smtputf8: bool,
     /// RFC 1870: offered, with the largest size if there is one.
     pub(crate) size: Option<Option<u64>>,
+    /// RFC 4954.
+    pub(crate) auth: Offered,
 }
 
 impl Offers {
@@ -158,6 +162,7 @@ impl Offers {
                 "SMTPUTF8" => offers.smtputf8 = true,
                 // RFC 1870 §4: without a number, or with 0, there is no fixed limit.
                 "SIZE" => offers.size = Some(words.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0)),
+                "AUTH" => offers.auth.add(words),
                 _ => {}
             }
         }

@@ -22,6 +22,8 @@ pub enum Step {
     Starttls,
     /// The TLS handshake.
     Handshake,
+    /// AUTH.
+    Auth,
     /// MAIL FROM.
     Mail,
     /// RCPT TO.
@@ -45,6 +47,7 @@ impl fmt::Display for Step {
             Self::Ehlo => "EHLO",
             Self::Starttls => "STARTTLS",
             Self::Handshake => "the TLS handshake",
+            Self::Auth => "AUTH",
             Self::Mail => "MAIL FROM",
             Self::Rcpt => "RCPT TO",
             Self::Data => "DATA",
@@ -79,6 +82,8 @@ pub enum Trouble {
     Injected,
     /// The peer is not who it should be.
     Untrusted(String),
+    /// We cannot log in: the host offers no way that we may use, or there is no password.
+    NoLogin(String),
     /// In the clear only within this machine.
     NotLocal,
     /// This copy cannot travel over this hop, whatever it says.
@@ -172,6 +177,7 @@ impl Trouble {
             | Self::Malformed(at, _) => *at,
             Self::NoStarttls | Self::Injected => Step::Starttls,
             Self::Untrusted(_) => Step::Handshake,
+            Self::NoLogin(_) => Step::Auth,
             Self::NotLocal => Step::Connect,
             Self::CannotCarry(_) => Step::Mail,
             Self::Body(_) => Step::Content,
@@ -188,6 +194,7 @@ pub(crate) fn is_421(reply: &Response) -> bool {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self {
+            Self::Refused { at: Step::Auth, reply } => format!("the login was refused: {}", shown(reply)),
             Self::Refused { reply, .. } => shown(reply),
             Self::Timeout(at) => format!("timeout after {at}"),
             Self::Closed(at) => format!("connection closed after {at}"),
@@ -198,6 +205,7 @@ impl fmt::Display for Trouble {
                 "bytes in the clear behind the reply to STARTTLS: someone may be tampering".to_owned()
             }
             Self::Untrusted(why) => format!("TLS: {why}"),
+            Self::NoLogin(why) => format!("cannot log in: {why}"),
             Self::NotLocal => "tls = \"none\" allows only addresses of this machine".to_owned(),
             Self::CannotCarry(why) => why.clone(),
             Self::Body(why) => format!("the stored body cannot be read: {why}"),

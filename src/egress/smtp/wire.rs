@@ -13,7 +13,7 @@ use crate::egress::period::Period;
 use crate::egress::route::Endpoint;
 use crate::egress::smtp::reply::take_reply;
 use crate::egress::smtp::trouble::{Step, Trouble};
-use crate::egress::tls::Tls;
+use crate::egress::tls::{Tls, late_alert};
 
 /// What lies below, whichever it is: TCP, a Unix socket, or TLS over one of them.
 type Stream = Join<Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>>;
@@ -61,7 +61,8 @@ impl Wire {
             return Err(Trouble::Injected);
         }
         let shaken = tokio::time::timeout(limit.get(), tls.upgrade(host, self.stream)).await;
-        let encrypted = shaken.map_err(|_| Trouble::Timeout(Step::Handshake))?.map_err(Trouble::Untrusted)?;
+        let shaken = shaken.map_err(|_| Trouble::Timeout(Step::Handshake))?;
+        let encrypted = shaken.map_err(|distrust| Trouble::Untrusted(distrust.why))?;
         let (read, write) = tokio::io::split(encrypted);
         Ok(Self { stream: joined(read, write), inbox: Vec::new() })
     }
@@ -86,6 +87,10 @@ impl Wire {
                 match self.stream.read_buf(&mut self.inbox).await {
                     Ok(0) => return Err(Trouble::Closed(at)),
                     Ok(_) => {}
+                    // Nothing of a copy was sent before EHLO: only there a late alert is about the handshake.
+                    Err(why) if at <= Step::Ehlo => {
+                        return Err(late_alert(&why).map_or_else(|| failed(at, &why), Trouble::Untrusted));
+                    }
                     Err(why) => return Err(failed(at, &why)),
                 }
             }
