@@ -12,6 +12,10 @@
 
 mod outside;
 
+#[path = "gates/flood.rs"]
+mod flood;
+#[path = "gates/limits.rs"]
+mod limits;
 #[path = "gates/pipe.rs"]
 mod pipe;
 #[path = "gates/postfix.rs"]

@@ -100,7 +100,7 @@ macro_rules! suite {
                 a_second_opener_is_refused;
             bodies: a_body_is_there_once_it_was_put, a_name_needs_a_body, a_taken_id_is_refused,
                 a_body_goes_with_its_last_name, unnamed_bodies_are_swept_when_opened_and_named_ones_kept,
-                a_refused_batch_names_and_removes_nothing, the_free_share_is_a_share;
+                a_refused_batch_names_and_removes_nothing, the_medium_has_room;
             threads: no_entry_is_claimed_twice, no_increment_is_lost, a_body_named_by_one_is_not_removed_by_another;
             model: agrees_with_a_simple_model;
             faults: one_failure_at_any_step_loses_nothing, a_medium_that_is_full_from_any_step_on_loses_nothing,

@@ -17,6 +17,7 @@ use crate::swap;
 
 pub(super) fn host(config: &Config, report: &mut Report) {
     memory(config, report);
+    files(config, report);
     data(config, report);
     tls_files(config, report);
     groups(config, report);
@@ -58,6 +59,19 @@ fn memory(config: &Config, report: &mut Report) {
             };
             report.warn(config.source.place(&["process", "allow_swap"]), format!("{what}: {serve}"), remedy);
         }
+    }
+}
+
+/// Whether there are as many files as the limits of connections ask for.
+fn files(config: &Config, report: &mut Report) {
+    let needed = config.open_files();
+    if let Some(limit) = getrlimit(Resource::Nofile).maximum.filter(|limit| *limit < needed) {
+        let what = format!(
+            "a process may have {limit} files open, and max_connections and connections_total may want {needed}: clients \
+             that come then have to wait"
+        );
+        let remedy = "start the daemon by its unit and raise LimitNOFILE, or lower max_connections";
+        report.warn(config.source.place(&["limits", "max_connections"]), what, remedy);
     }
 }
 

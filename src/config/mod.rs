@@ -29,12 +29,16 @@ use self::source::{folder_of, read};
 use crate::control::server;
 use crate::egress::route::{self, DnsSettings, RouteError};
 use crate::id::ListName;
+use crate::ingress::rates::settings::RateSettings;
 use crate::ingress::settings::{Limits, ListenAddr, LmtpSettings, SmtpSettings};
 use crate::logging;
 use crate::mail::address::Domain;
 use crate::mail::directory::{Directory, ListEntry};
 use crate::policy::{Finding, Policy, Severity};
 use crate::store;
+
+/// Files that are no connections to mail servers: the store, bodies, admins, mailboxes.
+const OTHER_FILES: u64 = 256;
 
 /// `[process]`: the daemon's process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -57,6 +61,8 @@ pub struct Config {
     pub lmtp: LmtpSettings,
     /// `[limits]`.
     pub limits: Limits,
+    /// `[rates]`.
+    pub rates: RateSettings,
     /// `[egress]`.
     pub egress: route::Settings,
     /// `[dns]`.
@@ -97,6 +103,7 @@ struct File {
     smtp: SmtpSettings,
     lmtp: LmtpSettings,
     limits: Limits,
+    rates: RateSettings,
     egress: route::Settings,
     dns: DnsSettings,
     store: store::Settings,
@@ -154,6 +161,7 @@ impl Config {
             smtp: file.smtp,
             lmtp: file.lmtp,
             limits: file.limits,
+            rates: file.rates,
             egress: file.egress,
             dns: file.dns,
             store: file.store,
@@ -183,6 +191,13 @@ impl Config {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::of(&self.source, &self.folder)
+    }
+
+    /// How many files and sockets the daemon may have open at once, by its limits.
+    #[must_use]
+    pub fn open_files(&self) -> u64 {
+        let sockets = self.limits.max_connections.saturating_add(self.egress.connections_total);
+        u64::try_from(sockets).unwrap_or(u64::MAX).saturating_add(OTHER_FILES)
     }
 
     /// The list of this name.

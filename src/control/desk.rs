@@ -64,6 +64,10 @@ pub struct Desk {
     pub queued: Arc<Notify>,
     /// When the daemon started.
     pub since: Timestamp,
+    /// The store, to ask how much room there is.
+    pub store: Arc<dyn Store>,
+    /// How much of the disk has to be free, in percent.
+    pub min_free: u8,
 }
 
 impl Desk {
@@ -94,6 +98,8 @@ impl Desk {
             queue: Queue::new(Arc::clone(store), journal.clone()),
             journal,
             since: clock.now(),
+            store: Arc::clone(store),
+            min_free: 0,
             clock,
             entropy,
             arrived,
@@ -183,6 +189,13 @@ impl Desk {
     /// What keeps somebody from getting mail, one sentence each.
     fn problems(&self, deferred: usize, failed: usize) -> Result<Vec<String>, Refused> {
         let mut problems = Vec::new();
+        if let Some(room) = self.store.room().ok().filter(|room| room.is_short(self.min_free, 0)) {
+            problems.push(format!(
+                "no mail is taken: {} % of the disk is free, and {} % (min_free_disk) has to be: make room",
+                room.percent(),
+                self.min_free
+            ));
+        }
         if deferred > 0 {
             problems.push(format!("{} could not be delivered yet: see `queue ls` for why", copies(deferred)));
         }

@@ -55,6 +55,16 @@ pub fn apply(allow_swap: bool) -> Result<Hygiene, Unclean> {
     Ok(Hygiene { locked, swap })
 }
 
+/// Lets the process have as many files and sockets open as it needs, as far as it may (getrlimit(2)); returns how many it
+/// may have.
+pub fn open_files(needed: u64) -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let current = current.unwrap_or(u64::MAX);
+    let wanted = needed.min(maximum.unwrap_or(u64::MAX));
+    let raised = Rlimit { current: Some(wanted), maximum };
+    if wanted > current && setrlimit(Resource::Nofile, raised).is_ok() { wanted } else { current }
+}
+
 /// Core dumps off and not dumpable (prctl(2) PR_SET_DUMPABLE): nobody without root attaches either. Failing here is
 /// reported by nobody: the limits only ever get stricter.
 pub fn harden() {

@@ -40,6 +40,14 @@ pub fn serve(config: &Config, passphrase: Passphrase, filter: Filter) -> Result<
     quiet_panics();
     let hygiene = hygiene::apply(config.process.allow_swap)?;
     tracing::info!(locked = hygiene.locked, swap = hygiene.swap, "memory");
+    let (files, needed) = (hygiene::open_files(config.open_files()), config.open_files());
+    if files < needed {
+        tracing::warn!(
+            files,
+            needed,
+            "fewer files than max_connections and connections_total need: raise LimitNOFILE"
+        );
+    }
     if let Some(shortcoming) = config.store.kind.shortcoming() {
         tracing::warn!(kind = %config.store.kind, "{shortcoming}");
     }

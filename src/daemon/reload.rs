@@ -21,6 +21,7 @@ const LIVE: &[(&str, Option<&str>)] = &[
     ("smtp", Some("tls_cert")),
     ("smtp", Some("tls_key")),
     ("limits", None),
+    ("rates", None),
     ("egress", None),
     ("dns", None),
     ("admin", None),
@@ -69,12 +70,12 @@ impl Running {
     /// # Errors
     /// With the first thing that does not serve; then nothing has changed.
     pub async fn reload(&mut self) -> Result<Reloaded, NotReloaded> {
-        let file = self.known.file.clone();
+        let (file, room) = (self.known.file.clone(), self.rooms.ask_room());
         let read = tokio::task::spawn_blocking(move || {
             let config = Config::load(&file)?;
             // Read before the files themselves are: whatever changes in between is a change the next time.
             let snapshot = config.snapshot();
-            let reception = reception(&config)?;
+            let reception = reception(&config, room)?;
             Ok::<_, NotReloaded>((config, snapshot, reception))
         });
         let (config, snapshot, reception) = read.await.map_err(|_| NotReloaded::Broken)??;

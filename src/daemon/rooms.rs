@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::AtomicU8;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
@@ -18,6 +19,7 @@ use crate::egress::courier::Courier;
 use crate::egress::route::RouteError;
 use crate::failpoint::{self, Point};
 use crate::id::{Entropy, ListName};
+use crate::ingress::guard::{AskRoom, Guard};
 use crate::ingress::intake::Intake;
 use crate::ingress::listener::{ListenError, TakeIn};
 use crate::ingress::reception::Reception;
@@ -64,6 +66,8 @@ pub struct Rooms {
     pub(super) arrived: Arc<Notify>,
     /// A copy was queued.
     pub(super) queued: Arc<Notify>,
+    /// How much of the disk has to be free, in percent; a reload changes it.
+    pub(super) min_free: Arc<AtomicU8>,
 }
 
 impl Rooms {
@@ -101,6 +105,7 @@ impl Rooms {
             entropy: Arc::new(Entropy::kernel()),
             arrived: Arc::default(),
             queued: Arc::default(),
+            min_free: Arc::new(config.limits.min_free_disk.into()),
         })
     }
 
@@ -124,7 +129,7 @@ impl Rooms {
             Arc::clone(&self.entropy),
             (Arc::clone(&self.arrived), Arc::clone(&self.queued)),
         );
-        Desk { since: self.since, ..desk }
+        Desk { since: self.since, min_free: config.limits.min_free_disk, ..desk }
     }
 
     pub(super) fn housekeeping(&self, config: &Config) -> Arc<Housekeeping> {
@@ -184,7 +189,8 @@ impl Rooms {
             Arc::clone(&self.clock),
             Arc::clone(&self.entropy),
             Arc::clone(&self.arrived),
-        );
+        )
+        .leaving_free(Arc::clone(&self.min_free));
         Arc::new(move |envelope, raw| -> Pin<Box<dyn Future<Output = _> + Send>> {
             let intake = intake.clone();
             Box::pin(async move { intake.take_in(envelope, raw).await })
@@ -192,13 +198,22 @@ impl Rooms {
     }
 }
 
+impl Rooms {
+    /// Asks the store's medium.
+    pub(super) fn ask_room(&self) -> AskRoom {
+        let store = Arc::clone(&self.store);
+        Arc::new(move || store.room().ok())
+    }
+}
+
 /// How clients are received by these settings.
-pub(super) fn reception(config: &Config) -> Result<Reception, ListenError> {
+pub(super) fn reception(config: &Config, room: AskRoom) -> Result<Reception, ListenError> {
     let tls = match (&config.smtp.tls_cert, &config.smtp.tls_key) {
         (Some(cert), Some(key)) => Some(tls_config(cert, key)?),
         _ => None,
     };
-    Ok(Reception::new(&config.smtp, &config.limits, Arc::new(config.directory()), tls))
+    let guard = Guard::new(&config.limits, &config.rates, Some(room));
+    Ok(Reception::new(&config.smtp, &config.limits, Arc::new(config.directory()), tls).guarded(guard))
 }
 
 fn lists(config: &Config) -> Vec<List> {

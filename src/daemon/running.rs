@@ -1,6 +1,7 @@
 //! A daemon at work: its parts, each of which can be told to end, and the exchange of some of them for others.
 
 use std::future::Future;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -52,7 +53,7 @@ impl Rooms {
     /// # Errors
     /// When a socket cannot be had, or the way out is none.
     pub async fn start(self, config: &Config) -> Result<Running, Fatal> {
-        let reception = reception(config)?;
+        let reception = reception(config, self.ask_room())?;
         let listeners = Listeners::bind(&config.smtp, &config.lmtp, &config.folder, &reception).await?;
         let server = Server::bind(&config.control)?;
         let courier = self.courier(config)?;
@@ -111,6 +112,7 @@ impl Running {
     /// From now on these are at work; those before finish what they are at.
     pub(super) fn exchange(&mut self, config: &Config, new: Exchange) {
         *self.desk.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new.desk);
+        self.rooms.min_free.store(config.limits.min_free_disk, Ordering::Relaxed);
         self.receive.send_replace(Arc::new(new.reception));
         let worker = self.parts.worker(&self.rooms, config);
         let courier = self.parts.courier(&self.rooms, new.courier);

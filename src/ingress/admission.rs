@@ -56,22 +56,44 @@ impl Admission {
     pub(super) fn enter(&self, client: Option<IpAddr>) -> Result<Place, Full> {
         let client = client.map(network);
         let mut now = self.0.now();
-        if now.all >= self.0.max.load(Ordering::Relaxed) {
+        let free = self.0.max.load(Ordering::Relaxed).saturating_sub(now.all);
+        if free == 0 {
             return Err(Full::All);
         }
         if let Some(ip) = client {
-            let count = now.clients.entry(ip).or_default();
-            if *count >= self.0.max_per_client.load(Ordering::Relaxed) {
-                return Err(Full::Client);
-            }
-            *count += 1;
+            let own = now.clients.get(&ip).copied().unwrap_or_default();
+            match self.0.allowed(free) {
+                0 => return Err(Full::All),
+                allowed if own >= allowed => return Err(Full::Client),
+                _ => now.clients.insert(ip, own.saturating_add(1)),
+            };
         }
-        now.all += 1;
+        now.all = now.all.saturating_add(1);
         Ok(Place { counts: Arc::clone(&self.0), client })
+    }
+
+    /// Whether more than half of all places are taken.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.0.now().all > self.0.max.load(Ordering::Relaxed) / 2
     }
 }
 
 impl Counts {
+    /// How many places one client may have while so many are free. The fewer are left, the more they are for clients that
+    /// have few or none, so that a handful of clients cannot shut out all others; the last are for Unix sockets, where the
+    /// operator's own mail server comes.
+    fn allowed(&self, free: usize) -> usize {
+        let (max, per_client) =
+            (self.max.load(Ordering::Relaxed), self.max_per_client.load(Ordering::Relaxed));
+        let last = |part: usize| free <= max / part;
+        match (last(20), last(8), last(5)) {
+            (true, ..) => 0,
+            (_, true, _) => per_client.min(1),
+            (.., true) => (per_client / 10).max(1).min(per_client),
+            _ => per_client,
+        }
+    }
+
     /// The counts are right after every statement, so a panic elsewhere spoils nothing.
     fn now(&self) -> MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
@@ -131,6 +153,31 @@ mod tests {
         let _third = admission.enter(None).unwrap();
         admission.obey(&Limits { max_connections: 1, ..Limits::default() });
         assert_eq!(admission.enter(None).unwrap_err(), Full::All);
+    }
+
+    #[test]
+    fn a_few_clients_that_take_all_they_can_leave_places_for_others() {
+        let admission = Admission::new(&Limits::default());
+        let mut held = Vec::new();
+        // A hundred addresses, five thousand attempts, one after the other.
+        for address in 1..=100_u8 {
+            for _ in 0..50 {
+                held.extend(admission.enter(Some([192, 0, 2, address].into())));
+            }
+        }
+        assert!(held.len() >= 900 && held.len() < 950, "{}", held.len());
+        assert!(admission.is_crowded());
+        let honest = admission.enter(ip("198.51.100.1")).unwrap();
+        assert_eq!(admission.enter(ip("198.51.100.1")).unwrap_err(), Full::Client, "one, in such times");
+        // However many addresses there are, the operator's own mail server comes in.
+        for address in 0..=200_u8 {
+            held.extend(admission.enter(Some([203, 0, 113, address].into())));
+        }
+        assert_eq!(held.len(), 949);
+        assert_eq!(admission.enter(ip("198.51.100.2")).unwrap_err(), Full::All);
+        assert!(admission.enter(None).is_ok());
+        drop((held, honest));
+        assert!(!admission.is_crowded() && admission.0.now().clients.is_empty());
     }
 
     #[test]

@@ -52,6 +52,21 @@ pub enum NotTaken {
     Storage,
     /// Too much is waiting already.
     Busy,
+    /// The process has all the memory that it may have.
+    Memory,
+}
+
+impl NotTaken {
+    /// A word for log and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DiskFull => "disk",
+            Self::Storage => "storage",
+            Self::Busy => "busy",
+            Self::Memory => "memory",
+        }
+    }
 }
 
 /// How a connection stands to TLS.

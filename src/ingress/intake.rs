@@ -1,6 +1,7 @@
 //! The one door: seal at rest, commit, and only then may 250 be said. It can seal and not read: it holds the public half
 //! of the spool key alone.
 
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, RwLock};
 
 use tokio::sync::Notify;
@@ -17,8 +18,8 @@ use crate::secret::Plaintext;
 use crate::store::contract::Store;
 use crate::time::Clock;
 
-/// Below this share of free disk nothing more is taken: 452 is not a lost mail.
-pub const MIN_FREE: f64 = 0.05;
+/// How much of the disk has to be free where nothing else is set, in percent: 452 is not a lost mail.
+const MIN_FREE: u8 = 5;
 
 /// A keyed digest of a mail. The daemon makes it: the front door has no key.
 pub type Digest = Arc<dyn Fn(&Plaintext) -> [u8; 32] + Send + Sync>;
@@ -44,6 +45,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
     arrived: Arc<Notify>,
+    min_free: Arc<AtomicU8>,
 }
 
 impl Intake {
@@ -58,7 +60,24 @@ impl Intake {
     ) -> Self {
         let spool = Spool::new(Arc::clone(&store));
         let marks = Marks::new(Arc::clone(&store));
-        Self(Arc::new(Inner { store, spool, marks, cert, clock, entropy, arrived }))
+        let min_free = Arc::new(MIN_FREE.into());
+        Self(Arc::new(Inner { store, spool, marks, cert, clock, entropy, arrived, min_free }))
+    }
+
+    /// The same, taking nothing more when less than `percent` of the disk would be free; it may change.
+    #[must_use]
+    pub fn leaving_free(self, percent: Arc<AtomicU8>) -> Self {
+        let Inner { store, spool, marks, cert, clock, entropy, arrived, .. } = &*self.0;
+        Self(Arc::new(Inner {
+            store: Arc::clone(store),
+            spool: spool.clone(),
+            marks: marks.clone(),
+            cert: Arc::clone(cert),
+            clock: Arc::clone(clock),
+            entropy: Arc::clone(entropy),
+            arrived: Arc::clone(arrived),
+            min_free: percent,
+        }))
     }
 
     /// Takes a mail in. When this returns an id, the mail is sealed and durable.
@@ -107,8 +126,11 @@ impl Inner {
     }
 
     fn take_in(&self, envelope: &Envelope, raw: Plaintext, mark: Option<&Mark>) -> Result<String, NotTaken> {
-        match self.store.free_share() {
-            Ok(free) if free < MIN_FREE => return Err(NotTaken::DiskFull),
+        let size = u64::try_from(raw.len()).unwrap_or(u64::MAX);
+        match self.store.room() {
+            Ok(room) if room.is_short(self.min_free.load(Ordering::Relaxed), size) => {
+                return Err(NotTaken::DiskFull);
+            }
             Ok(_) => {}
             Err(error) => return Err(refused(&error)),
         }

@@ -4,21 +4,25 @@
 //! [`session::Session`], which knows the protocol and has neither socket nor clock. [`data`] and `line` are the
 //! only code that looks at line ends.
 
+mod acceptor;
 mod admission;
 mod budget;
 mod command;
 mod connection;
 pub mod data;
 mod events;
+pub mod guard;
 pub mod intake;
 mod line;
 pub mod listener;
 mod pace;
 pub mod pickup;
+pub mod rates;
 pub mod reception;
 mod reply;
 pub mod session;
 pub mod settings;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod tls;

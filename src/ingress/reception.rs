@@ -6,6 +6,8 @@ use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use super::guard::Guard;
+use super::rates::settings::RateSettings;
 use super::settings::{Limits, SmtpSettings};
 use crate::mail::directory::Directory;
 
@@ -16,6 +18,7 @@ pub struct Reception {
     pub(super) limits: Arc<Limits>,
     pub(super) hostname: String,
     pub(super) tls: Option<TlsAcceptor>,
+    pub(super) guard: Guard,
 }
 
 /// Follows the newest [`Reception`].
@@ -32,7 +35,15 @@ impl Reception {
     ) -> Self {
         let first = directory.lists().first().map(|list| list.address.domain().to_string());
         let hostname = smtp.hostname.clone().or(first).unwrap_or_else(|| "localhost".to_owned());
-        Self { directory, limits: Arc::new(limits.clone()), hostname, tls: tls.map(TlsAcceptor::from) }
+        let guard = Guard::new(limits, &RateSettings::default(), None);
+        let (limits, tls) = (Arc::new(limits.clone()), tls.map(TlsAcceptor::from));
+        Self { directory, limits, hostname, tls, guard }
+    }
+
+    /// The same behind this guard, instead of one by the usual rates.
+    #[must_use]
+    pub fn guarded(self, guard: Guard) -> Self {
+        Self { guard, ..self }
     }
 
     /// Whether TLS is offered.

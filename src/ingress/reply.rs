@@ -1,5 +1,7 @@
 //! Replies: code, enhanced status (RFC 2034) and text, made safe for the wire.
 
+use super::events::NotTaken;
+
 /// The longest text in one line of a reply: RFC 5321 §4.5.3.1.5 allows 512 octets with code and line end.
 const MAX_TEXT: usize = 480;
 
@@ -28,6 +30,21 @@ pub(super) fn bare_cr_or_lf(code: u16) -> Vec<u8> {
 /// RFC 5321 §3.8: the one reply that may come at any time.
 pub(super) fn closing(hostname: &str, status: &str, why: &str) -> Vec<u8> {
     reply(421, status, &format!("{hostname} {why}, closing the connection"))
+}
+
+/// Why a mail is not taken; its client keeps it.
+pub(super) fn not_taken(why: NotTaken) -> Vec<u8> {
+    match why {
+        NotTaken::DiskFull => reply(452, "4.3.1", "No room for more mail, try again later"),
+        NotTaken::Storage => reply(451, "4.3.0", "The mail could not be stored, try again later"),
+        NotTaken::Busy => reply(452, "4.3.2", "Too much mail is waiting, try again later"),
+        NotTaken::Memory => reply(452, "4.3.1", "No memory for more mail, try again later"),
+    }
+}
+
+/// RFC 5321 §4.1.1.8.
+pub(super) fn help() -> Vec<u8> {
+    lines(214, "2.0.0", &["This server takes mail for the encrypted lists that it keeps.", "See RFC 5321"])
 }
 
 /// Text that cannot break out of its line, whatever went into it.

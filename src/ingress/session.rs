@@ -9,8 +9,9 @@ use super::budget::Budget;
 use super::command::{Command, Forward, Hello, Malformed, parse};
 use super::data::{Decoder, Ended, Refusal};
 pub use super::events::{Action, Event, NotTaken, Phase, Tally, Terms, Tls};
+use super::guard::ClientGuard;
 use super::line::{Line, Lines};
-use super::reply::{bare_cr_or_lf, closing, lines, reply};
+use super::reply::{bare_cr_or_lf, closing, help, lines, not_taken, reply};
 use super::transaction::{Judged, Transaction, not_kept};
 use crate::mail::address::Address;
 use crate::mail::arrival::{Envelope, Via};
@@ -50,6 +51,8 @@ pub struct Session {
     terms: Terms,
     directory: Arc<Directory>,
     budget: Budget,
+    guard: Option<ClientGuard>,
+    now: Timestamp,
     state: State,
     lines: Lines,
     /// What came while the intake was at work.
@@ -64,24 +67,22 @@ impl Session {
     #[must_use]
     pub fn new(terms: Terms, directory: Arc<Directory>, budget: Budget) -> Self {
         let lines = Lines::new(terms.limits.max_command_line);
-        let (state, tally) = (State::Fresh, Tally::default());
-        Self {
-            terms,
-            directory,
-            budget,
-            state,
-            lines,
-            pending: Vec::new(),
-            tally,
-            idle_commands: 0,
-            stopping: false,
-        }
+        let (state, pending, tally) = (State::Fresh, Vec::new(), Tally::default());
+        let (guard, now, idle_commands, stopping) = (None, Timestamp::from_secs(0), 0, false);
+        Self { terms, directory, budget, guard, now, state, lines, pending, tally, idle_commands, stopping }
+    }
+
+    /// The same behind a guard, which is asked before each mail.
+    #[must_use]
+    pub fn guarded(self, guard: ClientGuard) -> Self {
+        Self { guard: Some(guard), ..self }
     }
 
     /// Does what an event asks for. `now` becomes the arrival time of a mail that ends with it.
     #[must_use]
     pub fn handle(&mut self, event: Event<'_>, now: Timestamp) -> Vec<Action> {
         let mut out = Vec::new();
+        self.now = now;
         match event {
             Event::Connected => self.greet(&mut out),
             Event::Bytes(bytes) => self.advance(bytes, now, &mut out),
@@ -232,6 +233,9 @@ impl Session {
         if size > self.budget.free() {
             return out.push(Action::Reply(not_kept(Refusal::NoMemory, &self.terms.limits)));
         }
+        if let Some(no) = self.guard.as_ref().and_then(|g| g.mail(from.as_ref(), size, self.now)) {
+            return self.bad(no, out);
+        }
         if let State::Ready(helo) = std::mem::replace(&mut self.state, State::Closed) {
             self.state = State::Mail(helo, Transaction::new(from, utf8));
         }
@@ -242,6 +246,9 @@ impl Session {
         let State::Mail(_, transaction) = &mut self.state else {
             return self.bad(reply(503, "5.5.1", "MAIL comes before RCPT"), out);
         };
+        if let Some(no) = self.guard.as_ref().and_then(|g| g.recipient(self.now)) {
+            return self.bad(no, out);
+        }
         let text = match transaction.add(to, non_ascii, &self.directory, &self.terms.limits) {
             Ok(()) => reply(250, "2.1.5", "Recipient noted"),
             Err(text) => text,
@@ -334,11 +341,7 @@ impl Session {
                 self.tally.taken += usize::from(result.is_ok());
                 let text = match result {
                     Ok(id) => reply(250, "2.0.0", &format!("Taken in as {id}")),
-                    Err(NotTaken::DiskFull) => reply(452, "4.3.1", "No room for more mail, try again later"),
-                    Err(NotTaken::Storage) => {
-                        reply(451, "4.3.0", "The mail could not be stored, try again later")
-                    }
-                    Err(NotTaken::Busy) => reply(452, "4.3.2", "Too much mail is waiting, try again later"),
+                    Err(why) => not_taken(why),
                 };
                 out.extend(replies.into_iter().map(|r| Action::Reply(r.unwrap_or_else(|| text.clone()))));
                 self.state = State::Ready(helo);
@@ -392,8 +395,4 @@ impl Session {
     fn lmtp(&self) -> bool {
         self.terms.via == Via::Lmtp
     }
-}
-
-fn help() -> Vec<u8> {
-    lines(214, "2.0.0", &["This server takes mail for the encrypted lists that it keeps.", "See RFC 5321"])
 }

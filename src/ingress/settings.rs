@@ -53,12 +53,18 @@ pub struct Limits {
     /// The part of it that one client address (IPv6: one /64) may hold; clients on a Unix socket have no such limit.
     /// When not set: see [`Limits::in_memory_per_client`].
     pub max_in_memory_per_client: Option<usize>,
+    /// Memory of the whole process, in bytes, beyond which no new mail is taken; no limit when not set.
+    pub max_memory: Option<u64>,
+    /// How much of the disk has to be free, in percent.
+    pub min_free_disk: u8,
     /// Connections at once.
     pub max_connections: usize,
     /// Connections at once from one client address (IPv6: from one /64).
     pub max_connections_per_client: usize,
     /// How long a command may take to come, or a reply to be taken, in seconds.
     pub command_timeout: u64,
+    /// The same when more than half of all places are taken, for clients that are not on a Unix socket.
+    pub crowded_timeout: u64,
     /// How fast a message has to come over each `data_grace`, in bytes per second.
     pub min_data_rate: u64,
     /// Over how long its rate is judged, in seconds; also how long a message may take whatever its rate.
@@ -78,9 +84,12 @@ impl Default for Limits {
             max_bad_commands: 10,
             max_in_memory: 268_435_456,
             max_in_memory_per_client: None,
+            max_memory: None,
+            min_free_disk: 5,
             max_connections: 1_000,
             max_connections_per_client: 50,
             command_timeout: 300,
+            crowded_timeout: 10,
             min_data_rate: 500,
             data_grace: 60,
             shutdown_grace: 30,
@@ -117,13 +126,17 @@ impl Limits {
         if self.max_command_line < 512 {
             return Some("max_command_line has to be at least 512 (RFC 5321 §4.5.3.1.4)".to_owned());
         }
-        let least_one: [(&str, u64); 8] = [
+        if self.min_free_disk > 99 {
+            return Some("min_free_disk is a percentage: set it to 0 to 99".to_owned());
+        }
+        let least_one: [(&str, u64); 9] = [
             ("max_message", wide(self.max_message)),
             ("max_headers", wide(self.max_headers)),
             ("max_recipients", wide(self.max_recipients)),
             ("max_connections", wide(self.max_connections)),
             ("max_connections_per_client", wide(self.max_connections_per_client)),
             ("command_timeout", self.command_timeout),
+            ("crowded_timeout", self.crowded_timeout),
             ("min_data_rate", self.min_data_rate),
             ("data_grace", self.data_grace),
         ];
@@ -244,6 +257,8 @@ mod tests {
         assert!(tight.problem().unwrap().contains("max_message"));
         let part = Limits { max_in_memory_per_client: Some(1), ..Limits::default() };
         assert!(part.problem().unwrap().contains("max_in_memory_per_client (1)"));
+        let full = Limits { min_free_disk: 100, ..Limits::default() };
+        assert!(full.problem().unwrap().contains("min_free_disk"));
         let instant = Limits { data_grace: 0, ..Limits::default() };
         assert!(instant.problem().unwrap().contains("data_grace"));
     }

@@ -58,6 +58,34 @@ pub struct Version(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lease(pub Version);
 
+/// How much room the medium has for this process, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// What can still be written.
+    pub free: u64,
+    /// All of it; 0 for a medium without a size of its own, which does not fill up.
+    pub total: u64,
+}
+
+impl Room {
+    /// Whether a mail of `size` bytes has no place: it needs its size twice, for the arrival and for a body of its copies,
+    /// and after it at least `percent` of the medium has to be free.
+    #[must_use]
+    pub fn is_short(&self, percent: u8, size: u64) -> bool {
+        let wide = |bytes: u64| u128::from(bytes);
+        let left = wide(self.free.saturating_sub(size)) * 100;
+        let least = wide(self.total) * u128::from(percent);
+        self.total > 0 && (self.free < size.saturating_mul(2) || left < least)
+    }
+
+    /// The free part of it in whole percent, rounded down.
+    #[must_use]
+    pub fn percent(&self) -> u64 {
+        let part = (u128::from(self.free) * 100).checked_div(u128::from(self.total)).unwrap_or(100);
+        u64::try_from(part).unwrap_or(100).min(100)
+    }
+}
+
 /// The name of a body.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BodyId(pub [u8; 16]);
@@ -298,7 +326,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// When the medium cannot tell.
-    fn free_share(&self) -> Result<f64, StoreError>;
+    fn room(&self) -> Result<Room, StoreError>;
 
     /// Gives space back to the medium; called when the daemon is idle.
     ///

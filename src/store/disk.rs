@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::contract::StoreError;
+use super::contract::{Room, StoreError};
 
 /// What is about to be done to the medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -190,14 +190,11 @@ impl Disk {
         self.step(Step::List, || fs::read_dir(dir)?.map(|found| Ok(found?.path())).collect())
     }
 
-    /// The share of the medium under `dir` that this process may still fill, 0.0 to 1.0.
-    pub(super) fn free_share(dir: &Path) -> io::Result<f64> {
+    /// How much room the medium under `dir` has for this process.
+    pub(super) fn room(dir: &Path) -> io::Result<Room> {
         let now = rustix::fs::statvfs(dir)?;
-        if now.f_blocks == 0 {
-            return Ok(1.0); // a medium without a size of its own does not fill up
-        }
-        #[allow(clippy::cast_precision_loss, reason = "a share needs no more than 52 bits")]
-        Ok((now.f_bavail as f64 / now.f_blocks as f64).clamp(0.0, 1.0))
+        let bytes = |blocks: u64| blocks.saturating_mul(now.f_frsize);
+        Ok(Room { free: bytes(now.f_bavail), total: bytes(now.f_blocks) })
     }
 }
 

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::bodies::Bodies;
-use super::contract::{BodyId, StoreError};
+use super::contract::{BodyId, Room, StoreError};
 use super::disk::Disk;
 
 /// An engine as its directory shows it.
@@ -76,7 +76,7 @@ impl Folder {
     ///
     /// # Errors
     /// When the medium cannot tell.
-    pub(super) fn free_share(&self, disk: &Disk) -> Result<f64, StoreError> {
-        Disk::free_share(&self.dir).map_err(|e| disk.explain("tell how much room is left", &e))
+    pub(super) fn room(&self, disk: &Disk) -> Result<Room, StoreError> {
+        Disk::room(&self.dir).map_err(|e| disk.explain("tell how much room is left", &e))
     }
 }

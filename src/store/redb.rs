@@ -23,7 +23,7 @@ use self::medium::{
 };
 use self::tables::{Changed, Opened, transact};
 use super::change::Change;
-use super::contract::{Batch, BodyId, Claim, Entry, Space, Store, StoreError, Version};
+use super::contract::{Batch, BodyId, Claim, Entry, Room, Space, Store, StoreError, Version};
 use super::disk::Disk;
 use super::folder::{Folder, REDB};
 use super::rows::{Head, Wanted, entry_key, parse_due_key};
@@ -247,8 +247,8 @@ impl Store for Redb {
         self.folder.bodies.len(id)
     }
 
-    fn free_share(&self) -> Result<f64, StoreError> {
-        self.folder.free_share(&self.disk)
+    fn room(&self) -> Result<Room, StoreError> {
+        self.folder.room(&self.disk)
     }
 
     fn compact(&self) -> Result<(), StoreError> {

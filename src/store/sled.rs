@@ -23,7 +23,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use self::engine::{DUE, ENTRIES, Index, create_index, open_index};
 use self::tables::{Overlay, transact};
 use super::change::Change;
-use super::contract::{Batch, BodyId, Claim, Entry, Space, Store, StoreError};
+use super::contract::{Batch, BodyId, Claim, Entry, Room, Space, Store, StoreError};
 use super::disk::Disk;
 use super::folder::{Folder, SLED};
 use super::rows::{Head, Wanted, entry_key, parse_due_key};
@@ -147,8 +147,8 @@ impl Store for Sled {
         self.folder.bodies.len(id)
     }
 
-    fn free_share(&self) -> Result<f64, StoreError> {
-        self.folder.free_share(&self.disk)
+    fn room(&self) -> Result<Room, StoreError> {
+        self.folder.room(&self.disk)
     }
 
     /// Gives nothing back: the engine keeps what it took, and uses it again. But there is time now to sync the mark.

@@ -59,7 +59,10 @@ fn every_documented_setting_is_accepted_and_shows_its_default() {
     let config = load(&everything());
     // This one follows two others when it is not set.
     assert_eq!(config.limits.max_in_memory_per_client, Some(Limits::default().in_memory_per_client()));
-    assert_eq!(Limits { max_in_memory_per_client: None, ..config.limits.clone() }, Limits::default());
+    assert_eq!(
+        Limits { max_in_memory_per_client: None, max_memory: None, ..config.limits.clone() },
+        Limits::default()
+    );
     let plain = load("[list.a]\naddress = \"a@example.org\"\nkind = \"intake\"\n");
     assert_eq!(format!("{:?}", config.egress.timeouts), format!("{:?}", plain.egress.timeouts));
     let clocks =
@@ -79,9 +82,10 @@ fn every_documented_setting_is_accepted_and_shows_its_default() {
 #[test]
 fn every_setting_there_is_is_documented() {
     let text = std::fs::read_to_string(shipped()).unwrap();
-    for section in
-        ["smtp", "lmtp", "egress", "dns", "store", "control", "limits", "keys", "process", "admin", "list.a"]
-    {
+    for section in [
+        "smtp", "lmtp", "egress", "dns", "store", "control", "limits", "rates", "keys", "process", "admin",
+        "list.a",
+    ] {
         let wrong = Source::of(Path::new("x"), &format!("[{section}]\nno_such_key = 1\n"));
         let told = load_error(wrong.text());
         assert!(told.contains("`no_such_key`"), "{told}");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use vouchsafe::store::contract::{Batch, BodyId, Claim, Entry, Space, Store, StoreError};
+use vouchsafe::store::contract::{Batch, BodyId, Claim, Entry, Room, Space, Store, StoreError};
 
 use crate::medium::SAID;
 
@@ -123,8 +123,8 @@ impl Store for Faulty {
         self.ask(|| self.store.body_len(id))
     }
 
-    fn free_share(&self) -> Result<f64, StoreError> {
-        self.ask(|| self.store.free_share())
+    fn room(&self) -> Result<Room, StoreError> {
+        self.ask(|| self.store.room())
     }
 
     fn compact(&self) -> Result<(), StoreError> {

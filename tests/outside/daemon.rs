@@ -38,16 +38,30 @@ impl Daemon {
         daemon
     }
 
+    /// Starts a daemon that may have so many files open, and waits until it answers.
+    pub fn start_with_files(install: &Install, files: usize) -> Self {
+        let mut limited = Command::new("sh");
+        limited.args(["-c", &format!("ulimit -n {files} && exec \"$@\""), "sh"]);
+        let usual = command(install);
+        limited.arg(usual.get_program()).args(usual.get_args()).current_dir(usual.get_current_dir().unwrap());
+        limited.env("TMPDIR", install.tmp()).env("VOUCHSAFE_LOG", "info");
+        let daemon = Self::of(install, &mut limited);
+        assert!(
+            daemon.wait_for_line("vouchsafe::daemon: ready"),
+            "the daemon did not start: {}",
+            daemon.log()
+        );
+        daemon
+    }
+
     /// Starts it without waiting for anything.
     pub fn spawn(install: &Install, environment: &[(&str, &str)]) -> Self {
-        let mut child = command(install)
-            .env("VOUCHSAFE_LOG", "info")
-            .envs(environment.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::of(install, command(install).env("VOUCHSAFE_LOG", "info").envs(environment.iter().copied()))
+    }
+
+    fn of(install: &Install, command: &mut Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Log::default());
         let stderr = child.stderr.take().unwrap();
         let writer = Arc::clone(&log);

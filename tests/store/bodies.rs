@@ -130,7 +130,7 @@ fn size(dir: &Path) -> u64 {
     files.map(|f| if f.is_dir() { size(&f) } else { f.metadata().unwrap().len() }).sum()
 }
 
-pub(crate) fn the_free_share_is_a_share(open: Open) {
-    let share = Bench::new(open).store().free_share().unwrap();
-    assert!(share > 0.0 && share <= 1.0, "{share}");
+pub(crate) fn the_medium_has_room(open: Open) {
+    let room = Bench::new(open).store().room().unwrap();
+    assert!(room.free > 0 && room.free <= room.total && room.percent() <= 100, "{room:?}");
 }
