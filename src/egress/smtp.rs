@@ -280,7 +280,10 @@ impl Connection {
         self.block(&block).await?;
         let verdict = self.wire.hear(Step::Dot, self.timeouts.dot).await?;
         self.in_step = !is_421(&verdict);
-        wanted(Step::Dot, verdict)
+        let verdict = wanted(Step::Dot, verdict);
+        // Whoever answers the dot with another class of reply may mean anything by what comes next.
+        self.in_step &= !matches!(verdict, Err(Trouble::Malformed(..)));
+        verdict
     }
 
     /// The envelope of the copy that follows, where there is one and the hop takes it now.
@@ -330,6 +333,10 @@ fn group(commands: &[(Step, String); 3]) -> String {
 }
 
 async fn ehlo(wire: &mut Wire, helo: &str, timeouts: &Timeouts) -> Result<Offers, Trouble> {
+    // RFC 5321 §4.3.1: the greeting is one reply; what stands behind it would be taken for the answer to EHLO.
+    if !wire.is_quiet() {
+        return Err(Trouble::Malformed(Step::Ehlo, "a reply that nobody asked for"));
+    }
     let hello = Ehlo::new(ClientId::Domain(helo.to_owned())).to_string();
     wire.say(Step::Ehlo, hello.as_bytes(), timeouts.command).await?;
     let reply = wire.hear(Step::Ehlo, timeouts.command).await?;
