@@ -18,7 +18,7 @@ pub const SECURITY: &str = "security@lists.example";
 /// The announce list.
 pub const ANNOUNCE: &str = "distrib-announce@lists.example";
 /// The line of `relay.toml` that names admins.
-const NOTIFY: &str = "#notify = [{ address = \"ada@example.org\", certificate = \"admins/ada.asc\" }]";
+const NOTIFY: &str = "#notify = [{ address = \"ada@admin.example\", certificate = \"admins/ada.asc\" }]";
 /// Whom the daemon runs as when the tests run as root.
 pub const NOBODY: u32 = 65534;
 
