@@ -93,6 +93,10 @@ points! {
     ReloadRead = "reload-read",
     /// They are in force, and nobody was told.
     ReloadDone = "reload-done",
+    /// A bounce is read and its copy found, and nothing is marked.
+    BounceRead = "bounce-read",
+    /// The copy is marked, the admins' alert raised and the bounce gone, in one commit.
+    BounceCommitted = "bounce-committed",
     /// Alerts are read, and nobody is told.
     AlarmGathered = "alarm-gathered",
     /// A notice's body is durable, and no record names it.

@@ -129,6 +129,7 @@ const EXPOSE: &[(&str, &str)] = &[
     ("pgp/open.rs", "the signed parts of a payload"),
     ("pgp/seal.rs", "what is signed and encrypted"),
     ("pgp/verdict.rs", "what a detached signature covers"),
+    ("relay/bounce.rs", "the prose of a bounce, for its status"),
     ("relay/compose.rs", "the payload becomes a part of the post"),
     ("relay/mod.rs", "the arrived message is scanned and parsed"),
     ("relay/notice.rs", "the outer header fields of a notice, which hold nothing of a mail"),

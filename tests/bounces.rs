@@ -14,3 +14,5 @@ mod outside;
 
 #[path = "bounces/alerts.rs"]
 mod alerts;
+#[path = "bounces/returned.rs"]
+mod returned;

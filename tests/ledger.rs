@@ -6,6 +6,8 @@
 
 #[path = "ledger/alerts.rs"]
 mod alerts;
+#[path = "ledger/bounced.rs"]
+mod bounced;
 #[path = "ledger/journal.rs"]
 mod journal;
 #[path = "ledger/queue.rs"]

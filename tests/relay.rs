@@ -4,6 +4,8 @@
 
 #[path = "relay/announce.rs"]
 mod announce;
+#[path = "relay/bounces.rs"]
+mod bounces;
 #[path = "relay/copies.rs"]
 mod copies;
 #[path = "relay/gpg.rs"]
@@ -42,6 +44,7 @@ fn held(outcome: Result<Outcome, Fault>) -> (Reason, Option<Fingerprint>) {
         Ok(Outcome::Hold { reason, signer }) => (reason, signer),
         Ok(Outcome::Post(post)) => panic!("posted to {:?}", readers(&Posted::of(*post))),
         Ok(Outcome::Drop(reason)) => panic!("dropped: {reason}"),
+        Ok(Outcome::Returned { .. }) => panic!("a bounce"),
         Err(fault) => panic!("{fault}"),
     }
 }
@@ -51,6 +54,7 @@ fn dropped(outcome: Result<Outcome, Fault>) -> DropReason {
         Ok(Outcome::Drop(reason)) => reason,
         Ok(Outcome::Post(_)) => panic!("posted"),
         Ok(Outcome::Hold { reason, .. }) => panic!("held: {reason}"),
+        Ok(Outcome::Returned { .. }) => panic!("a bounce"),
         Err(fault) => panic!("{fault}"),
     }
 }

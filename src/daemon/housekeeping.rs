@@ -13,6 +13,7 @@ use crate::ledger::hold::Holds;
 use crate::ledger::journal::{Actor, Event, Journal, Note};
 use crate::ledger::registry::Registry;
 use crate::ledger::seen;
+use crate::ledger::sent;
 use crate::ledger::spool::Spool;
 use crate::pgp::keychain::Keychain;
 use crate::store::contract::{Batch, Space, Store, StoreError};
@@ -66,6 +67,7 @@ impl Housekeeping {
         let now = self.clock.now();
         self.turn_spool_key()?;
         while seen::forget_old(&*self.store, now)? > 0 {}
+        while sent::forget_old(&*self.store, now)? > 0 {}
         if self.is_idle()? {
             failpoint::hit(Point::BeforeCompact);
             self.store.compact()?;

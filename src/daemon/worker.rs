@@ -1,5 +1,6 @@
 //! The worker: claim an arrival, relay it, ONE commit. Where it dies, the lease and the counted claim remain.
 
+mod bounced;
 mod told;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::ledger::journal::{Event, Journal};
 use crate::ledger::queue::Queue;
 use crate::ledger::registry::Registry;
 use crate::ledger::seen;
+use crate::ledger::sent::SentBook;
 use crate::ledger::spool::{MAX_CLAIMS, Spool, Spooled};
 use crate::mail::parcel::{Carries, Parcel};
 use crate::pgp::cert::Cert;
@@ -187,7 +189,9 @@ impl Worker {
         let list = self.lists.get(&spooled.list).ok_or_else(|| Stay::NoList(spooled.list.clone()))?;
         for _ in 0..TRIES {
             match self.attempt(spooled, list) {
-                Err(Stay::Store(StoreError::Conflict(Space::Registry | Space::Seen | Space::Meta))) => {}
+                Err(Stay::Store(StoreError::Conflict(
+                    Space::Registry | Space::Seen | Space::Sent | Space::Meta,
+                ))) => {}
                 other => return other,
             }
         }
@@ -226,6 +230,13 @@ impl Worker {
             Outcome::Post(post) => self.queue(spooled, list, *post, [read.unchanged(), as_it_was], now),
             Outcome::Hold { reason, signer } => self.hold(spooled, reason, signer),
             Outcome::Drop(reason) => self.drop_mail(spooled, reason, now),
+            Outcome::Returned { token, bounce } => {
+                let book = SentBook::new(Arc::clone(&self.store));
+                match bounced::bounced(&book, &self.journal, spooled, &token, bounce, now)? {
+                    Some(reason) => self.drop_mail(spooled, reason, now),
+                    None => Ok(()),
+                }
+            }
         }?;
         failpoint::hit(Point::AfterCommit);
         Ok(Worked::Done)

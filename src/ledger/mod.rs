@@ -11,5 +11,6 @@ pub mod record;
 pub mod registry;
 pub mod rests;
 pub mod seen;
+pub mod sent;
 pub mod spool;
 pub mod sts;

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use self::outcome::{expect_lease, expect_version, note, outcome, remove, unchanged};
 pub use self::row::{Done, Job, KEEP_FAILED, Met, Row, State};
-use self::row::{Record, row, state};
+use self::row::{Record, returned_row, row, state};
 use crate::failpoint::{self, Point};
 use crate::id::{ListName, MemberId, ParcelId};
 use crate::ledger::journal::{Actor, Event, Journal, Note};
 use crate::ledger::record::{decode, encode, readable};
+use crate::ledger::sent::SentBook;
 use crate::ledger::sts::Policies;
 use crate::mail::parcel::Parcel;
 use crate::store::contract::{self, Batch, Entry, Expect, Lease, Space, Store, StoreError};
@@ -53,6 +54,7 @@ impl Queue {
     /// When the record cannot be encoded.
     pub fn enqueue(batch: &mut Batch, parcel: Parcel, now: Timestamp) -> Result<(), StoreError> {
         let (key, body) = (*parcel.id.as_bytes(), contract::BodyId(*parcel.body.as_bytes()));
+        SentBook::expect_bounces(batch, &parcel, now)?;
         let record = Record { parcel, queued_at: now, attempts: 0, failed: false, last: None, met: None };
         batch.expect(Expect::Absent(Space::Queue, key.to_vec()));
         batch.put_due(Space::Queue, key, encode(&record)?, now.millis());
@@ -173,14 +175,26 @@ impl Queue {
         Ok(recovered)
     }
 
-    /// Up to `limit` copies after the id `after`, oldest first.
+    /// Up to `limit` copies after the id `after`, oldest first: those that are queued, and those that came back.
     ///
     /// # Errors
     /// When the store fails.
     pub fn ls(&self, after: Option<ParcelId>, limit: usize) -> Result<Vec<Row>, StoreError> {
-        let after = after.map(|id| id.as_bytes().to_vec());
-        let page = self.store.scan(Space::Queue, b"", after.as_deref(), limit)?;
-        page.iter().map(|entry| Ok(row(entry, decode(&entry.value)?))).collect()
+        let behind = after.map(|id| id.as_bytes().to_vec());
+        let page = self.store.scan(Space::Queue, b"", behind.as_deref(), limit)?;
+        let queued: Result<Vec<Row>, StoreError> =
+            page.iter().map(|entry| Ok(row(entry, decode(&entry.value)?))).collect();
+        let mut rows = queued?;
+        rows.extend(self.sent().returned(after, limit)?.into_iter().map(returned_row));
+        // What is queued still speaks for itself, whatever came back of it.
+        rows.sort_by_key(|row| row.id);
+        rows.dedup_by_key(|row| row.id);
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
+    fn sent(&self) -> SentBook {
+        SentBook::new(Arc::clone(&self.store))
     }
 
     /// One copy.
@@ -190,7 +204,7 @@ impl Queue {
     pub fn get(&self, id: ParcelId) -> Result<Option<Row>, StoreError> {
         match self.store.get(Space::Queue, id.as_bytes())? {
             Some(entry) => Ok(Some(row(&entry, decode(&entry.value)?))),
-            None => Ok(None),
+            None => Ok(self.sent().get(id)?.map(|(sent, _)| returned_row(sent))),
         }
     }
 
@@ -227,13 +241,22 @@ impl Queue {
     }
 
     fn drop_once(&self, id: ParcelId, actor: Actor, now: Timestamp) -> Result<bool, StoreError> {
-        let Some(entry) = self.store.get(Space::Queue, id.as_bytes())? else { return Ok(false) };
-        let record: Record = decode(&entry.value)?;
         let mut batch = Batch::new();
-        expect_version(&mut batch, &entry);
-        remove(&mut batch, &record.parcel);
-        let event = Event::ParcelDropped { parcel: id, member: record.parcel.member.clone() };
-        self.journal.commit(&batch, &[note(&record.parcel, actor, event)], now).map(|()| true)
+        let (list, member) = if let Some(entry) = self.store.get(Space::Queue, id.as_bytes())? {
+            let record: Record = decode(&entry.value)?;
+            expect_version(&mut batch, &entry);
+            remove(&mut batch, &record.parcel);
+            (record.parcel.list, record.parcel.member)
+        } else if let Some((sent, entry)) = self.sent().get(id)? {
+            // Only that it came back is forgotten: the copy itself left long ago.
+            batch.expect(Expect::Version(Space::Sent, entry.key.clone(), entry.version));
+            batch.delete(Space::Sent, entry.key);
+            (sent.list, sent.member)
+        } else {
+            return Ok(false);
+        };
+        let event = Event::ParcelDropped { parcel: id, member };
+        self.journal.commit(&batch, &[Note { list: Some(list), actor, event }], now).map(|()| true)
     }
 
     /// Adds to the batch that every copy for this member of this list is withdrawn, and returns what to journal. A copy
@@ -274,6 +297,8 @@ impl Queue {
                 State::Claimed => claimed += 1,
                 State::Deferred => deferred += 1,
                 State::Failed => failed += 1,
+                // These have left.
+                State::Delayed | State::Bounced => {}
             }
             Ok(())
         })?;

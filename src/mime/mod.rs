@@ -8,6 +8,7 @@
 mod armor;
 mod field;
 pub mod read;
+pub mod report;
 pub mod scan;
 mod shape;
 mod transfer;

@@ -116,8 +116,12 @@ pub enum DropReason {
     Replay,
     /// It is a copy of our own.
     Loop,
-    /// It came to a return path. Bounces are not looked into yet: what became of a copy is known from its own delivery.
-    Bounce,
+    /// It came to a return path, and reports neither failure nor delay.
+    NotABounce,
+    /// It reports on a copy that is not known, or no longer; or that is another list's.
+    BounceOfNothing,
+    /// It reports what was reported before.
+    BounceAgain,
 }
 
 impl fmt::Display for DropReason {
@@ -125,21 +129,20 @@ impl fmt::Display for DropReason {
         f.write_str(match self {
             Self::Replay => "replay",
             Self::Loop => "loop",
-            Self::Bounce => "bounce",
+            Self::NotABounce => "not-a-bounce",
+            Self::BounceOfNothing => "bounce-of-nothing",
+            Self::BounceAgain => "bounce-again",
         })
     }
 }
 
-/// What can be ruled before anything is opened: our own copies and bounces. `None`: open it.
-pub fn before_opening(raw: &[u8], purpose: &Purpose, world: &World<'_>) -> Option<Ruling> {
+/// What can be ruled before anything is opened: our own copies. `None`: open it.
+pub fn before_opening(raw: &[u8], world: &World<'_>) -> Option<Ruling> {
     let ours = list_id(&world.list.address);
     if scan::header(raw, LOOP_MARK).is_some_and(|mark| mark.trim_ascii() == ours.as_bytes()) {
         return Some(Ruling::Drop(DropReason::Loop));
     }
-    match purpose {
-        Purpose::Bounces(_) => Some(Ruling::Drop(DropReason::Bounce)),
-        Purpose::Post | Purpose::Reporter | Purpose::Request | Purpose::Owner | Purpose::Postmaster => None,
-    }
+    None
 }
 
 /// What becomes of an opened mail.

@@ -1,6 +1,7 @@
 //! THE STORY: what happens to one mail, in one function without I/O. Bytes and state in, what shall change out.
 
 pub mod author;
+pub mod bounce;
 pub mod compose;
 pub mod gate;
 pub mod note;
@@ -10,7 +11,7 @@ pub mod world;
 use std::sync::Arc;
 use std::vec::IntoIter;
 
-use crate::id::{Entropy, Fingerprint, MemberId};
+use crate::id::{Entropy, Fingerprint, MemberId, Token};
 use crate::mail::address::Address;
 use crate::mail::arrival::{Arrival, NotAnArrival};
 use crate::mail::directory::Purpose;
@@ -24,6 +25,7 @@ use crate::pgp::open::{UnlockError, Verdict, open, unlock};
 use crate::pgp::seal::{Addressed, Missed, Reader, SealError, SealedCopy, address, sign};
 use crate::pgp::sealed::{AtRest, Sealed, ToReaders, WrappedKey};
 use crate::relay::author::{Claim, claim};
+use crate::relay::bounce::Bounce;
 use crate::relay::compose::{Composed, Source, inside, post};
 use crate::relay::gate::{Admitted, DropReason, Reason, Ruling};
 use crate::relay::note::Note;
@@ -59,6 +61,13 @@ pub enum Outcome {
     },
     /// It goes nowhere.
     Drop(DropReason),
+    /// It came to the return path of a copy.
+    Returned {
+        /// The return path's token.
+        token: Token,
+        /// What it reports; `None`: nothing that concerns the copy.
+        bounce: Option<Bounce>,
+    },
 }
 
 /// Copies for readers: once a class is sealed, nobody but they can open it.
@@ -166,6 +175,12 @@ pub fn relay(
     let arrival = Arrival::decode(unlock(&spooled, keys.spool, world.limits.mime.size + ENVELOPE)?)?;
     drop(spooled);
     let purpose = purpose(&arrival, world)?;
+    if let Purpose::Bounces(token) = purpose {
+        return Ok(Outcome::Returned {
+            token,
+            bounce: bounce::read(arrival.raw.expose(), &world.limits.mime),
+        });
+    }
     let draft = match draft(&arrival, &purpose, keys, world, entropy, now) {
         Ok(draft) => draft,
         Err(outcome) => return Ok(outcome),
@@ -212,7 +227,7 @@ fn draft(
     now: Timestamp,
 ) -> Result<Draft, Outcome> {
     let raw = arrival.raw.expose();
-    if let Some(ruling) = gate::before_opening(raw, purpose, world) {
+    if let Some(ruling) = gate::before_opening(raw, world) {
         return Err(not_admitted(ruling));
     }
     // Limits first, then the parser.

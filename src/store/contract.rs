@@ -34,11 +34,13 @@ pub enum Space {
     Seen = 6,
     /// What the admins have to be told.
     Alert = 7,
+    /// Whose copy a return path belongs to.
+    Sent = 8,
 }
 
 impl Space {
     /// Every space, for dumps and checks.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Meta,
         Self::Spool,
         Self::Hold,
@@ -47,6 +49,7 @@ impl Space {
         Self::Journal,
         Self::Seen,
         Self::Alert,
+        Self::Sent,
     ];
 }
 

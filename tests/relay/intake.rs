@@ -1,6 +1,6 @@
 //! Intake: anyone writes, in whatever form, and the team reads it with a word on what it is worth.
 
-use vouchsafe::id::{Entropy, Token};
+use vouchsafe::id::Entropy;
 use vouchsafe::mail::arrival::{Arrival, Envelope, Recipient, Via};
 use vouchsafe::mail::directory::Purpose;
 use vouchsafe::pgp::keyring::{KeyDir, Passphrase};
@@ -135,19 +135,6 @@ fn beyond_the_limits_nothing_is_parsed_and_nothing_is_lost() {
         assert_eq!(read.author_name(), "Unknown sender via Example Security");
 
         assert_eq!(held(setting.relay(&Sent::to("distrib", &raw))).0, Reason::Structure);
-    }
-}
-
-#[test]
-fn bounces_go_nowhere_and_the_journal_can_say_so() {
-    let setting = setting();
-    let token = Token::random(&Entropy::seeded(1));
-    for list in ["security", "distrib"] {
-        let good = setting.write(list, ENTITY, &[setting.by("ada")]);
-        for raw in [&good, CLEAR] {
-            let sent = Sent::to(list, raw).at(Purpose::Bounces(token.clone()));
-            assert_eq!(dropped(setting.relay(&sent)), DropReason::Bounce);
-        }
     }
 }
 

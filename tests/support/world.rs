@@ -285,6 +285,7 @@ pub(crate) fn posted(outcome: Result<Outcome, Fault>) -> Posted {
         Ok(Outcome::Post(post)) => Posted::of(*post),
         Ok(Outcome::Hold { reason, .. }) => panic!("held: {reason}"),
         Ok(Outcome::Drop(reason)) => panic!("dropped: {reason}"),
+        Ok(Outcome::Returned { bounce, .. }) => panic!("returned: {bounce:?}"),
         Err(fault) => panic!("{fault}"),
     }
 }

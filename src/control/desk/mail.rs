@@ -111,6 +111,14 @@ impl Desk {
     fn queue_retry(&self, id: ParcelId) -> Reply {
         if !self.queue.retry(id, self.clock.now())? {
             let row = self.queue.get(id)?.ok_or_else(|| no_parcel(id))?;
+            if matches!(row.state, State::Bounced | State::Delayed) {
+                return Err(Refused::new(
+                    ErrorKind::Data,
+                    "the copy was not tried again",
+                    "the next hop had taken it over, and the relay has no copy of it any more",
+                    "reach its reader another way, or have the author post it again",
+                ));
+            }
             let why = format!("it is {}", row.state.as_str());
             return Err(Refused::new(
                 ErrorKind::Busy,

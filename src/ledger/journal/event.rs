@@ -90,6 +90,24 @@ pub enum Event {
         /// The last reply code, such as `451`; empty where there was no reply.
         code: String,
     },
+    /// A copy that the next hop had taken over came back.
+    Bounced {
+        /// The copy.
+        parcel: ParcelId,
+        /// Its reader.
+        member: MemberId,
+        /// The enhanced status, such as `5.1.1`.
+        status: String,
+    },
+    /// A copy that the next hop had taken over is late there.
+    Delayed {
+        /// The copy.
+        parcel: ParcelId,
+        /// Its reader.
+        member: MemberId,
+        /// The enhanced status, such as `4.4.1`.
+        status: String,
+    },
     /// A queued copy was withdrawn because its reader was removed.
     Withdrawn {
         /// The copy.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ListName, MemberId, ParcelId};
+use crate::ledger::sent::Sent;
 use crate::mail::parcel::Parcel;
 use crate::store::contract::{Entry, Lease};
 use crate::time::Timestamp;
@@ -120,6 +121,10 @@ pub enum State {
     Deferred,
     /// Was refused for good, or tried for long enough.
     Failed,
+    /// Was taken over, and is late at the next hop.
+    Delayed,
+    /// Was taken over, and came back.
+    Bounced,
 }
 
 impl State {
@@ -131,6 +136,8 @@ impl State {
             Self::Claimed => "claimed",
             Self::Deferred => "deferred",
             Self::Failed => "failed",
+            Self::Delayed => "delayed",
+            Self::Bounced => "bounced",
         }
     }
 }
@@ -159,6 +166,24 @@ pub(super) fn row(entry: &Entry, record: Record) -> Row {
         met: record.met,
         next: entry.due.filter(|_| waits).map(Timestamp::from_millis),
         queued_at: record.queued_at,
+    }
+}
+
+/// A copy that is no longer in the queue, by what came back of it.
+pub(super) fn returned_row(sent: Sent) -> Row {
+    let failed = sent.returned.as_ref().is_some_and(|returned| returned.failed);
+    Row {
+        state: if failed { State::Bounced } else { State::Delayed },
+        size: sent.size,
+        id: sent.parcel,
+        list: sent.list,
+        member: sent.member,
+        recipient: sent.recipient.to_string(),
+        attempts: 0,
+        last: sent.returned.map(|returned| returned.status),
+        met: None,
+        next: None,
+        queued_at: sent.queued_at,
     }
 }
 
