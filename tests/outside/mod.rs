@@ -15,6 +15,7 @@
 
 pub mod copy;
 pub mod daemon;
+pub mod dns;
 pub mod gpg;
 pub mod image;
 pub mod install;
