@@ -8,6 +8,7 @@ pub mod control;
 pub mod credential;
 pub mod daemon;
 pub mod demo;
+pub mod dkim;
 pub mod egress;
 pub mod failpoint;
 pub mod group;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::dkim::SecretKey;
 use crate::failpoint::{self, Point};
 use crate::id::{Fingerprint, ListName};
 use crate::pgp::cert::Cert;
@@ -77,6 +78,14 @@ impl Keychain {
     #[must_use]
     pub fn tags(&self) -> &TagKey {
         &self.tags
+    }
+
+    /// The unlocked keys that sign mail of this domain; none where there are none.
+    ///
+    /// # Errors
+    /// When they are not what they should be, or the passphrase does not open them.
+    pub fn dkim(&self, domain: &str) -> Result<Vec<SecretKey>, KeyError> {
+        self.dir.load_dkim(domain, &self.passphrase)
     }
 
     /// The certificate of a secret key that could be imported.

@@ -6,11 +6,13 @@
 //! DIR/<list>/secret-<fpr>.asc   former ones: old mail opens  DIR/<list>/revocation.asc  for the day it leaks, 0600
 //!                                                            DIR/<list>/revocation-<fpr>.asc  of a former key, 0600
 //! DIR/spool/<millis>-<fpr>.asc  spool keys, locked, 0600     DIR/tags.pgp               locked tag key, 0600
+//! DIR/dkim/<domain>/            see `dkim`
 //! ```
 //!
 //! Directories are 0700. Every file is written beside its place, synced, moved there, and the directory synced.
 
 mod destroy;
+mod dkim;
 mod files;
 mod import;
 mod passphrase;
@@ -31,7 +33,7 @@ use super::cert::{Cert, identity};
 use super::decrypt::{Bounds, Keys, decrypt};
 pub use super::key_error::KeyError;
 pub use super::keys::{ListKey, Passphrase, SpoolCert, SpoolKeys, TagKey, UserId};
-use super::keys::{armored_key, armored_revocation, lock, new_list_key, new_spool_key, seal_tag, unlock};
+use super::keys::{armored_key, armored_revocation, lock, new_list_key, new_spool_key, seal_secret, unlock};
 use crate::failpoint::{self, Point};
 use crate::id::{Entropy, ListName};
 use crate::time::Timestamp;
@@ -83,13 +85,14 @@ impl KeyDir {
         Ok(cert)
     }
 
-    /// Makes the names of these lists' keys, of the spool keys and of the tag key durable.
+    /// Makes the names of these lists' keys, of the spool keys, of the tag key and of DKIM's durable.
     ///
     /// # Errors
     /// When a directory cannot be synced.
     pub fn sync(&self, lists: &[ListName]) -> Result<(), KeyError> {
         let dirs = lists.iter().map(|list| self.list_dir(list)).chain([self.spool_dir()]);
-        dirs.filter(|dir| dir.is_dir()).chain([self.0.clone()]).try_for_each(|dir| sync_dir(&dir))
+        let all = dirs.chain(self.dkim_folders()?).filter(|dir| dir.is_dir()).chain([self.0.clone()]);
+        all.into_iter().try_for_each(|dir| sync_dir(&dir))
     }
 
     /// Removes what a crash left of attempts to write the keys of these lists, the spool keys and the tag key. For a
@@ -188,10 +191,12 @@ impl KeyDir {
             all
         };
         let mut all = vec![self.0.clone()];
-        for path in below(&self.0) {
-            let inside = below(&path);
-            all.push(path);
-            all.extend(inside);
+        let mut level = below(&self.0);
+        // DIR/dkim/<domain>/<file> is the deepest; a link in a circle ends there, too.
+        for _ in 0..3 {
+            let inside = level.iter().flat_map(below).collect();
+            all.append(&mut level);
+            level = inside;
         }
         // What a link points to counts; one that leads nowhere is found by whoever needs it.
         all.iter().filter_map(|path| exposed(path, &fs::metadata(path).ok()?)).collect()
@@ -250,7 +255,7 @@ impl KeyDir {
     /// [`KeyError::Exists`] when there is one: with another, no replay is recognised and no thread holds.
     pub fn create_tags(&self, pass: &Passphrase, entropy: &Entropy) -> Result<(), KeyError> {
         let tag = TagKey(entropy.bytes());
-        let sealed = seal_tag(&tag, pass).map_err(|_| KeyError::Library("lock a key"))?;
+        let sealed = seal_secret(tag.as_bytes(), pass).map_err(|_| KeyError::Library("lock a key"))?;
         make_dir(&self.0)?;
         create(&self.0.join(TAGS), &sealed)
     }
@@ -261,14 +266,9 @@ impl KeyDir {
     /// As [`KeyDir::load_list`].
     pub fn load_tags(&self, pass: &Passphrase) -> Result<TagKey, KeyError> {
         let path = self.0.join(TAGS);
-        let bounds = Bounds { plaintext: 32, attempts: 1, nesting: 1 };
-        // No signature and no certificate: the policy's time decides nothing but the packet types.
-        let at = Timestamp::from_secs(TAG_POLICY_SECS);
-        let content = decrypt(&read_secret(&path)?, &Keys::Password(&pass.0), bounds, at, None)
-            .map_err(|_| KeyError::WrongPassphrase(path.clone()))?;
-        let bytes = Zeroizing::new(
-            <[u8; 32]>::try_from(content.bytes.expose()).map_err(|_| KeyError::Malformed(path))?,
-        );
+        let bytes = opened_secret(&path, pass, 32)?;
+        let bytes =
+            Zeroizing::new(<[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| KeyError::Malformed(path))?);
         Ok(TagKey(*bytes))
     }
 
@@ -280,6 +280,12 @@ impl KeyDir {
     fn list_draft(&self, list: &ListName) -> PathBuf {
         // No list has a dot in its name.
         self.0.join(format!(".new-{list}"))
+    }
+
+    /// Those that hold keys of DKIM, and the one that holds them.
+    fn dkim_folders(&self) -> Result<Vec<PathBuf>, KeyError> {
+        let above = self.0.join(DKIM);
+        Ok(files(&above)?.into_iter().filter(|path| path.is_dir()).chain([above]).collect())
     }
 
     fn spool_dir(&self) -> PathBuf {
@@ -304,8 +310,9 @@ impl KeyDir {
 const SECRET: &str = "secret.asc";
 const REVOCATION: &str = "revocation.asc";
 const TAGS: &str = "tags.pgp";
+const DKIM: &str = "dkim";
 /// 2026-01-01.
-const TAG_POLICY_SECS: i64 = 1_767_225_600;
+const SECRET_POLICY_SECS: i64 = 1_767_225_600;
 
 fn unlock_key(key: openpgp::Cert, path: &Path, pass: &Passphrase) -> Result<openpgp::Cert, KeyError> {
     unlock(key, Some(pass)).map_err(|_| KeyError::WrongPassphrase(path.to_owned()))
@@ -325,6 +332,16 @@ fn locked_key(path: &Path) -> Result<openpgp::Cert, KeyError> {
 
 fn read_key(path: &Path) -> Result<openpgp::Cert, KeyError> {
     openpgp::Cert::from_bytes(&read(path)?).map_err(|_| KeyError::Malformed(path.to_owned()))
+}
+
+/// What only the passphrase opens, and nobody else can read: at most `most` bytes.
+fn opened_secret(path: &Path, pass: &Passphrase, most: usize) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let bounds = Bounds { plaintext: most, attempts: 1, nesting: 1 };
+    // No signature and no certificate: the policy's time decides nothing but the packet types.
+    let at = Timestamp::from_secs(SECRET_POLICY_SECS);
+    let content = decrypt(&read_secret(path)?, &Keys::Password(&pass.0), bounds, at, None)
+        .map_err(|_| KeyError::WrongPassphrase(path.to_owned()))?;
+    Ok(Zeroizing::new(content.bytes.expose().to_vec()))
 }
 
 fn key_file(locked: &openpgp::Cert) -> Result<Vec<u8>, KeyError> {

@@ -284,15 +284,15 @@ pub(super) fn lock(cert: openpgp::Cert, pass: &Passphrase) -> openpgp::Result<op
     })
 }
 
-/// The tag key in a message that a passphrase opens.
-pub(super) fn seal_tag(tag: &TagKey, pass: &Passphrase) -> openpgp::Result<Vec<u8>> {
+/// A secret that is no OpenPGP key, in a message that a passphrase opens.
+pub(super) fn seal_secret(secret: &[u8], pass: &Passphrase) -> openpgp::Result<Vec<u8>> {
     let cipher = SymmetricAlgorithm::AES256;
     let session = SessionKey::new(cipher.key_size()?)?;
     let skesk: SKESK = SKESK4::with_password(cipher, cipher, s2k()?, &session, &pass.0)?.into();
     let mut out = Packet::from(skesk).to_vec()?;
     let message = Encryptor::with_session_key(Message::new(&mut out), cipher, session)?.build()?;
     let mut literal = LiteralWriter::new(message).build()?;
-    literal.write_all(tag.as_bytes())?;
+    literal.write_all(secret)?;
     literal.finalize()?;
     Ok(out)
 }
