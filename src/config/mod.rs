@@ -200,6 +200,16 @@ impl Config {
         u64::try_from(sockets).unwrap_or(u64::MAX).saturating_add(OTHER_FILES)
     }
 
+    /// The domains that the lists' mail comes from, each once; address literals are none.
+    #[must_use]
+    pub fn domains(&self) -> Vec<&Domain> {
+        let all = self.lists.iter().map(|list| list.address.domain());
+        let mut all: Vec<&Domain> = all.filter(|domain| !domain.as_str().starts_with('[')).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
     /// The list of this name.
     #[must_use]
     pub fn list(&self, name: &ListName) -> Option<&List> {

@@ -3,6 +3,7 @@
 use crate::config::NoCertificate;
 use crate::control::server::BindError;
 use crate::daemon::hygiene;
+use crate::egress::dkim::UnusableKey;
 use crate::egress::route::RouteError;
 use crate::ingress::listener::ListenError;
 use crate::pgp::keyring::KeyError;
@@ -20,6 +21,9 @@ pub enum Fatal {
     /// The certificate of an admin.
     #[error(transparent)]
     Admin(#[from] NoCertificate),
+    /// The keys of DKIM.
+    #[error(transparent)]
+    Dkim(#[from] UnusableKey),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::config::{Change, Config, ConfigError, NoCertificate, Snapshot};
 use crate::control::wire::{Answer, ErrorKind};
 use crate::daemon::catch_up;
-use crate::daemon::rooms::{reception, with_keys};
+use crate::daemon::rooms::{reception, signers, with_keys};
 use crate::daemon::running::{Exchange, Running};
+use crate::egress::dkim::UnusableKey;
 use crate::egress::route::RouteError;
 use crate::failpoint::{self, Point};
 use crate::ingress::listener::ListenError;
@@ -53,9 +54,12 @@ pub enum NotReloaded {
     /// The certificate of an admin.
     #[error(transparent)]
     Admin(#[from] NoCertificate),
-    /// The key of a new list.
+    /// The key of a new list, or DKIM's.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// A key of DKIM that cannot sign.
+    #[error(transparent)]
+    Dkim(#[from] UnusableKey),
     /// The store does not take the news.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -79,11 +83,15 @@ impl Running {
             Ok::<_, NotReloaded>((config, snapshot, reception))
         });
         let (config, snapshot, reception) = read.await.map_err(|_| NotReloaded::Broken)??;
-        let keys = Arc::clone(&self.rooms.keys);
-        let lists = with_keys(&config);
-        let unlocked = tokio::task::spawn_blocking(move || keys.unlock(&lists));
-        let unlocked = unlocked.await.map_err(|_| NotReloaded::Broken)??;
-        let courier = self.rooms.courier(&config)?;
+        let (keys, clock, read) =
+            (Arc::clone(&self.rooms.keys), Arc::clone(&self.rooms.clock), Arc::new(config));
+        let config = Arc::clone(&read);
+        let unlocked = tokio::task::spawn_blocking(move || {
+            let signers = signers::<NotReloaded>(&read, &keys, &clock)?;
+            Ok::<_, NotReloaded>((keys.unlock(&with_keys(&read))?, signers))
+        });
+        let (unlocked, signers) = unlocked.await.map_err(|_| NotReloaded::Broken)??;
+        let courier = self.rooms.courier(&config)?.signing(signers);
         let alarm = self.rooms.alarm(&config)?;
         failpoint::hit(Point::ReloadRead);
         // From here on the journal knows the new keys; as after a start, that is true whatever comes of the rest.

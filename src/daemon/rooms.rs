@@ -16,6 +16,7 @@ use crate::daemon::fatal::Fatal;
 use crate::daemon::housekeeping::Housekeeping;
 use crate::daemon::worker::Worker;
 use crate::egress::courier::Courier;
+use crate::egress::dkim::{Signers, UnusableKey};
 use crate::egress::route::RouteError;
 use crate::failpoint::{self, Point};
 use crate::id::{Entropy, ListName};
@@ -214,6 +215,22 @@ pub(super) fn reception(config: &Config, room: AskRoom) -> Result<Reception, Lis
     };
     let guard = Guard::new(&config.limits, &config.rates, Some(room));
     Ok(Reception::new(&config.smtp, &config.limits, Arc::new(config.directory()), tls).guarded(guard))
+}
+
+/// Who signs what leaves. It reads and unlocks keys.
+pub(super) fn signers<E>(config: &Config, keys: &Keychain, clock: &Arc<dyn Clock>) -> Result<Signers, E>
+where
+    E: From<KeyError> + From<UnusableKey>,
+{
+    let mut found = Vec::new();
+    for domain in config.domains().into_iter().filter(|_| config.egress.dkim) {
+        let keys = keys.dkim(domain.as_str())?;
+        for key in &keys {
+            tracing::info!(%domain, selector = key.record.selector, "mail is signed by DKIM");
+        }
+        found.extend(keys);
+    }
+    Ok(Signers::new(&found, Arc::clone(clock))?)
 }
 
 fn lists(config: &Config) -> Vec<List> {

@@ -14,7 +14,7 @@ use crate::control::wire::{Answer, ErrorKind, Request};
 use crate::daemon::alarm::Alarm;
 use crate::daemon::fatal::Fatal;
 use crate::daemon::known::Known;
-use crate::daemon::rooms::{Rooms, reception};
+use crate::daemon::rooms::{Rooms, reception, signers};
 use crate::egress::courier::Courier;
 use crate::ingress::listener::Listeners;
 use crate::ingress::reception::Reception;
@@ -56,7 +56,8 @@ impl Rooms {
         let reception = reception(config, self.ask_room())?;
         let listeners = Listeners::bind(&config.smtp, &config.lmtp, &config.folder, &reception).await?;
         let server = Server::bind(&config.control)?;
-        let courier = self.courier(config)?;
+        let signers = signers::<Fatal>(config, &self.keys, &self.clock)?;
+        let courier = self.courier(config)?.signing(signers);
         let alarm = self.alarm(config)?;
         Ok(Running::new(self, config, server, (listeners, reception), (courier, alarm)))
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::egress::dkim::Signers;
 use crate::egress::health::Health;
 use crate::egress::hop::Hop;
 use crate::egress::pool::{Line, Pool};
@@ -114,6 +115,7 @@ pub(crate) struct Carrier {
     helo: Option<String>,
     timeouts: Timeouts,
     entropy: Arc<Entropy>,
+    pub(crate) signers: Signers,
 }
 
 impl Carrier {
@@ -136,6 +138,7 @@ impl Carrier {
             helo: settings.helo.clone(),
             timeouts: settings.timeouts.clone(),
             entropy,
+            signers: Signers::default(),
         })
     }
 
@@ -229,7 +232,10 @@ impl Carrier {
                 let opened = hop.open(&host.name, endpoint, helo, &self.timeouts).await;
                 let trouble = match opened {
                     Ok(connection) => {
-                        let opened = Line::new(connection, self.health.opened(&route.destination));
+                        let opened = Line::new(
+                            connection.signing(&self.signers),
+                            self.health.opened(&route.destination),
+                        );
                         match self.send(opened, &route.destination, parcel, line, &mut *next).await {
                             Ok(attempt) => return attempt,
                             Err(trouble) => trouble,

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::egress::carrier::Carrier;
 use crate::egress::delivery::{Delivery, expired};
+use crate::egress::dkim::Signers;
 use crate::egress::lanes::{Lanes, Return, Waiting};
 use crate::egress::recorder::record_outcomes;
 use crate::egress::route::{DnsSettings, RouteError, Settings};
@@ -71,6 +72,16 @@ impl Courier {
     #[must_use]
     pub fn rests(&self) -> Arc<Rests> {
         Arc::clone(&self.carrier.health.rests)
+    }
+
+    /// The same courier, whose copies leave signed by these.
+    #[must_use]
+    pub fn signing(mut self, signers: Signers) -> Self {
+        // Nobody has it yet.
+        if let Some(carrier) = Arc::get_mut(&mut self.carrier) {
+            carrier.signers = signers;
+        }
+        self
     }
 
     /// Works until `stop` turns true (or its sender is gone): then running deliveries get `drain` to finish, and whatever

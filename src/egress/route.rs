@@ -226,7 +226,7 @@ fn at(name: &str, port: u16, found: impl Iterator<Item = IpAddr>) -> Result<Host
     if endpoints.is_empty() { Err(no_such(name)) } else { Ok(Host { name: name.to_owned(), endpoints }) }
 }
 
-fn resolver(dns: &DnsSettings) -> Result<TokioResolver, RouteError> {
+pub(crate) fn resolver(dns: &DnsSettings) -> Result<TokioResolver, RouteError> {
     let unusable = |why: NetError| RouteError::Resolver(why.to_string());
     let builder = match dns.resolver {
         None => TokioResolver::builder_tokio().map_err(unusable)?,
@@ -271,7 +271,7 @@ fn host_at(ip: IpAddr, port: u16) -> Host {
 }
 
 /// With a dot at its end a name is never tried within the search list.
-fn absolute(name: &str) -> String {
+pub(crate) fn absolute(name: &str) -> String {
     format!("{name}.")
 }
 

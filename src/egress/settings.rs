@@ -38,6 +38,8 @@ pub struct Settings {
     pub mta_sts: bool,
     /// Other ways for some domains.
     pub domain: BTreeMap<String, DomainSettings>,
+    /// Whether copies are signed by DKIM, where there are keys for it.
+    pub dkim: bool,
     /// The name we give in EHLO; without it the domain of the return path.
     pub helo: Option<String>,
     /// Connections to one destination at the same time.
@@ -76,6 +78,7 @@ impl Default for Settings {
             auth: None,
             mta_sts: true,
             domain: BTreeMap::new(),
+            dkim: true,
             helo: None,
             connections: 10,
             connections_total: 100,

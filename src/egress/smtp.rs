@@ -8,6 +8,7 @@
 //!
 //! The connection, TLS and the order of things are ours; commands, parameters and replies are lettre's types.
 
+mod content;
 mod login;
 mod reply;
 mod trouble;
@@ -21,8 +22,10 @@ use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Quit, Rcpt, Rset, Star
 use lettre::transport::smtp::extension::{ClientId, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::{Response, Severity};
 
+use crate::egress::dkim::Signers;
 use crate::egress::period::Period;
 use crate::egress::route::{Endpoint, Timeouts};
+use crate::egress::smtp::content::Pieces;
 use crate::egress::smtp::reply::Offers;
 pub(crate) use crate::egress::smtp::reply::{printable, shown};
 use crate::egress::smtp::trouble::is_421;
@@ -32,7 +35,10 @@ use crate::egress::tls::Tls;
 use crate::failpoint::{self, Point};
 use crate::id::ParcelId;
 use crate::mail::address::Address;
-use crate::mail::parcel::{Base64Lines, Parcel};
+use crate::mail::parcel::Parcel;
+
+/// How much is sent at once, in bytes.
+const BLOCK: usize = 64 * 1024;
 
 /// How long a leave-taking may take; nothing depends on it.
 const FAREWELL: Period = Period::secs(2);
@@ -43,6 +49,7 @@ pub struct Connection {
     wire: Wire,
     offers: Offers,
     timeouts: Timeouts,
+    signers: Signers,
     /// Whether the next transaction can begin: both sides agree that none is open.
     in_step: bool,
     /// The copy whose envelope was sent behind the last dot; its replies are still to be heard.
@@ -83,14 +90,15 @@ impl Connection {
             // RFC 3207 §4.2: what was offered in the clear is forgotten.
             offers = ehlo(&mut wire, helo, timeouts).await?;
         }
-        Ok(Self {
-            host: host.to_owned(),
-            wire,
-            offers,
-            timeouts: timeouts.clone(),
-            in_step: true,
-            ahead: None,
-        })
+        let (host, timeouts, signers) = (host.to_owned(), timeouts.clone(), Signers::default());
+        Ok(Self { host, wire, offers, timeouts, signers, in_step: true, ahead: None })
+    }
+
+    /// The same session, over which copies leave signed by these.
+    #[must_use]
+    pub fn signing(mut self, signers: &Signers) -> Self {
+        self.signers = signers.clone();
+        self
     }
 
     /// Delivers one copy. `body` gives the stored body's bytes from an offset on, as many as it likes; it is asked
@@ -175,7 +183,7 @@ impl Connection {
                 self.host
             )));
         }
-        let size = parcel.wire_len();
+        let size = parcel.wire_len() + self.signers.room(&parcel.head.fields);
         if let Some(most) = self.offers.size.flatten().filter(|most| size > *most) {
             // RFC 1870 §4: the hop said how much it takes. RFC 3463 §3.4: X.3.4, message too big for system.
             return Err(Trouble::CannotCarry(format!(
@@ -254,23 +262,16 @@ impl Connection {
         F: FnMut(u64) -> Fut,
         Fut: Future<Output = Result<Vec<u8>, String>>,
     {
-        let mut lines = Base64Lines::default();
-        let mut block = on_the_wire(&parcel.opening());
-        block.extend(lines.push(parcel.key.as_bytes()));
-        let mut offset = 0;
-        while offset < parcel.body_len {
-            let piece = body(offset).await.map_err(Trouble::Body)?;
-            offset += u64::try_from(piece.len()).unwrap_or(u64::MAX);
-            // A body that is not whole must not arrive: without the final dot nothing was sent.
-            if piece.is_empty() || offset > parcel.body_len {
-                return Err(Trouble::Body("it does not have the length it should have".to_owned()));
+        let mut block = signatures(&self.signers.clone(), parcel, &mut body).await?;
+        let mut pieces = Pieces::on_the_wire(parcel);
+        while let Some(piece) = pieces.next(&mut body).await? {
+            // What is small goes with what follows, so that it makes no packet of its own.
+            if block.len() >= BLOCK {
+                self.block(&block).await?;
+                block.clear();
             }
-            block.extend(lines.push(&piece));
-            self.block(&block).await?;
-            block.clear();
+            block.extend(piece);
         }
-        block.extend(lines.finish());
-        block.extend(on_the_wire(&parcel.closing()));
         // What is said before the dot is no verdict on it: taken for one, the copy would count as delivered.
         if !self.wire.is_silent().await {
             return Err(self.said_early(Step::Content).await);
@@ -332,6 +333,22 @@ fn group(commands: &[(Step, String); 3]) -> String {
     commands.iter().map(|(_, command)| command.as_str()).collect()
 }
 
+/// What stands in front of the copy: its signatures, over all of it (RFC 6376 §3.7), or nothing.
+async fn signatures<F, Fut>(signers: &Signers, parcel: &Parcel, body: &mut F) -> Result<Vec<u8>, Trouble>
+where
+    F: FnMut(u64) -> Fut,
+    Fut: Future<Output = Result<Vec<u8>, String>>,
+{
+    let Some(mut signing) = signers.begin(&parcel.head.fields) else { return Ok(Vec::new()) };
+    let mut pieces = Pieces::of_message(parcel);
+    while let Some(piece) = pieces.next(body).await? {
+        signing.push(&piece);
+    }
+    // RSA takes about a millisecond, in which this thread would serve nobody else.
+    let signed = tokio::task::spawn_blocking(move || signing.finish()).await;
+    signed.map_err(|_| Trouble::Unsigned("signing broke off".to_owned()))?.map_err(Trouble::Unsigned)
+}
+
 async fn ehlo(wire: &mut Wire, helo: &str, timeouts: &Timeouts) -> Result<Offers, Trouble> {
     // RFC 5321 §4.3.1: the greeting is one reply; what stands behind it would be taken for the answer to EHLO.
     if !wire.is_quiet() {
@@ -361,33 +378,6 @@ fn mailbox(address: &Address) -> Mailbox {
     let local = written.rsplit_once('@').map_or(address.local(), |(local, _)| local);
     // Our own type has checked it, and allows what lettre's parser does not know.
     Mailbox::new_dangerous(local, address.domain().as_str())
-}
-
-/// Lines as they travel: each ends in CRLF (RFC 5321 §2.3.8: nothing else does), and a dot at its beginning is doubled
-/// (RFC 5321 §4.5.2).
-fn on_the_wire(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len() + 16);
-    let mut bytes = text.iter().copied().peekable();
-    let mut at_start = true;
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\r' | b'\n' => {
-                if byte == b'\r' {
-                    bytes.next_if_eq(&b'\n');
-                }
-                out.extend_from_slice(b"\r\n");
-                at_start = true;
-            }
-            byte => {
-                if at_start && byte == b'.' {
-                    out.push(b'.');
-                }
-                out.push(byte);
-                at_start = false;
-            }
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -321,7 +321,7 @@ fn line_ends_and_dots_on_the_wire() {
         ("a\r.\r\n", "a\r\n..\r\n"),
         ("a.\r\n", "a.\r\n"),
     ] {
-        assert_eq!(on_the_wire(text.as_bytes()), wire.as_bytes(), "{text:?}");
+        assert_eq!(content::on_the_wire(text.as_bytes()), wire.as_bytes(), "{text:?}");
     }
 }
 

@@ -90,6 +90,8 @@ pub enum Trouble {
     CannotCarry(String),
     /// The stored body could not be read.
     Body(String),
+    /// The copy could not be signed.
+    Unsigned(String),
 }
 
 impl Trouble {
@@ -110,7 +112,7 @@ impl Trouble {
     #[must_use]
     pub fn may_try_next(&self) -> bool {
         match self {
-            Self::Body(_) => false,
+            Self::Body(_) | Self::Unsigned(_) => false,
             _ => !self.is_permanent() && self.step() < Step::Content,
         }
     }
@@ -180,7 +182,7 @@ impl Trouble {
             Self::NoLogin(_) => Step::Auth,
             Self::NotLocal => Step::Connect,
             Self::CannotCarry(_) => Step::Mail,
-            Self::Body(_) => Step::Content,
+            Self::Body(_) | Self::Unsigned(_) => Step::Content,
         }
     }
 }
@@ -209,6 +211,7 @@ impl fmt::Display for Trouble {
             Self::NotLocal => "tls = \"none\" allows only addresses of this machine".to_owned(),
             Self::CannotCarry(why) => why.clone(),
             Self::Body(why) => format!("the stored body cannot be read: {why}"),
+            Self::Unsigned(why) => format!("the copy cannot be signed by DKIM: {why}"),
         };
         let lost = self.step() == Step::Dot && !matches!(self, Self::Refused { .. });
         let prefix = if lost { "reply lost, the copy may arrive twice: " } else { "" };
