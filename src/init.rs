@@ -1,6 +1,7 @@
 //! A new installation from a preset: settings, policy, keys and passphrase in one folder. Nothing that exists is
 //! overwritten, and what a failed attempt made is taken away again.
 
+mod dkim;
 mod error;
 mod layout;
 mod list;
@@ -12,6 +13,7 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 
+pub use self::dkim::{DkimError, DomainKeys, activate_dkim, dkim_keys, make_dkim};
 pub use self::error::InitError;
 use self::error::io;
 pub use self::layout::Layout;
@@ -58,6 +60,8 @@ pub fn init(
     }
     undo.tree(&plan.keys);
     let (lists, spool) = make_keys(&config, &KeyDir::new(&plan.keys), &passphrase, clock, entropy)?;
+    let dkim = config.domains().into_iter().map(|domain| DomainKeys::read(&config, domain));
+    let dkim = dkim.collect::<Result<_, _>>()?;
     if let Some(state) = &plan.state {
         give(&plan.keys, state.owner)?;
         own(&state.dir, state.owner)?;
@@ -79,6 +83,7 @@ pub fn init(
         passphrase: plan.given.unwrap_or(plan.passphrase),
         lists,
         spool,
+        dkim,
     })
 }
 
@@ -128,6 +133,9 @@ fn make_keys(
     }
     let spool = keys.create_spool(passphrase, now)?.fingerprint();
     keys.create_tags(passphrase, entropy)?;
+    for domain in config.domains() {
+        keys.create_dkim(domain.as_str(), passphrase, now)?;
+    }
     Ok((lists, spool))
 }
 

@@ -17,7 +17,7 @@ use vouchsafe::demo;
 use vouchsafe::failpoint;
 use vouchsafe::id::{Entropy, ListName};
 use vouchsafe::ingest::{self, Door, Failure, Order, Place, Recipients};
-use vouchsafe::init::{self, Layout, NewListError};
+use vouchsafe::init::{self, DkimError, DomainKeys, Layout, NewListError};
 use vouchsafe::logging;
 use vouchsafe::mail::address::Domain;
 use vouchsafe::pgp::keyring::{KeyError, Passphrase};
@@ -54,12 +54,13 @@ fn main() -> ExitCode {
         Command::Demo => demo(),
         Command::Init(init) => make(&init),
         Command::Serve => serve(&path),
-        Command::Check { json } => return checked(&path, json),
+        Command::Check { json, dns } => return checked(&path, json, dns),
         Command::Ingest(args) => ingest(args, &path),
         Command::Routes => show_routes(&path),
         Command::Completions { shell } => completions(shell),
         Command::Man { dir } => manual(&dir),
         Command::Admin(Admin::Key(Key::New { list })) => new_key(&list.0, &path),
+        Command::Admin(Admin::Key(key @ Key::Dkim { .. })) => dkim(&key, &path),
         Command::Admin(command) => admin(command, &path),
     };
     match done {
@@ -123,7 +124,9 @@ fn serve(path: &Path) -> Outcome {
     let passphrase = passphrase(&config, false)?;
     daemon::serve(&config, passphrase, filter).map_err(|error| {
         let code = match error {
-            Fatal::Admin(_) | Fatal::Keys(_) | Fatal::Route(_) | Fatal::Unclean(_) => exit::CONFIG,
+            Fatal::Admin(_) | Fatal::Keys(_) | Fatal::Dkim(_) | Fatal::Route(_) | Fatal::Unclean(_) => {
+                exit::CONFIG
+            }
             Fatal::Store(_) => exit::IO,
             Fatal::Listen(_) | Fatal::Control(_) | Fatal::Runtime(_) => exit::UNAVAILABLE,
             Fatal::Broken => exit::SOFTWARE,
@@ -179,6 +182,38 @@ fn new_key(list: &ListName, path: &Path) -> Outcome {
     .map_err(|error| failed(exit::IO)(&error))
 }
 
+/// Shows the records of the keys that sign; makes, renews and activates the keys.
+fn dkim(key: &Key, path: &Path) -> Outcome {
+    let Key::Dkim { domain, rotate, activate, without_dns, json } = key else { return Ok(()) };
+    let config = Config::load(path).map_err(|error| failed(exit::CONFIG)(&error))?;
+    let domain = domain.as_deref().map(str::parse::<Domain>).transpose();
+    let domain = domain.map_err(|error| failed(exit::USAGE)(&error))?;
+    let told = |error: DkimError| {
+        let code = match error {
+            DkimError::Unknown { .. } => exit::NO_INPUT,
+            DkimError::Waiting { .. } | DkimError::NothingNew(_) => exit::CANT_CREATE,
+            DkimError::Unpublished { .. } | DkimError::NoAnswer(_) => exit::UNAVAILABLE,
+            DkimError::Dns(_) | DkimError::Key(_) => exit::CONFIG,
+        };
+        failed(code)(&error)
+    };
+    let keys = || init::dkim_keys(&config, domain.as_ref()).map_err(told);
+    let there = keys()?;
+    if *activate {
+        init::activate_dkim(&config, &there, !without_dns).map_err(told)?;
+    } else if *rotate || there.iter().any(|keys| keys.pairs.is_empty()) {
+        let passphrase = passphrase(&config, true)?;
+        init::make_dkim(&config, &there, *rotate, &passphrase, &SystemClock).map_err(told)?;
+    }
+    let shown = keys()?;
+    let text = if *json {
+        format!("{:#}\n", serde_json::Value::from(shown.iter().map(DomainKeys::to_json).collect::<Vec<_>>()))
+    } else {
+        shown.iter().map(ToString::to_string).collect()
+    };
+    io::stdout().write_all(text.as_bytes()).map_err(|error| failed(exit::IO)(&error))
+}
+
 /// Begins the log. `VOUCHSAFE_LOG` holds a filter such as `debug` or `vouchsafe::egress=trace`, and rules.
 fn log(config: &Config) -> Result<logging::Filter, (u8, String)> {
     let [filter, journal_stream] = ["VOUCHSAFE_LOG", "JOURNAL_STREAM"].map(|name| std::env::var(name).ok());
@@ -211,8 +246,9 @@ fn credentials() -> Option<PathBuf> {
     std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
-fn checked(path: &Path, json: bool) -> ExitCode {
+fn checked(path: &Path, json: bool, dns: bool) -> ExitCode {
     let report = check::check(path, &SystemClock, credentials().as_deref(), who_cannot_receive);
+    let report = if dns { check::with_dns(report, path) } else { report };
     let text = if json { format!("{:#}\n", report.to_json()) } else { report.to_string() };
     match io::stdout().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::from(report.exit_code()),

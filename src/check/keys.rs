@@ -32,6 +32,26 @@ pub(super) fn keys(config: &Config, credentials: Option<&Path>, now: Timestamp, 
         unusable("the spool key", &error, report);
     }
     secrets(config, &keys, passphrase.as_ref(), report);
+    signers(config, &keys, passphrase.as_ref(), report);
+}
+
+/// The keys that sign what leaves. Without them mail goes out as well, and fewer readers get it.
+fn signers(config: &Config, keys: &KeyDir, passphrase: Option<&Passphrase>, report: &mut Report) {
+    for domain in config.domains().into_iter().filter(|_| config.egress.dkim) {
+        let what = format!("the DKIM keys of {domain}");
+        match (keys.dkim(domain.as_str()), passphrase) {
+            (Err(error), _) => unusable(&what, &error, report),
+            (Ok(pairs), _) if pairs.is_empty() => report.note(
+                what,
+                "there are none: mail leaves unsigned, unless the mail server behind signs it",
+                format!("run `vouchsafe key dkim {domain}` and publish what it prints, or set [egress] dkim = false"),
+            ),
+            (Ok(_), Some(passphrase)) => {
+                secret(&what, keys.load_dkim(domain.as_str(), passphrase).map(|_| ()), report);
+            }
+            (Ok(_), None) => {}
+        }
+    }
 }
 
 fn passphrase(config: &Config, source: &PassphraseSource, report: &mut Report) -> Option<Passphrase> {

@@ -1,6 +1,7 @@
 //! Every problem with its remedy, without starting: settings, policies, keys, and what the machine adds.
 
 mod admins;
+mod dns;
 mod host;
 mod keys;
 mod out;
@@ -52,6 +53,15 @@ pub fn check(
     host::host(&config, &mut report);
     out::way_out(&config, clock.now(), &mut report);
     readers(&config, who_cannot_receive(&config), &mut report);
+    report.sorted()
+}
+
+/// The same report with what DNS says of the lists' domains. Where the settings do not load there is nothing to look up.
+#[must_use]
+pub fn with_dns(mut report: Report, config_path: &Path) -> Report {
+    if let Ok(config) = Config::load(config_path) {
+        dns::dns(&config, &mut report);
+    }
     report.sorted()
 }
 

@@ -12,7 +12,7 @@ use super::nouns::{Hold, Journal, Key, List, Member, Org, Queue, Team};
 
 /// An encrypted mailing-list relay for embargoed vulnerability reports.
 ///
-/// `demo`, `init`, `serve`, `check`, `ingest`, `routes`, `completions`, `man` and `key new` do their work themselves. Every other command asks
+/// `demo`, `init`, `serve`, `check`, `ingest`, `routes`, `completions`, `man`, `key new` and `key dkim` do their work themselves. Every other command asks
 /// the running daemon, over the admin socket that the configuration names. The configuration is the file that --config
 /// names; else the one that $VOUCHSAFE_CONFIG names; else /etc/vouchsafe/relay.toml.
 #[derive(Debug, Parser)]
@@ -50,6 +50,9 @@ pub enum Command {
         /// As JSON, for programs.
         #[arg(long)]
         json: bool,
+        /// Look up what DNS says of the lists' domains, too.
+        #[arg(long)]
+        dns: bool,
     },
     /// Take one mail from standard input, as a mail server's pipe gives it, and hand it to the running daemon.
     Ingest(Ingest),
@@ -230,7 +233,7 @@ impl Admin {
         match self {
             Self::Status { json }
             | Self::List(List::Ls { json } | List::Show { json, .. })
-            | Self::Key(Key::Ls { json })
+            | Self::Key(Key::Ls { json } | Key::Dkim { json, .. })
             | Self::Org(Org::Ls { json } | Org::Show { json, .. })
             | Self::Member(Member::Ls { json, .. } | Member::Show { json, .. })
             | Self::Team(Team::Ls { json, .. })

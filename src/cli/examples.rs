@@ -51,6 +51,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("Before a start, and after each change of the settings", "vouchsafe check"),
             ("For a program that watches", "vouchsafe check --json"),
+            ("With what DNS says of the lists' domains", "vouchsafe check --dns"),
         ],
     ),
     (
@@ -93,6 +94,14 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ("key ls", &[("Which key has which list, and until when", "vouchsafe key ls")]),
     ("key export", &[("Into a file to publish", "vouchsafe key export security > security.asc")]),
     ("key new", &[("For a list that was added to relay.toml", "vouchsafe key new partners")]),
+    (
+        "key dkim",
+        &[
+            ("What to publish", "vouchsafe key dkim"),
+            ("New keys, once a year", "vouchsafe key dkim --rotate lists.example.org"),
+            ("Once they are published", "vouchsafe key dkim --activate lists.example.org"),
+        ],
+    ),
     (
         "key import",
         &[(

@@ -63,6 +63,23 @@ pub enum Key {
         #[command(flatten)]
         list: OneList,
     },
+    /// Print the DKIM keys' DNS records, and make what is missing.
+    Dkim {
+        /// Of which domain; without it of all the lists'.
+        domain: Option<String>,
+        /// Make new keys beside the present ones: they sign once they are made active.
+        #[arg(long, conflicts_with = "activate")]
+        rotate: bool,
+        /// Let new keys sign, from the daemon's next reload on, if DNS has their records.
+        #[arg(long)]
+        activate: bool,
+        /// With --activate: take it that DNS has them.
+        #[arg(long, requires = "activate")]
+        without_dns: bool,
+        /// As a JSON array, for programs.
+        #[arg(long)]
+        json: bool,
+    },
     /// Give a list a secret key that exists already.
     Import {
         /// For which list, and from where.

@@ -136,7 +136,7 @@ impl Desk<'_> {
                 Ok(lines(&armored).into())
             }
             // The program makes it by itself: without it no daemon starts.
-            Key::New { .. } => Err(Failure::unexpected()),
+            Key::New { .. } | Key::Dkim { .. } => Err(Failure::unexpected()),
             Key::Import { what, passphrase_file, yes } => {
                 let passphrase = passphrase_file.map(|file| input::passphrase(&file)).transpose()?;
                 let (list, key) = (what.list, input::secret(&what.file)?);

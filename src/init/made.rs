@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::dkim::DomainKeys;
 use crate::id::{Fingerprint, ListName};
 use crate::mail::address::Address;
 use crate::mail::directory::Kind;
@@ -24,6 +25,8 @@ pub struct Made {
     pub lists: Vec<MadeList>,
     /// The fingerprint of the spool key.
     pub spool: Fingerprint,
+    /// The keys that sign leaving mail.
+    pub dkim: Vec<DomainKeys>,
     /// What to do now, for a person.
     pub next: String,
 }
@@ -58,6 +61,14 @@ impl fmt::Display for Made {
         let made =
             if self.passphrase_made { "made just now: keep it apart from the keys" } else { "as given" };
         writeln!(f, "passphrase  {} ({made})", self.passphrase.display())?;
+        writeln!(f)?;
+        writeln!(
+            f,
+            "; publish these in DNS, so that other mail servers know the lists' mail by its signatures"
+        )?;
+        for keys in &self.dkim {
+            write!(f, "{keys}")?;
+        }
         writeln!(f)?;
         writeln!(f, "{}", self.next)
     }

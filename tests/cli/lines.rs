@@ -140,7 +140,8 @@ fn the_programs_own_commands_are_handed_back() {
     let command = |line: &str| parsed(line).unwrap().command;
     assert!(matches!(command("demo"), Command::Demo));
     assert!(matches!(command("serve"), Command::Serve));
-    assert!(matches!(command("check --json"), Command::Check { json: true }));
+    assert!(matches!(command("check --json"), Command::Check { json: true, dns: false }));
+    assert!(matches!(command("check --dns"), Command::Check { json: false, dns: true }));
     for line in ["key new sec", "key new --list sec"] {
         assert!(
             matches!(command(line), Command::Admin(Admin::Key(Key::New { list })) if list.0.as_str() == "sec")

@@ -189,7 +189,7 @@ fn a_passphrase_that_does_not_fit_is_told_for_each_key() {
     fs::write(&made.passphrase, "another\n").unwrap();
     let report = report(&made.config);
     let wrong = report.findings.iter().filter(|f| f.what.contains("does not unlock"));
-    assert_eq!(wrong.count(), 4, "two lists, spool and tags:\n{report}");
+    assert_eq!(wrong.count(), 5, "two lists, spool, tags and DKIM:\n{report}");
 
     fs::remove_file(&made.passphrase).unwrap();
     let missing = finding(&self::report(&made.config), "no passphrase file");

@@ -97,6 +97,8 @@ enum Kind {
     Hex(usize),
     Time,
     Number,
+    /// A DKIM key's name, which has its day.
+    Selector,
 }
 
 fn kind(word: &str) -> Option<Kind> {
@@ -113,6 +115,12 @@ fn kind(word: &str) -> Option<Kind> {
         && all(word, |c| c.is_ascii_digit() || "-:TZ".contains(c))
     {
         Some(Kind::Time)
+    } else if word
+        .strip_prefix("vs")
+        .and_then(|rest| rest.get(..8))
+        .is_some_and(|day| all(day, |c| c.is_ascii_digit()))
+    {
+        Some(Kind::Selector)
     } else if word.len() >= 3 && all(word, |c| c.is_ascii_digit()) {
         Some(Kind::Number)
     } else {

@@ -122,7 +122,7 @@ impl KeyDir {
         Ok(keys)
     }
 
-    /// Lets another pair of the domain sign from the daemon's next start on.
+    /// Lets another pair of the domain sign from the daemon's next reload on.
     ///
     /// # Errors
     /// [`KeyError::Missing`] when there is no such pair, and when the file cannot be written.
