@@ -72,7 +72,7 @@ async fn verdicts(mail: &[u8], published: &Published) -> Vec<bool> {
 async fn delivered(signers: &Signers, parcel: &Parcel, stored: &[u8], offers: &[&'static str]) -> Vec<u8> {
     let hop = Hop::start(Script::willing(offers)).await;
     let mut connection = opened(&hop).await.signing(signers);
-    connection.send(parcel, pieces(stored)).await.unwrap();
+    connection.send(parcel, pieces(stored), &mut || None).await.unwrap();
     // RFC 5321 §4.5.2: the receiver takes the first of two dots away.
     let lines = hop.messages().remove(0);
     let lines = lines.split_inclusive(|byte| *byte == b'\n');
@@ -202,7 +202,12 @@ async fn what_is_promised_of_the_size_holds_with_signatures() {
     }))
     .await;
     let parcel = parcel("", 5000);
-    let refused = opened(&hop).await.signing(&signers).send(&parcel, pieces(&body(5000))).await.unwrap_err();
+    let refused = opened(&hop)
+        .await
+        .signing(&signers)
+        .send(&parcel, pieces(&body(5000)), &mut || None)
+        .await
+        .unwrap_err();
     let Trouble::Refused { reply, .. } = refused else { panic!("{refused}") };
     let promised: usize = reply.first_word().unwrap().parse().unwrap();
     let mail = delivered(&signers, &parcel, &body(5000), &[]).await;
@@ -213,7 +218,8 @@ async fn what_is_promised_of_the_size_holds_with_signatures() {
 async fn a_stored_body_that_is_not_whole_is_found_before_a_byte_of_content() {
     let (signers, _) = keys();
     let hop = Hop::start(Script::willing(&[])).await;
-    let sent = opened(&hop).await.signing(&signers).send(&parcel("", 5000), pieces(&body(4000))).await;
+    let sent =
+        opened(&hop).await.signing(&signers).send(&parcel("", 5000), pieces(&body(4000)), &mut || None).await;
     assert!(matches!(sent, Err(Trouble::Body(_))), "{sent:?}");
     assert_eq!(hop.messages().len(), 0);
 }
