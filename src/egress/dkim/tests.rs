@@ -80,7 +80,9 @@ async fn delivered(signers: &Signers, parcel: &Parcel, stored: &[u8], offers: &[
 }
 
 async fn opened(hop: &Hop) -> Connection {
-    let tls = Tls::new(&Settings { tls: TlsMode::None, ..Settings::default() }).unwrap();
+    let smarthost = Some("localhost:25".parse().unwrap());
+    let settings = Settings { tls: TlsMode::None, smarthost, ..Settings::default() };
+    let tls = Tls::new(&settings.rules().unwrap()).unwrap();
     let endpoint = Endpoint::Tcp(hop.address);
     Connection::open("localhost", &endpoint, &tls, "relay.example.org", &Timeouts::default()).await.unwrap()
 }
