@@ -192,7 +192,8 @@ fn records(domain: &str, path: &Path, text: &str) -> Result<[Record; 2], KeyErro
 /// The PEM blocks of a text.
 fn blocks(pem: &[u8]) -> impl Iterator<Item = &[u8]> {
     let begin = b"-----BEGIN ";
-    let starts: Vec<usize> = (0..pem.len()).filter(|at| pem[*at..].starts_with(begin)).collect();
+    let starts: Vec<usize> =
+        pem.windows(begin.len()).enumerate().filter(|(_, at)| at == begin).map(|(at, _)| at).collect();
     let ends: Vec<usize> = starts.iter().skip(1).copied().chain([pem.len()]).collect();
     starts.into_iter().zip(ends).filter_map(|(from, to)| pem.get(from..to))
 }
