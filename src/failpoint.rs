@@ -41,6 +41,12 @@ points! {
     IntakeCommitted = "intake-committed",
     /// 250 is said.
     IntakeAnswered = "intake-answered",
+    /// A mail of a maildir is durable and marked, and its file is still there.
+    MaildirTaken = "maildir-taken",
+    /// Its file is gone, and a power cut could bring it back.
+    MaildirRemoved = "maildir-removed",
+    /// It is gone for good, and its mark is still there.
+    MaildirSynced = "maildir-synced",
     /// The worker has claimed a mail.
     SpoolClaimed = "spool-claimed",
     /// It is about to be opened.

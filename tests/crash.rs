@@ -28,6 +28,8 @@ mod keys;
 mod lane;
 #[path = "crash/load.rs"]
 mod load;
+#[path = "crash/maildir.rs"]
+mod maildir;
 #[path = "crash/points.rs"]
 mod points;
 #[path = "crash/verdict.rs"]
@@ -146,12 +148,13 @@ fn walk(visits: &Mutex<Vec<Visit>>) -> (BTreeSet<Point>, Total) {
     (reached, lane.judge())
 }
 
-/// The debug build, while keys change.
+/// The debug build, while keys change, and a maildir is emptied.
 fn keys_die() -> Tally {
     let destroyed = [Point::SpoolKeyWithdrawn, Point::SpoolKeyOverwritten, Point::SpoolKeyDestroyed];
     std::thread::scope(|scope| {
         let slow: Vec<_> = destroyed.map(|point| scope.spawn(move || keys::destruction(point))).into();
-        let parts = [keys::init, keys::key_new, keys::key_import, keys::rotation, keys::first_start];
+        let parts =
+            [keys::init, keys::key_new, keys::key_import, keys::rotation, keys::first_start, maildir::deaths];
         let quick: Vec<_> = parts.map(|part| scope.spawn(part)).into();
         let mut tally = Tally::default();
         quick.into_iter().chain(slow).for_each(|part| tally.add(end(part)));

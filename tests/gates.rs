@@ -16,6 +16,8 @@ mod outside;
 mod flood;
 #[path = "gates/limits.rs"]
 mod limits;
+#[path = "gates/maildir.rs"]
+mod maildir;
 #[path = "gates/pipe.rs"]
 mod pipe;
 #[path = "gates/postfix.rs"]

@@ -18,6 +18,7 @@ use crate::swap;
 pub(super) fn host(config: &Config, report: &mut Report) {
     memory(config, report);
     files(config, report);
+    maildirs(config, report);
     data(config, report);
     tls_files(config, report);
     groups(config, report);
@@ -58,6 +59,20 @@ fn memory(config: &Config, report: &mut Report) {
                 "`serve` would refuse to start"
             };
             report.warn(config.source.place(&["process", "allow_swap"]), format!("{what}: {serve}"), remedy);
+        }
+    }
+}
+
+/// Whether the maildirs are there; whether the daemon's user may use them its log says.
+fn maildirs(config: &Config, report: &mut Report) {
+    for (name, settings) in &config.maildir {
+        for folder in ["new", "cur"].map(|folder| settings.path.join(folder)) {
+            if !fs::symlink_metadata(&folder).is_ok_and(|meta| meta.is_dir()) {
+                let what =
+                    format!("{} is no folder, so no mail comes in by [maildir.{name}]", folder.display());
+                let remedy = "make it for the daemon's user and who delivers there, or mend the path";
+                report.warn(config.source.place(&["maildir", name, "path"]), what, remedy);
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ mod changes;
 mod door;
 mod keys;
 mod lists;
+mod maildirs;
 mod source;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub use self::door::door;
 pub use self::keys::{Keys, NoPassphrase, PassphraseSource};
 pub use self::lists::{Clear, List};
 use self::lists::{Lists, RawList};
+pub use self::maildirs::Maildirs;
 pub use self::source::{ConfigError, Place, Source};
 use self::source::{folder_of, read};
 use crate::control::server;
@@ -59,6 +61,8 @@ pub struct Config {
     pub smtp: SmtpSettings,
     /// `[lmtp]`.
     pub lmtp: LmtpSettings,
+    /// `[maildir.NAME]`.
+    pub maildir: Maildirs,
     /// `[limits]`.
     pub limits: Limits,
     /// `[rates]`.
@@ -102,6 +106,7 @@ pub struct PolicyFile {
 struct File {
     smtp: SmtpSettings,
     lmtp: LmtpSettings,
+    maildir: Maildirs,
     limits: Limits,
     rates: RateSettings,
     egress: route::Settings,
@@ -155,11 +160,12 @@ impl Config {
         let policies = policies(&source, path, &file.list)?;
         let typed = policies.iter().map(|(named, p)| (named.clone(), Arc::clone(&p.policy))).collect();
         let lists = Lists { source: &source, raw: &file.list, policies: &typed }.resolve()?;
-        Ok(Self {
+        let config = Self {
             source,
             folder,
             smtp: file.smtp,
             lmtp: file.lmtp,
+            maildir: file.maildir,
             limits: file.limits,
             rates: file.rates,
             egress: file.egress,
@@ -172,7 +178,9 @@ impl Config {
             log: file.log,
             lists,
             policies: policies.into_values().collect(),
-        })
+        };
+        maildirs::verify(&config.maildir, &config.source, &config.directory())?;
+        Ok(config)
     }
 
     /// Which list an address names.
@@ -220,6 +228,7 @@ impl Config {
 impl File {
     fn resolve_paths(&mut self, folder: &Path) {
         self.admin.resolve_paths(folder);
+        maildirs::resolve_paths(&mut self.maildir, folder);
         let all = [
             Some(&mut self.store.path),
             Some(&mut self.control.socket),

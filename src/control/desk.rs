@@ -64,11 +64,16 @@ pub struct Desk {
     pub queued: Arc<Notify>,
     /// When the daemon started.
     pub since: Timestamp,
+    /// What others have to say about `status`: the parts that reach out for mail.
+    pub elsewhere: Option<Elsewhere>,
     /// The store, to ask how much room there is.
     pub store: Arc<dyn Store>,
     /// How much of the disk has to be free, in percent.
     pub min_free: u8,
 }
+
+/// Names what needs the admin's attention elsewhere, a sentence each.
+pub type Elsewhere = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 
 impl Desk {
     /// A desk over this store.
@@ -98,6 +103,7 @@ impl Desk {
             queue: Queue::new(Arc::clone(store), journal.clone()),
             journal,
             since: clock.now(),
+            elsewhere: None,
             store: Arc::clone(store),
             min_free: 0,
             clock,
@@ -188,7 +194,7 @@ impl Desk {
 
     /// What keeps somebody from getting mail, one sentence each.
     fn problems(&self, deferred: usize, failed: usize) -> Result<Vec<String>, Refused> {
-        let mut problems = Vec::new();
+        let mut problems = self.elsewhere.as_ref().map_or_else(Vec::new, |ask| ask());
         if let Some(room) = self.store.room().ok().filter(|room| room.is_short(self.min_free, 0)) {
             problems.push(format!(
                 "no mail is taken: {} % of the disk is free, and {} % (min_free_disk) has to be: make room",

@@ -7,6 +7,7 @@ mod fatal;
 mod housekeeping;
 pub mod hygiene;
 mod known;
+mod maildirs;
 mod reload;
 pub mod rooms;
 mod running;

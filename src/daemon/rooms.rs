@@ -23,6 +23,7 @@ use crate::id::{Entropy, ListName};
 use crate::ingress::guard::{AskRoom, Guard};
 use crate::ingress::intake::Intake;
 use crate::ingress::listener::{ListenError, TakeIn};
+use crate::ingress::maildir::Stays;
 use crate::ingress::reception::Reception;
 use crate::ingress::tls_config;
 use crate::ledger::certs::CertBook;
@@ -67,6 +68,8 @@ pub struct Rooms {
     pub(super) arrived: Arc<Notify>,
     /// A copy was queued.
     pub(super) queued: Arc<Notify>,
+    /// What stays in maildirs.
+    pub(super) stays: Stays,
     /// How much of the disk has to be free, in percent; a reload changes it.
     pub(super) min_free: Arc<AtomicU8>,
 }
@@ -106,6 +109,7 @@ impl Rooms {
             entropy: Arc::new(Entropy::kernel()),
             arrived: Arc::default(),
             queued: Arc::default(),
+            stays: Stays::default(),
             min_free: Arc::new(config.limits.min_free_disk.into()),
         })
     }
@@ -130,7 +134,13 @@ impl Rooms {
             Arc::clone(&self.entropy),
             (Arc::clone(&self.arrived), Arc::clone(&self.queued)),
         );
-        Desk { since: self.since, min_free: config.limits.min_free_disk, ..desk }
+        let stays = self.stays.clone();
+        Desk {
+            since: self.since,
+            elsewhere: Some(Arc::new(move || stays.problems())),
+            min_free: config.limits.min_free_disk,
+            ..desk
+        }
     }
 
     pub(super) fn housekeeping(&self, config: &Config) -> Arc<Housekeeping> {
@@ -183,15 +193,20 @@ impl Rooms {
         }))
     }
 
-    pub(super) fn take_in(&self) -> TakeIn {
-        let intake = Intake::new(
+    /// The one door to the spool.
+    pub(super) fn intake(&self) -> Intake {
+        Intake::new(
             Arc::clone(&self.store),
             self.keys.front_door(),
             Arc::clone(&self.clock),
             Arc::clone(&self.entropy),
             Arc::clone(&self.arrived),
         )
-        .leaving_free(Arc::clone(&self.min_free));
+        .leaving_free(Arc::clone(&self.min_free))
+    }
+
+    pub(super) fn take_in(&self) -> TakeIn {
+        let intake = self.intake();
         Arc::new(move |envelope, raw| -> Pin<Box<dyn Future<Output = _> + Send>> {
             let intake = intake.clone();
             Box::pin(async move { intake.take_in(envelope, raw).await })

@@ -86,6 +86,10 @@ impl Running {
         let worker = parts.worker(&rooms, config);
         let (receive, receptions) = watch::channel(Arc::new(reception));
         let (take_in, clock) = (rooms.take_in(), Arc::clone(&rooms.clock));
+        for watcher in rooms.watchers(config) {
+            let receptions = receptions.clone();
+            parts.until(&stop, |stopped| watcher.run(receptions, stopped), None);
+        }
         parts.until(&stop, |_| listeners.run(receptions, take_in, clock, stopped), None);
         let known = Known::at_start(config);
         Self { rooms, addresses, stop, parts, worker, courier, alarm, desk, receive, asked, known }

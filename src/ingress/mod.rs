@@ -15,6 +15,7 @@ pub mod guard;
 pub mod intake;
 mod line;
 pub mod listener;
+pub mod maildir;
 mod pace;
 pub mod pickup;
 pub mod rates;

@@ -83,7 +83,18 @@ fn every_documented_setting_is_accepted_and_shows_its_default() {
 fn every_setting_there_is_is_documented() {
     let text = std::fs::read_to_string(shipped()).unwrap();
     for section in [
-        "smtp", "lmtp", "egress", "dns", "store", "control", "limits", "rates", "keys", "process", "admin",
+        "smtp",
+        "lmtp",
+        "egress",
+        "dns",
+        "store",
+        "control",
+        "limits",
+        "rates",
+        "maildir.a",
+        "keys",
+        "process",
+        "admin",
         "list.a",
     ] {
         let wrong = Source::of(Path::new("x"), &format!("[{section}]\nno_such_key = 1\n"));

@@ -55,7 +55,7 @@ impl Tally {
     }
 
     /// `serve`, which dies there while `act` goes on; false when it does not.
-    fn daemon(
+    pub(crate) fn daemon(
         &mut self,
         install: &Install,
         point: Point,

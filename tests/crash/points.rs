@@ -25,7 +25,7 @@ pub(crate) enum Stage {
     Idle,
     /// A start after a kill with mail in hand.
     Start,
-    /// A key is made, changed or destroyed, or the store is made.
+    /// A key is made, changed or destroyed, the store is made, or a maildir is emptied.
     Keys,
 }
 
@@ -44,6 +44,7 @@ pub(crate) fn stage(point: Point) -> Stage {
         P::SpoolKeyMade | P::SpoolKeyRotated | P::SpoolKeyNoted => Stage::Keys,
         P::SpoolKeyWithdrawn | P::SpoolKeyOverwritten | P::SpoolKeyDestroyed => Stage::Keys,
         P::InitDrafted | P::InitKeysMade | P::InitLinked => Stage::Keys,
+        P::MaildirTaken | P::MaildirRemoved | P::MaildirSynced => Stage::Keys,
         // The index of a store that is there grows too rarely to wait for it.
         P::DiskResize => Stage::Keys,
         _ => Stage::Load,
