@@ -11,6 +11,10 @@
     reason = "a test fails by panicking"
 )]
 
+mod outside;
+
+#[path = "downstream/expiry.rs"]
+mod expiry;
 #[path = "downstream/hop.rs"]
 mod hop;
 #[path = "downstream/matrix.rs"]

@@ -172,7 +172,13 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[("Once its author has confirmed it", "vouchsafe hold release agm4vvc2abcdefghijklmnopqa")],
     ),
     ("hold drop", &[("Unwanted mail", "vouchsafe hold drop agm4vvc2abcdefghijklmnopqa")]),
-    ("queue ls", &[("What has not been delivered yet", "vouchsafe queue ls")]),
+    (
+        "queue ls",
+        &[
+            ("What has not been delivered yet", "vouchsafe queue ls"),
+            ("What waits for one destination", "vouchsafe queue ls --destination mail.example.org:25"),
+        ],
+    ),
     ("queue show", &[("One copy", "vouchsafe queue show agm4vvc2abcdefghijklmnopqa")]),
     (
         "queue retry",

@@ -293,6 +293,9 @@ pub enum Queue {
         /// Of which list.
         #[command(flatten)]
         list: SomeList,
+        /// Only those for this destination, as `queue show` names it: the smarthost, or a domain.
+        #[arg(long, value_name = "NAME")]
+        destination: Option<String>,
         /// As a JSON array, for programs.
         #[arg(long)]
         json: bool,

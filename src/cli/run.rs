@@ -269,9 +269,13 @@ impl Desk<'_> {
 
     fn queue(&self, verb: Queue) -> Result<Shown, Failure> {
         match verb {
-            Queue::Ls { list, json } => {
+            Queue::Ls { list, destination, json } => {
+                let (list, destination) = (&list.0, &destination);
                 let rows = self.pages(
-                    |after| Request::QueueLs { list: list.0.clone(), after, limit: PAGE },
+                    |after| {
+                        let (list, destination) = (list.clone(), destination.clone());
+                        Request::QueueLs { list, destination, after, limit: PAGE }
+                    },
                     |answer| if let Answer::Parcels(page) = answer { Some(page) } else { None },
                 )?;
                 Ok(show::rows(&rows, &show::PARCELS, json).into())

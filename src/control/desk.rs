@@ -3,6 +3,7 @@
 mod lists;
 mod mail;
 mod members;
+mod queue;
 mod refusal;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::ledger::hold::Holds;
 use crate::ledger::journal::{Actor, Event, Journal, Note};
 use crate::ledger::queue::Queue;
 use crate::ledger::registry::Registry;
+use crate::ledger::rests::Rests;
 use crate::ledger::spool::Spool;
 use crate::mail::directory::Directory;
 use crate::pgp::keychain::Keychain;
@@ -28,6 +30,9 @@ use crate::time::{Clock, Timestamp};
 
 /// How often a change is decided anew when somebody else was quicker.
 const TRIES: usize = 10;
+
+/// How many resting destinations `status` names.
+const RESTING: usize = 5;
 
 /// What a request gets: an answer, or a refusal that becomes one.
 type Reply = Result<Answer, Refused>;
@@ -62,6 +67,8 @@ pub struct Desk {
     pub arrived: Arc<Notify>,
     /// Wakes the courier.
     pub queued: Arc<Notify>,
+    /// Which destinations rest.
+    pub rests: Arc<Rests>,
     /// When the daemon started.
     pub since: Timestamp,
     /// What others have to say about `status`: the parts that reach out for mail.
@@ -88,7 +95,7 @@ impl Desk {
         journal: Journal,
         clock: Arc<dyn Clock>,
         entropy: Arc<Entropy>,
-        (arrived, queued): (Arc<Notify>, Arc<Notify>),
+        (arrived, queued, rests): (Arc<Notify>, Arc<Notify>, Arc<Rests>),
     ) -> Self {
         let registry = Registry::new(Arc::clone(store));
         Self {
@@ -110,6 +117,7 @@ impl Desk {
             entropy,
             arrived,
             queued,
+            rests,
         }
     }
 
@@ -188,6 +196,8 @@ impl Desk {
             claimed: count(claimed),
             deferred: count(deferred),
             failed: count(failed),
+            oldest: self.queue.oldest()?.map(|at| at.to_string()),
+            resting: count(self.rests.all(self.clock.now()).len()),
             problems: self.problems(deferred, failed)?,
         })))
     }
@@ -209,6 +219,12 @@ impl Desk {
             let failed = copies(failed);
             problems.push(format!(
                 "{failed} failed for good: see `queue ls`, then `queue retry` or `queue drop`"
+            ));
+        }
+        for (name, rest) in self.rests.all(self.clock.now()).into_iter().take(RESTING) {
+            problems.push(format!(
+                "{name} cannot be had since {}, next try at {}: {}",
+                rest.since, rest.until, rest.why
             ));
         }
         for row in self.rows(None, |_| true)? {

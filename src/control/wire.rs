@@ -17,7 +17,8 @@ pub use crate::mail::address::Address;
 pub use carry::{Certificate, Secret};
 pub use frame::{FrameError, HELLO_LEN, Hello, MAX_FRAME, PREFIX_LEN, VERSION, decode, encode, length};
 pub use rows::{
-    ChainRow, HoldRow, JournalRow, KeyRow, ListRow, MemberRow, OrgRow, Page, ParcelRow, Part, StatusRow,
+    ChainRow, HoldRow, JournalRow, KeyRow, ListRow, MemberRow, OrgRow, Page, ParcelRow, Part, RestRow,
+    StatusRow,
 };
 
 /// How many rows the daemon puts on one page at most, whatever a request's `limit` says.
@@ -199,6 +200,8 @@ pub enum Request {
     QueueLs {
         /// Of which list only.
         list: Option<ListName>,
+        /// For which destination only, as rows name it.
+        destination: Option<String>,
         /// Only what comes behind this cursor.
         after: Option<String>,
         /// How many rows at most.

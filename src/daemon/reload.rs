@@ -105,7 +105,7 @@ impl Running {
         noted.await.map_err(|_| NotReloaded::Broken)??;
         // The filter was read with the settings, so this does not fail either.
         let _ = self.known.filter.follow(&config.log);
-        let desk = self.rooms.desk(&config);
+        let desk = self.rooms.desk(&config, courier.rests());
         self.exchange(&config, Exchange { reception, desk, courier, alarm });
         failpoint::hit(Point::ReloadDone);
         Ok(self.learn(snapshot))

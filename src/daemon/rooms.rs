@@ -31,6 +31,7 @@ use crate::ledger::hold::Holds;
 use crate::ledger::journal::Journal;
 use crate::ledger::queue::Queue;
 use crate::ledger::registry::Registry;
+use crate::ledger::rests::Rests;
 use crate::ledger::spool::Spool;
 use crate::mail::directory::Kind;
 use crate::pgp::keychain::Keychain;
@@ -122,7 +123,8 @@ impl Rooms {
         Queue::new(Arc::clone(&self.store), self.journal.clone())
     }
 
-    pub(super) fn desk(&self, config: &Config) -> Desk {
+    /// `rests` is what the courier of these settings knows of destinations.
+    pub(super) fn desk(&self, config: &Config, rests: Arc<Rests>) -> Desk {
         let desk = Desk::new(
             &self.store,
             self.certs.clone(),
@@ -132,7 +134,7 @@ impl Rooms {
             self.journal.clone(),
             Arc::clone(&self.clock),
             Arc::clone(&self.entropy),
-            (Arc::clone(&self.arrived), Arc::clone(&self.queued)),
+            (Arc::clone(&self.arrived), Arc::clone(&self.queued), rests),
         );
         let stays = self.stays.clone();
         Desk {

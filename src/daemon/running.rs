@@ -75,7 +75,7 @@ impl Running {
         let addresses = listeners.addresses();
         let mut parts = Parts::default();
         let (stop, stopped) = watch::channel(false);
-        let desk = Arc::new(RwLock::new(Arc::new(rooms.desk(config))));
+        let desk = Arc::new(RwLock::new(Arc::new(rooms.desk(config, courier.rests()))));
         let (ask, asked) = mpsc::channel(1);
         let handler = handler(Arc::clone(&desk), ask);
         parts.until(&stop, |stopped| server.serve(handler, stopped), None);

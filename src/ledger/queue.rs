@@ -2,11 +2,12 @@
 
 mod outcome;
 mod row;
+mod wait;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::outcome::{expect_lease, expect_version, note, outcome, remove, unchanged};
+use self::outcome::{expect_version, note, outcome, remove};
 pub use self::row::{Done, Job, KEEP_FAILED, Met, Row, State};
 use self::row::{Record, returned_row, row, state};
 use crate::failpoint::{self, Point};
@@ -112,42 +113,6 @@ impl Queue {
             Err(StoreError::Conflict(_)) => done.iter().try_for_each(|one| self.record_alone(one, now)),
             other => other,
         }
-    }
-
-    /// Gives claims back untried, each to be claimed again from its time on: in one durable commit where nobody
-    /// interfered.
-    ///
-    /// # Errors
-    /// When the store fails; then the leases run out by themselves.
-    pub fn put_back(&self, jobs: &[(Job, Timestamp)]) -> Result<(), StoreError> {
-        let together = |some: &[(Job, Timestamp)]| {
-            let mut batch = Batch::new();
-            for (job, due) in some {
-                expect_lease(&mut batch, job);
-                batch.put_due(
-                    Space::Queue,
-                    *job.parcel.id.as_bytes(),
-                    encode(&unchanged(job))?,
-                    due.millis(),
-                );
-            }
-            self.store.commit(batch)
-        };
-        for some in jobs.chunks(TOGETHER) {
-            match together(some) {
-                // One of them was withdrawn meanwhile: each for itself.
-                Err(StoreError::Conflict(_)) => {
-                    for one in some.chunks(1) {
-                        match together(one) {
-                            Ok(()) | Err(StoreError::Conflict(_)) => {}
-                            Err(other) => return Err(other),
-                        }
-                    }
-                }
-                other => other?,
-            }
-        }
-        Ok(())
     }
 
     /// Makes every claim of a former process void: on one node nobody else can hold one.
@@ -376,9 +341,6 @@ impl Queue {
 
 /// No pause between two attempts is longer: what lies further ahead was put there by a clock that was wrong.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
-
-/// How many claims are given back in one commit.
-const TOGETHER: usize = 256;
 
 /// How often a change is tried when the courier has the copy in hands at that moment.
 const TRIES: usize = 10;

@@ -90,11 +90,12 @@ impl Rests {
         self.lock().remove(destination);
     }
 
-    /// An admin wants a destination to be tried at once. How often it could not be had stays known.
-    pub fn end(&self, destination: &str, now: Timestamp) {
-        if let Some(rest) = self.lock().get_mut(destination) {
-            rest.until = rest.until.min(now);
-        }
+    /// An admin wants a destination to be tried at once. How often it could not be had stays known. Returns until when it
+    /// would have rested: its copies wait for that moment.
+    pub fn end(&self, destination: &str, now: Timestamp) -> Option<Timestamp> {
+        let mut known = self.lock();
+        let rest = known.get_mut(destination).filter(|rest| rest.until > now)?;
+        Some(std::mem::replace(&mut rest.until, now))
     }
 
     /// The same for all of them.
@@ -147,13 +148,12 @@ mod tests {
         let rests = rests();
         rests.begin("a.example", rest(10));
         rests.begin("b.example", rest(10));
-        rests.end("a.example", at(5));
-        assert_eq!(rests.all(at(5)).len(), 1);
+        assert_eq!(rests.end("a.example", at(5)), Some(at(10)));
+        assert_eq!((rests.end("a.example", at(5)), rests.all(at(5)).len()), (None, 1));
         rests.end_all(at(5));
         assert!(rests.all(at(5)).is_empty());
         assert_eq!(rests.last("b.example").map(|rest| rest.times), Some(1));
-        rests.end("c.example", at(5));
-        assert_eq!(rests.last("c.example"), None);
+        assert_eq!((rests.end("c.example", at(5)), rests.last("c.example")), (None, None));
     }
 
     #[test]

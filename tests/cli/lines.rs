@@ -113,7 +113,7 @@ fn hold_queue_and_journal_lines_ask_what_they_say() {
     asks(&daemon, &["hold show ID"], &of("hold_show"));
     asks(&daemon, &["hold release ID --yes", "hold release ID -y"], &of("hold_release"));
     asks(&daemon, &["hold drop ID --yes", "hold delete ID --yes"], &of("hold_drop"));
-    let ls = |list: Value| json!({ "queue_ls": { "list": list, "after": null, "limit": 500 } });
+    let ls = |list: Value| json!({ "queue_ls": {"destination": null,  "list": list, "after": null, "limit": 500 } });
     asks(&daemon, &["queue ls", "queue list"], &ls(Value::Null));
     asks(&daemon, &["queue ls --list d", "queue ls d"], &ls(json!("d")));
     asks(&daemon, &["queue show ID"], &of("queue_show"));

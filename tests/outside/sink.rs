@@ -82,7 +82,12 @@ pub struct Sink {
 impl Sink {
     /// Starts one on a free port of this machine.
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at(([127, 0, 0, 1], 0).into())
+    }
+
+    /// Starts one at this address.
+    pub fn start_at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
         let acceptor = Arc::clone(&shared);

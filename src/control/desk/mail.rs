@@ -4,16 +4,11 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 
 use super::refusal::{Refused, not_found};
 use super::{Desk, Reply, done, journalled};
-use crate::control::wire::{
-    Answer, ChainRow, ErrorKind, HoldRow, JournalRow, MAX_PAGE, Page, ParcelRow, Part, Request,
-};
-use crate::id::{ListName, ParcelId, SpoolId};
+use crate::control::wire::{Answer, ChainRow, ErrorKind, HoldRow, JournalRow, MAX_PAGE, Page, Part, Request};
+use crate::id::{ListName, SpoolId};
 use crate::ledger::hold::Held;
 use crate::ledger::journal::{Actor, Event, Head, Link};
-use crate::ledger::queue::{Row, State};
 
-/// How many copies one request tries again: each is a durable write.
-const RETRIES: usize = 100;
 /// How many links of the journal one request verifies.
 const LINKS: usize = 10_000;
 /// What the relay's own chain is called in rows: no list can have this name.
@@ -27,7 +22,9 @@ impl Desk {
             R::HoldShow { id } => Ok(Answer::Hold(Box::new(hold_row(self.held(id)?)))),
             R::HoldRelease { id } => self.hold_release(id, actor),
             R::HoldDrop { id } => self.hold_drop(id, actor),
-            R::QueueLs { list, after, limit } => self.queue_ls(list.as_ref(), after.as_deref(), limit),
+            R::QueueLs { list, destination, after, limit } => {
+                self.queue_ls(list.as_ref(), destination.as_deref(), after.as_deref(), limit)
+            }
             R::QueueShow { id } => self.queue_show(id),
             R::QueueRetry { id } => self.queue_retry(id),
             R::QueueRetryAll { list, after } => self.queue_retry_all(list.as_ref(), after.as_deref()),
@@ -87,73 +84,6 @@ impl Desk {
 
     pub(super) fn all_holds(&self) -> Result<Vec<Held>, Refused> {
         all(|after| self.holds.ls(after, 1000), |held| held.id)
-    }
-
-    fn queue_ls(&self, list: Option<&ListName>, after: Option<&str>, limit: u64) -> Reply {
-        self.known(list)?;
-        let after = cursor::<ParcelId>(after)?;
-        let limit = page_size(limit);
-        let rows = self.queue.ls(after, limit)?;
-        let more = (rows.len() == limit).then(|| rows.last().map(|r| r.id.to_string())).flatten();
-        let rows = rows.into_iter().filter(|r| list.is_none_or(|l| r.list == *l));
-        Ok(Answer::Parcels(Page { rows: rows.map(parcel_row).collect(), more }))
-    }
-
-    pub(super) fn all_parcels(&self) -> Result<Vec<Row>, Refused> {
-        all(|after| self.queue.ls(after, 1000), |row| row.id)
-    }
-
-    fn queue_show(&self, id: ParcelId) -> Reply {
-        let row = self.queue.get(id)?.ok_or_else(|| no_parcel(id))?;
-        Ok(Answer::Parcel(Box::new(parcel_row(row))))
-    }
-
-    fn queue_retry(&self, id: ParcelId) -> Reply {
-        if !self.queue.retry(id, self.clock.now())? {
-            let row = self.queue.get(id)?.ok_or_else(|| no_parcel(id))?;
-            if matches!(row.state, State::Bounced | State::Delayed) {
-                return Err(Refused::new(
-                    ErrorKind::Data,
-                    "the copy was not tried again",
-                    "the next hop had taken it over, and the relay has no copy of it any more",
-                    "reach its reader another way, or have the author post it again",
-                ));
-            }
-            let why = format!("it is {}", row.state.as_str());
-            return Err(Refused::new(
-                ErrorKind::Busy,
-                "the copy was left as it is",
-                why,
-                "wait for its outcome",
-            ));
-        }
-        self.queued.notify_one();
-        Ok(done(format!("{id} is tried now")))
-    }
-
-    fn queue_retry_all(&self, list: Option<&ListName>, after: Option<&str>) -> Reply {
-        self.known(list)?;
-        let rows = self.queue.ls(cursor::<ParcelId>(after)?, RETRIES)?;
-        let more = (rows.len() == RETRIES).then(|| rows.last().map(|r| r.id.to_string())).flatten();
-        let looked = count(rows.len());
-        let wanted = rows.into_iter().filter(|row| {
-            matches!(row.state, State::Deferred | State::Failed) && list.is_none_or(|l| row.list == *l)
-        });
-        let tried: Result<Vec<bool>, _> =
-            wanted.map(|row| self.queue.retry(row.id, self.clock.now())).collect();
-        // Where one failed, those before it are due all the same.
-        self.queued.notify_one();
-        let tried = count(tried?.into_iter().filter(|tried| *tried).count());
-        let (due, claimed, deferred, failed) = self.queue.counts()?;
-        let total = count(due + claimed + deferred + failed);
-        Ok(Answer::Retried { tried, done: Part { looked, total, more } })
-    }
-
-    fn queue_drop(&self, id: ParcelId, actor: &Actor) -> Reply {
-        if !self.queue.drop_parcel(id, actor, self.clock.now())? {
-            return Err(no_parcel(id));
-        }
-        Ok(done(format!("{id} is gone; its reader will not get it")))
     }
 
     /// A page of entries, chain by chain. The cursor is `CHAIN/SEQ`: what comes behind that entry.
@@ -242,7 +172,7 @@ impl Desk {
 }
 
 /// Everything, page by page.
-fn all<T, I: Copy>(
+pub(super) fn all<T, I: Copy>(
     page: impl Fn(Option<I>) -> Result<Vec<T>, crate::store::contract::StoreError>,
     id: impl Fn(&T) -> I,
 ) -> Result<Vec<T>, Refused> {
@@ -256,7 +186,7 @@ fn all<T, I: Copy>(
     }
 }
 
-fn count(n: usize) -> u64 {
+pub(super) fn count(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }
 
@@ -268,11 +198,11 @@ fn sound_until(cursor: &str) -> Result<(String, Head), Refused> {
     Ok((chain.to_owned(), Head { seq, hash: hash(digest)? }))
 }
 
-fn page_size(limit: u64) -> usize {
+pub(super) fn page_size(limit: u64) -> usize {
     usize::try_from(limit.clamp(1, MAX_PAGE)).unwrap_or(1)
 }
 
-fn cursor<I: std::str::FromStr>(text: Option<&str>) -> Result<Option<I>, Refused> {
+pub(super) fn cursor<I: std::str::FromStr>(text: Option<&str>) -> Result<Option<I>, Refused> {
     text.map(str::parse).transpose().map_err(|_| bad_cursor())
 }
 
@@ -305,14 +235,6 @@ fn no_hold(id: SpoolId) -> Refused {
     )
 }
 
-fn no_parcel(id: ParcelId) -> Refused {
-    not_found(
-        format!("no queued copy has the id {id}"),
-        "it was delivered, withdrawn or dropped",
-        "see `queue ls`",
-    )
-}
-
 fn chain_name(chain: Option<&ListName>) -> String {
     chain.map_or_else(|| OWN_CHAIN.to_owned(), ToString::to_string)
 }
@@ -325,21 +247,6 @@ fn hold_row(held: Held) -> HoldRow {
         since: held.since.to_string(),
         signer: held.signer.map(|s| s.to_string()),
         size: held.size,
-    }
-}
-
-fn parcel_row(row: Row) -> ParcelRow {
-    ParcelRow {
-        id: row.id.to_string(),
-        list: row.list.to_string(),
-        member: row.member.to_string(),
-        recipient: row.recipient,
-        state: row.state.as_str().to_owned(),
-        attempts: u64::from(row.attempts),
-        last: row.last,
-        next: row.next.map(|t| t.to_string()),
-        since: row.queued_at.to_string(),
-        size: row.size,
     }
 }
 

@@ -51,6 +51,12 @@ pub struct StatusRow {
     pub deferred: u64,
     /// Copies that failed for good.
     pub failed: u64,
+    /// When the oldest copy was queued that still waits for its reader.
+    #[serde(default)]
+    pub oldest: Option<String>,
+    /// How many destinations cannot be had and rest.
+    #[serde(default)]
+    pub resting: u64,
     /// What needs the admin's attention, a sentence each.
     pub problems: Vec<String>,
 }
@@ -177,10 +183,42 @@ pub struct ParcelRow {
     pub last: Option<String>,
     /// When it is tried next.
     pub next: Option<String>,
+    /// Where it goes to: the smarthost, or the recipient's domain.
+    #[serde(default)]
+    pub destination: String,
+    /// The host that was asked last.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// What that host was asked, such as `RCPT TO`.
+    #[serde(default)]
+    pub step: Option<String>,
+    /// When it was tried last.
+    #[serde(default)]
+    pub tried: Option<String>,
+    /// That its destination cannot be had and rests.
+    #[serde(default)]
+    pub rests: Option<RestRow>,
     /// When it was queued.
     pub since: String,
     /// Its size on the wire, in bytes.
     pub size: u64,
+}
+
+/// A destination that rests.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestRow {
+    /// Since when it cannot be had.
+    pub since: String,
+    /// When one copy tries it again.
+    pub until: String,
+    /// How often in a row it could not be had.
+    pub times: u64,
+    /// The host that was tried last.
+    pub host: String,
+    /// What that host was asked.
+    pub step: String,
+    /// Why it cannot be had: the next hop's words or ours.
+    pub why: String,
 }
 
 /// A journal entry.

@@ -1,0 +1,93 @@
+//! Copies that wait: given back untried, made due sooner, and how old the oldest is.
+
+use super::Queue;
+use super::outcome::{expect_lease, expect_version, unchanged};
+use super::row::Job;
+use crate::ledger::record::encode;
+use crate::store::contract::{Batch, Space, StoreError};
+use crate::time::Timestamp;
+
+/// How many claims are given back in one commit.
+const TOGETHER: usize = 256;
+
+impl Queue {
+    /// Gives claims back untried, each to be claimed again from its time on: in one durable commit where nobody
+    /// interfered.
+    ///
+    /// # Errors
+    /// When the store fails; then the leases run out by themselves.
+    pub fn put_back(&self, jobs: &[(Job, Timestamp)]) -> Result<(), StoreError> {
+        let together = |some: &[(Job, Timestamp)]| {
+            let mut batch = Batch::new();
+            for (job, due) in some {
+                expect_lease(&mut batch, job);
+                batch.put_due(
+                    Space::Queue,
+                    *job.parcel.id.as_bytes(),
+                    encode(&unchanged(job))?,
+                    due.millis(),
+                );
+            }
+            self.store.commit(batch)
+        };
+        for some in jobs.chunks(TOGETHER) {
+            match together(some) {
+                // One of them was withdrawn meanwhile: each for itself.
+                Err(StoreError::Conflict(_)) => {
+                    for one in some.chunks(1) {
+                        match together(one) {
+                            Ok(()) | Err(StoreError::Conflict(_)) => {}
+                            Err(other) => return Err(other),
+                        }
+                    }
+                }
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes every copy that waits for the moment `due` due at once; returns how many.
+    ///
+    /// # Errors
+    /// When the store fails; a part of them may be due then.
+    pub fn hurry(&self, due: Timestamp, now: Timestamp) -> Result<usize, StoreError> {
+        let mut waiting = Vec::new();
+        self.each(|entry, record| {
+            if entry.due == Some(due.millis()) && entry.attempts == 0 && !record.failed {
+                waiting.push((entry, record));
+            }
+            Ok(())
+        })?;
+        let mut hurried = 0;
+        for some in waiting.chunks(TOGETHER) {
+            let mut batch = Batch::new();
+            for (entry, record) in some {
+                expect_version(&mut batch, entry);
+                batch.put_due(Space::Queue, entry.key.clone(), encode(record)?, now.millis());
+            }
+            match self.store.commit(batch) {
+                Ok(()) => hurried += some.len(),
+                // One of them has another time by now; these come at theirs.
+                Err(StoreError::Conflict(_)) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(hurried)
+    }
+
+    /// When the oldest copy was queued that has neither arrived nor failed.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn oldest(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut oldest = None;
+        self.each(|_, record| {
+            if !record.failed {
+                oldest = Some(oldest.map_or(record.queued_at, |at: Timestamp| at.min(record.queued_at)));
+            }
+            Ok(())
+        })?;
+        Ok(oldest)
+    }
+}
