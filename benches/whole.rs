@@ -2,7 +2,7 @@
 //!
 //! `make bench` runs it after the parts, and it writes `docs/performance.md`. `-- --write FILE` writes elsewhere; without
 //! it the page goes to standard output. `-- --only SECTION` measures one section (`fan-out`, `accepts`, `delivery`,
-//! `memory`, `start`) and shows it. `BENCH_QUICK=1` measures so little that it only shows that everything runs.
+//! `memory`, `start`) and shows it; `signing`, what DKIM costs, is shown this way alone. `BENCH_QUICK=1` measures so little that it only shows that everything runs.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -19,7 +19,7 @@ use self::error::io;
 pub use self::layout::Layout;
 use self::layout::Plan;
 pub use self::list::{NewListError, new_list};
-pub use self::made::{Made, MadeList};
+pub use self::made::{Made, MadeList, PUBLISH};
 pub use self::preset::Preset;
 use crate::config::Config;
 use crate::failpoint::{self, Point};

@@ -17,7 +17,7 @@ use vouchsafe::demo;
 use vouchsafe::failpoint;
 use vouchsafe::id::{Entropy, ListName};
 use vouchsafe::ingest::{self, Door, Failure, Order, Place, Recipients};
-use vouchsafe::init::{self, DkimError, DomainKeys, Layout, NewListError};
+use vouchsafe::init::{self, DkimError, DomainKeys, Layout, NewListError, PUBLISH};
 use vouchsafe::logging;
 use vouchsafe::mail::address::Domain;
 use vouchsafe::pgp::keyring::{KeyError, Passphrase};
@@ -166,7 +166,7 @@ fn show_routes(path: &Path) -> Outcome {
 fn new_key(list: &ListName, path: &Path) -> Outcome {
     let config = Config::load(path).map_err(|error| failed(exit::CONFIG)(&error))?;
     let passphrase = passphrase(&config, true)?;
-    let made = init::new_list(&config, list, &passphrase, &SystemClock).map_err(|error| {
+    let (made, dkim) = init::new_list(&config, list, &passphrase, &SystemClock).map_err(|error| {
         let code = match error {
             NewListError::Unknown { .. } => exit::NO_INPUT,
             NewListError::Public(_) => exit::USAGE,
@@ -177,7 +177,8 @@ fn new_key(list: &ListName, path: &Path) -> Outcome {
     })?;
     write!(
         io::stdout(),
-        "{made}\nnext: let the daemon know it with `vouchsafe reload`, and publish what `vouchsafe key export {list}` shows\n"
+        "{made}{}\nnext: let the daemon know it with `vouchsafe reload`, and publish what `vouchsafe key export {list}` shows\n",
+        dkim.map_or_else(String::new, |keys| format!("{PUBLISH}\n{keys}"))
     )
     .map_err(|error| failed(exit::IO)(&error))
 }
@@ -186,8 +187,11 @@ fn new_key(list: &ListName, path: &Path) -> Outcome {
 fn dkim(key: &Key, path: &Path) -> Outcome {
     let Key::Dkim { domain, rotate, activate, without_dns, json } = key else { return Ok(()) };
     let config = Config::load(path).map_err(|error| failed(exit::CONFIG)(&error))?;
-    let domain = domain.as_deref().map(str::parse::<Domain>).transpose();
-    let domain = domain.map_err(|error| failed(exit::USAGE)(&error))?;
+    let parse = |text: &String| {
+        text.parse::<Domain>()
+            .map_err(|error| failed(exit::USAGE)(&format!("\"{text}\" is no domain: {error}")))
+    };
+    let domain = domain.as_ref().map(parse).transpose()?;
     let told = |error: DkimError| {
         let code = match error {
             DkimError::Unknown { .. } => exit::NO_INPUT,

@@ -105,9 +105,10 @@ pub(crate) fn section(plan: &Plan, name: &str) -> String {
         "fan-out" => page::fan_out(&fan_out::measure(plan, &crowd)),
         "accepts" => page::accepts(&accepts::measure(plan, &crowd)),
         "delivery" => page::delivery(delivery::measure(plan, &crowd).as_ref()),
+        "signing" => page::signing(delivery::signing(plan, &crowd).as_deref()),
         "memory" => page::memory(memory::measure(plan, &crowd).as_ref()),
         "start" => page::start(&start::measure(plan, &crowd)),
-        other => panic!("{other:?} is no section: fan-out, accepts, delivery, memory, start"),
+        other => panic!("{other:?} is no section: fan-out, accepts, delivery, signing, memory, start"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The key of one more list. The daemon does not start without it, so the daemon cannot be asked for it.
 
+use super::dkim::DomainKeys;
 use super::made::MadeList;
 use crate::config::Config;
 use crate::id::ListName;
@@ -26,7 +27,8 @@ pub enum NewListError {
 }
 
 /// Makes the key of a list that is new in `config`, with a User ID for each of its addresses, locked under the
-/// passphrase that locks the others. The files belong to whom the key directory belongs.
+/// passphrase that locks the others; and the keys that sign its mail, where no list had an address at its domain. The files
+/// belong to whom the key directory belongs.
 ///
 /// # Errors
 /// When there is no such list, when it has a key, when the passphrase is not that of the other keys, or when the files
@@ -36,7 +38,7 @@ pub fn new_list(
     name: &ListName,
     passphrase: &Passphrase,
     clock: &dyn Clock,
-) -> Result<MadeList, NewListError> {
+) -> Result<(MadeList, Option<DomainKeys>), NewListError> {
     let list = config.list(name).ok_or_else(|| {
         let known: Vec<&str> = config.lists.iter().map(|list| list.name.as_str()).collect();
         NewListError::Unknown { name: name.clone(), known: known.join(", ") }
@@ -48,10 +50,19 @@ pub fn new_list(
     // With another passphrase than the rest the daemon could not open it.
     keys.load_tags(passphrase)?;
     let cert = keys.create_list(name, &list.user_ids(), passphrase, clock.now())?;
-    Ok(MadeList {
+    let made = MadeList {
         name: name.clone(),
         kind: list.kind,
         addresses: list.addresses.clone(),
         fingerprint: Some(cert.fingerprint()),
-    })
+    };
+    let domain = list.address.domain();
+    // Whose domain is known and has no keys, has a mail server behind that signs, or was told by `check`.
+    let known = config.lists.iter().any(|other| other.name != *name && other.address.domain() == domain);
+    let signs = config.egress.dkim && config.domains().contains(&domain);
+    if known || !signs || !keys.dkim(domain.as_str())?.is_empty() {
+        return Ok((made, None));
+    }
+    keys.create_dkim(domain.as_str(), passphrase, clock.now())?;
+    Ok((made, Some(DomainKeys::read(config, domain)?)))
 }

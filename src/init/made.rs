@@ -8,6 +8,10 @@ use crate::id::{Fingerprint, ListName};
 use crate::mail::address::Address;
 use crate::mail::directory::Kind;
 
+/// What stands above DNS records that were not there before.
+pub const PUBLISH: &str =
+    "; publish these in DNS, so that other mail servers know the lists' mail by its signatures";
+
 /// What was made.
 #[derive(Clone, Debug)]
 pub struct Made {

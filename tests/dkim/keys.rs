@@ -140,6 +140,27 @@ fn an_installation_without_keys_serves_and_is_told_how_to_get_them() {
 }
 
 #[test]
+fn a_list_at_another_domain_gets_keys_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let install = Install::bare_in(dir.path());
+    let mut settings = fs::read_to_string(install.config()).unwrap();
+    settings.push_str(
+        "\n[list.early]\naddress = \"early@other.example\"\nname = \"Early\"\nkind = \"discuss\"\n",
+    );
+    settings
+        .push_str("\n[list.late]\naddress = \"late@lists.example\"\nname = \"Late\"\nkind = \"discuss\"\n");
+    fs::write(install.config(), settings).unwrap();
+    let made = install.ok(&["key", "new", "early"]);
+    assert!(made.contains("-rsa._domainkey.other.example. IN TXT "), "{made}");
+    let made = install.ok(&["key", "new", "late"]);
+    assert!(!made.contains("_domainkey"), "its domain has keys: {made}");
+    let shown = install.json(&["key", "dkim"]);
+    let domains: Vec<&str> =
+        shown.as_array().unwrap().iter().map(|d| d["domain"].as_str().unwrap()).collect();
+    assert_eq!(domains, ["lists.example", "other.example"]);
+}
+
+#[test]
 fn keys_that_are_not_as_they_should_be_keep_the_daemon_from_starting() {
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();

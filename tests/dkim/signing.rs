@@ -122,6 +122,20 @@ fn large_and_small_copies_hold_and_so_does_a_later_attempt() {
 }
 
 #[test]
+fn what_the_relay_itself_writes_is_signed_as_well() {
+    let Some(scene) = Scene::set() else { return };
+    let dns = Dns::start();
+    publish(&scene.install, &dns);
+    let rita = &scene.people.rita;
+    let post = scene.announcement(rita, &entity(&rita.address, "Not hers to announce", "Buy now."));
+    scene.taken(&rita.address, ANNOUNCE, &post);
+    // It is held, and the team is told.
+    let notice = scene.sink.wait_for(&scene.people.ada.address, 1).remove(0);
+    assert_eq!(notice.header("Auto-Submitted").as_deref(), Some("auto-generated"));
+    assert!(holds(&notice.data, &dns));
+}
+
+#[test]
 fn who_signs_behind_turns_it_off() {
     let Some(scene) = Scene::edited(&[("#dkim = true", "dkim = false")]) else { return };
     scene.tell("Overflow");
