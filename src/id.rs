@@ -194,6 +194,13 @@ macro_rules! ordered_id {
                 Self(ordered(at, entropy))
             }
 
+            /// When it was made, in whole milliseconds.
+            #[must_use]
+            pub fn made_at(&self) -> Timestamp {
+                let millis = self.0.iter().take(6).fold(0, |millis, byte| millis << 8 | i64::from(*byte));
+                Timestamp::from_millis(millis)
+            }
+
             /// The raw bytes.
             #[must_use]
             pub const fn as_bytes(&self) -> &[u8; 16] {

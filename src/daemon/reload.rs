@@ -83,11 +83,10 @@ impl Running {
             Ok::<_, NotReloaded>((config, snapshot, reception))
         });
         let (config, snapshot, reception) = read.await.map_err(|_| NotReloaded::Broken)??;
-        let (keys, clock, read) =
-            (Arc::clone(&self.rooms.keys), Arc::clone(&self.rooms.clock), Arc::new(config));
+        let (keys, read) = (Arc::clone(&self.rooms.keys), Arc::new(config));
         let config = Arc::clone(&read);
         let unlocked = tokio::task::spawn_blocking(move || {
-            let signers = signers::<NotReloaded>(&read, &keys, &clock)?;
+            let signers = signers::<NotReloaded>(&read, &keys)?;
             Ok::<_, NotReloaded>((keys.unlock(&with_keys(&read))?, signers))
         });
         let (unlocked, signers) = unlocked.await.map_err(|_| NotReloaded::Broken)??;

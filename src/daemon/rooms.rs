@@ -235,7 +235,7 @@ pub(super) fn reception(config: &Config, room: AskRoom) -> Result<Reception, Lis
 }
 
 /// Who signs what leaves. It reads and unlocks keys.
-pub(super) fn signers<E>(config: &Config, keys: &Keychain, clock: &Arc<dyn Clock>) -> Result<Signers, E>
+pub(super) fn signers<E>(config: &Config, keys: &Keychain) -> Result<Signers, E>
 where
     E: From<KeyError> + From<UnusableKey>,
 {
@@ -247,7 +247,7 @@ where
         }
         found.extend(keys);
     }
-    Ok(Signers::new(&found, Arc::clone(clock))?)
+    Ok(Signers::new(&found)?)
 }
 
 fn lists(config: &Config) -> Vec<List> {

@@ -56,7 +56,7 @@ impl Rooms {
         let reception = reception(config, self.ask_room())?;
         let listeners = Listeners::bind(&config.smtp, &config.lmtp, &config.folder, &reception).await?;
         let server = Server::bind(&config.control)?;
-        let signers = signers::<Fatal>(config, &self.keys, &self.clock)?;
+        let signers = signers::<Fatal>(config, &self.keys)?;
         let courier = self.courier(config)?.signing(signers);
         let alarm = self.alarm(config)?;
         Ok(Running::new(self, config, server, (listeners, reception), (courier, alarm)))

@@ -15,7 +15,8 @@ use mail_auth::dkim::{Canonicalization, Signature};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::dkim::{self, SecretKey};
-use crate::time::{Clock, Timestamp};
+use crate::mail::parcel::Parcel;
+use crate::time::Timestamp;
 
 /// Fields that are signed once more often than a copy has them, so that none of them can be added (RFC 6376 §8.15):
 /// those that a mail program shows or goes by.
@@ -39,7 +40,6 @@ pub struct UnusableKey {
 #[derive(Clone, Default)]
 pub struct Signers {
     by_domain: Arc<BTreeMap<String, Vec<Signer>>>,
-    clock: Option<Arc<dyn Clock>>,
 }
 
 /// One key of a domain.
@@ -49,32 +49,39 @@ struct Signer {
 }
 
 impl Signers {
-    /// Signers with these keys, which sign at this clock's time.
+    /// Signers with these keys.
     ///
     /// # Errors
     /// When a key is none.
-    pub fn new(keys: &[SecretKey], clock: Arc<dyn Clock>) -> Result<Self, UnusableKey> {
+    pub fn new(keys: &[SecretKey]) -> Result<Self, UnusableKey> {
         let mut by_domain: BTreeMap<String, Vec<Signer>> = BTreeMap::new();
         for key in keys {
             by_domain.entry(key.record.domain.clone()).or_default().push(Signer::new(key)?);
         }
-        Ok(Self { by_domain: Arc::new(by_domain), clock: Some(clock) })
+        Ok(Self { by_domain: Arc::new(by_domain) })
     }
 
-    /// How many bytes in front of a copy with these header fields are signatures, at most.
-    pub(crate) fn room(&self, fields: &str) -> u64 {
-        if self.signs(fields).is_some() { ROOM } else { 0 }
+    /// How many bytes in front of this copy are signatures, at most.
+    pub(crate) fn room(&self, parcel: &Parcel) -> u64 {
+        if self.signs(parcel).is_some() { ROOM } else { 0 }
     }
 
-    /// What takes a copy with these header fields in and signs it; none where nobody signs for its author's domain.
-    pub(crate) fn begin(&self, fields: &str) -> Option<Signing> {
-        let (domain, clock) = (self.signs(fields)?, self.clock.as_ref()?);
-        Some(Signing { signers: self.clone(), domain, now: clock.now(), head: Vec::new(), body: None })
+    /// What takes this copy in and signs it; none where nobody signs for its author's domain.
+    pub(crate) fn begin(&self, parcel: &Parcel) -> Option<Signing> {
+        let domain = self.signs(parcel)?;
+        // The time of the copy and not of the attempt: what is sent again after a crash is the same to the byte.
+        Some(Signing {
+            signers: self.clone(),
+            domain,
+            made_at: parcel.id.made_at(),
+            head: Vec::new(),
+            body: None,
+        })
     }
 
     /// RFC 7489 §3.1.1: a signature counts for DMARC where it is of the From's domain, so it is of no other.
-    fn signs(&self, fields: &str) -> Option<String> {
-        from_domain(fields).filter(|domain| self.by_domain.contains_key(domain))
+    fn signs(&self, parcel: &Parcel) -> Option<String> {
+        from_domain(&parcel.head.fields).filter(|domain| self.by_domain.contains_key(domain))
     }
 }
 
@@ -98,10 +105,10 @@ impl Signer {
         Ok(Self { key, template: Signature { v: 1, a, d, s, ch, cb, ..Signature::default() } })
     }
 
-    fn sign(&self, head: &Head, body_hash: &[u8], now: Timestamp) -> Result<Vec<u8>, String> {
+    fn sign(&self, head: &Head, body_hash: &[u8], made_at: Timestamp) -> Result<Vec<u8>, String> {
         let mut signature = self.template.clone();
         signature.bh = body_hash.to_vec();
-        signature.t = u64::try_from(now.secs()).unwrap_or(0);
+        signature.t = u64::try_from(made_at.secs()).unwrap_or(0);
         signature.h = head.names();
         let signed = Signed { head, signature: &signature };
         signature.b = self.key.sign(signed).map_err(|why| why.to_string())?;
@@ -115,7 +122,7 @@ impl Signer {
 pub(crate) struct Signing {
     signers: Signers,
     domain: String,
-    now: Timestamp,
+    made_at: Timestamp,
     /// What came until the body began.
     head: Vec<u8>,
     body: Option<BodyHasher<<Sha256 as HashImpl>::Context>>,
@@ -145,7 +152,7 @@ impl Signing {
         let head = Head::new(&self.head);
         let mut fields = Vec::new();
         for signer in self.signers.by_domain.get(&self.domain).into_iter().flatten() {
-            fields.extend(signer.sign(&head, hash.as_ref(), self.now)?);
+            fields.extend(signer.sign(&head, hash.as_ref(), self.made_at)?);
         }
         Ok(fields)
     }

@@ -183,7 +183,7 @@ impl Connection {
                 self.host
             )));
         }
-        let size = parcel.wire_len() + self.signers.room(&parcel.head.fields);
+        let size = parcel.wire_len() + self.signers.room(parcel);
         if let Some(most) = self.offers.size.flatten().filter(|most| size > *most) {
             // RFC 1870 §4: the hop said how much it takes. RFC 3463 §3.4: X.3.4, message too big for system.
             return Err(Trouble::CannotCarry(format!(
@@ -339,7 +339,7 @@ where
     F: FnMut(u64) -> Fut,
     Fut: Future<Output = Result<Vec<u8>, String>>,
 {
-    let Some(mut signing) = signers.begin(&parcel.head.fields) else { return Ok(Vec::new()) };
+    let Some(mut signing) = signers.begin(parcel) else { return Ok(Vec::new()) };
     let mut pieces = Pieces::of_message(parcel);
     while let Some(piece) = pieces.next(body).await? {
         signing.push(&piece);

@@ -20,7 +20,6 @@ use crate::egress::tls::Tls;
 use crate::mail::parcel::Parcel;
 use crate::pgp::keyring::{KeyDir, Passphrase};
 use crate::secret::Plaintext;
-use crate::time::ManualClock;
 
 const DOMAIN: &str = "lists.example.org";
 
@@ -56,7 +55,7 @@ fn keys() -> (Signers, Published) {
         (format!("{}.", key.record.name()).into_boxed_str(), Txt::DomainKey(Arc::new(parsed)))
     });
     let published = Published(records.collect());
-    (Signers::new(&keys, Arc::new(ManualClock::at(NOW))).unwrap(), published)
+    (Signers::new(&keys).unwrap(), published)
 }
 
 /// What a verifier says of each signature.
@@ -174,13 +173,21 @@ async fn a_signature_says_what_it_should() {
     assert_eq!(algorithms, [Algorithm::Ed25519Sha256, Algorithm::RsaSha256]);
     for signature in found {
         assert_eq!((signature.d.as_str(), signature.l, signature.x), (DOMAIN, 0, 0));
-        assert_eq!(signature.t, u64::try_from(NOW.secs()).unwrap(), "by our clock");
+        assert_eq!(signature.t, u64::try_from(NOW.secs()).unwrap(), "when the copy was made");
         let signed = |name: &str| signature.h.iter().filter(|h| h.eq_ignore_ascii_case(name)).count();
         for name in ["From", "To", "Content-Type", "MIME-Version"] {
             assert_eq!(signed(name), 2, "{name} cannot be added");
         }
         assert_eq!((signed("Subject"), signed("Cc"), signed("List-Id")), (1, 1, 1));
     }
+}
+
+#[tokio::test]
+async fn a_second_attempt_is_the_same_to_the_byte() {
+    let (signers, _) = keys();
+    let parcel = parcel("", 100);
+    let first = delivered(&signers, &parcel, &body(100), &[]).await;
+    assert_eq!(delivered(&signers, &parcel, &body(100), &["PIPELINING"]).await, first);
 }
 
 #[tokio::test]
@@ -239,6 +246,6 @@ fn the_domain_is_that_of_the_author_whom_readers_see() {
 
 #[test]
 fn nobody_signs_unless_told_to() {
-    assert!(Signers::default().begin("From: a@b\r\n").is_none());
-    assert_eq!(Signers::default().room("From: a@b\r\n"), 0);
+    assert!(Signers::default().begin(&parcel("", 10)).is_none());
+    assert_eq!(Signers::default().room(&parcel("", 10)), 0);
 }
