@@ -54,7 +54,7 @@ pub enum Command {
         #[arg(long)]
         dns: bool,
     },
-    /// Take one mail from standard input, as a mail server's pipe gives it, and hand it to the running daemon.
+    /// Take one mail from a mail server's pipe and hand it to the running daemon.
     Ingest(Ingest),
     /// Print the lists' addresses as a table for Postfix.
     Routes,

@@ -1,5 +1,8 @@
 //! A real Postfix in front, which hands mail over by its pipe transport.
 
+use std::fs;
+use std::process::Command;
+
 use crate::outside::copy::contains;
 use crate::outside::daemon::Daemon;
 use crate::outside::install::SECURITY;
@@ -49,11 +52,24 @@ fn postfix_hands_over_by_a_pipe_keeps_what_waits_and_returns_what_is_refused() {
     assert!(contains(&bounces[0], b"takes encrypted mail only"));
     assert!(contains(&bounces[0], b"There is no such address here"));
 
+    // The program itself is killed while it waits for a daemon that stands still.
+    scene.daemon.signal("STOP");
+    send("rita@reporter.example", &[SECURITY], "killed half way");
+    let pid = until("it was started", || running(socket.to_str().unwrap()));
+    assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+    until("Postfix keeps the mail", || postfix.log().contains("status=deferred (Command died").then_some(()));
+    scene.daemon.signal("CONT");
+    until("it is handed over", || {
+        postfix.flush();
+        postfix.is_empty().then_some(())
+    });
+    scene.sink.wait_for(&ada.address, 3);
+
     // The daemon is gone, then back.
     let (scene, _) = scene.followed(&[], |daemon: Daemon| {
         let log = daemon.kill();
         send("rita@reporter.example", &[SECURITY], "while it was away");
-        until("it is put off", || postfix.log().contains("status=deferred").then_some(()));
+        until("it is put off", || postfix.log().contains("the daemon is not running").then_some(()));
         log
     });
     assert!(postfix.log().contains("dsn=4.3.0"), "{}", postfix.log());
@@ -61,7 +77,21 @@ fn postfix_hands_over_by_a_pipe_keeps_what_waits_and_returns_what_is_refused() {
         postfix.flush();
         postfix.is_empty().then_some(())
     });
-    let copies = scene.sink.wait_for(&scene.people.ada.address, 3);
-    let opened = scene.people.ada.open(&copies[2].data, &scene.security);
-    assert!(opened.holds(b"while it was away"));
+    let ada = &scene.people.ada;
+    until("it is relayed", || {
+        let copies = scene.sink.taken_for(&ada.address);
+        let is_it = |data: &[u8]| ada.open(data, &scene.security).holds(b"while it was away");
+        copies.iter().any(|copy| is_it(&copy.data)).then_some(())
+    });
+}
+
+/// The process that hands a mail to this socket.
+fn running(socket: &str) -> Option<String> {
+    let is_it = |pid: &String| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words: Vec<&[u8]> = line.split(|b| *b == 0).collect();
+        words.get(1) == Some(&&b"ingest"[..]) && words.contains(&socket.as_bytes())
+    };
+    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    pids.filter(|name| name.bytes().all(|b| b.is_ascii_digit())).find(is_it)
 }

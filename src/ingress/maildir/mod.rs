@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use self::folder::{Folder, Key, Unusable, shown};
 use self::settings::{MaildirSettings, Then};
+use super::events::NotTaken;
 use super::intake::{Intake, Taken};
 use super::pickup::{Found, NoWhom, Whom, pick_up};
 use super::reception::Receptions;
@@ -74,6 +75,8 @@ pub struct Watcher {
     untidy: bool,
     /// What was said about the folder itself.
     folder_trouble: Option<String>,
+    /// Why nothing could be taken in when it was tried last.
+    waits: Option<NotTaken>,
 }
 
 /// A file that stays.
@@ -116,6 +119,7 @@ impl Watcher {
             named: BTreeMap::new(),
             untidy: true,
             folder_trouble: None,
+            waits: None,
         })
     }
 
@@ -213,10 +217,14 @@ impl Watcher {
             Ok(Taken::Now(id)) => tracing::info!(maildir = %self.name, %id, "taken from a maildir"),
             Ok(Taken::Before) => tracing::info!(maildir = %self.name, "taken before, and still there"),
             Err(why) => {
-                tracing::warn!(maildir = %self.name, why = why.name(), "mail waits in a maildir");
+                // Each round tries again, and only the first of them says so.
+                if self.waits.replace(why) != Some(why) {
+                    tracing::warn!(maildir = %self.name, why = why.name(), "mail waits in a maildir");
+                }
                 return Done::Later;
             }
         }
+        self.waits = None;
         failpoint::hit(Point::MaildirTaken);
         self.put_away(folder, name, key, item).await
     }
