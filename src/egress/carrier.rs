@@ -126,14 +126,15 @@ impl Carrier {
         entropy: Arc<Entropy>,
     ) -> Result<Self, RouteError> {
         let router = Arc::new(Router::new(settings, dns)?);
-        let names = Arc::clone(&router);
+        let (names, counts) = (Arc::clone(&router), Arc::clone(&router));
         let rests = Arc::new(Rests::new(move |domain| names.destination(domain)));
+        let health = Health::new(settings, rests, Arc::clone(&entropy));
         Ok(Self {
             queue,
             hops: router.book().try_map(Hop::new)?,
             sts: None,
             router,
-            health: Arc::new(Health::new(settings, rests, Arc::clone(&entropy))),
+            health: Arc::new(health.with_most(move |destination| counts.connections(destination))),
             pool: Pool::new(settings),
             helo: settings.helo.clone(),
             timeouts: settings.timeouts.clone(),
@@ -155,6 +156,11 @@ impl Carrier {
             Some(sts) => sts.tend().await,
             None => std::future::pending().await,
         }
+    }
+
+    /// The most connections that any one destination may have.
+    pub(crate) fn most_connections(&self) -> usize {
+        self.router.book().all().map(|rules| rules.connections).max().unwrap_or(1)
     }
 
     /// What connections for this copy are shared by.

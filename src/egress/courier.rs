@@ -151,10 +151,12 @@ struct Claimed {
 
 impl<'a> Round<'a> {
     fn new(courier: &'a Courier, outbox: mpsc::Sender<(Job, Done)>, wake: Arc<Notify>) -> Self {
-        let Settings { connections, connections_total, smarthost, .. } = courier.settings.as_ref();
+        let Settings { connections_total, smarthost, domain, .. } = courier.settings.as_ref();
+        let connections = courier.carrier.most_connections();
+        let one_destination = smarthost.is_some() && domain.is_empty();
         let turns = Turns::new(courier.settings.timeouts.command.get());
         let health = Arc::clone(&courier.carrier.health);
-        let lanes = Lanes::new(*connections, *connections_total, smarthost.is_some(), turns, health);
+        let lanes = Lanes::new(connections, *connections_total, one_destination, turns, health);
         Self {
             courier,
             lanes: Arc::new(Mutex::new(lanes)),

@@ -29,13 +29,15 @@ const CROWDED_PAUSE: Duration = Duration::from_secs(10);
 /// After this time without a connection nothing is remembered.
 const FORGOTTEN: Duration = Duration::from_secs(600);
 
+/// How many connections a destination may have.
+type Most = Box<dyn Fn(&str) -> usize + Send + Sync>;
+
 /// What is known of all destinations.
 pub(crate) struct Health {
     pub(crate) rests: Arc<Rests>,
     /// Told when a destination may have more connections than before.
     pub(crate) grown: Notify,
-    /// Connections that one destination may have.
-    most: usize,
+    most: Most,
     first: Duration,
     longest: Duration,
     entropy: Arc<Entropy>,
@@ -64,15 +66,21 @@ pub(crate) enum Unreached {
 
 impl Health {
     pub(crate) fn new(settings: &Settings, rests: Arc<Rests>, entropy: Arc<Entropy>) -> Self {
+        let most = settings.connections;
         Self {
             rests,
             grown: Notify::new(),
-            most: settings.connections,
+            most: Box::new(move |_| most),
             first: settings.retry_first.get(),
             longest: settings.retry_max.get(),
             entropy,
             known: Mutex::default(),
         }
+    }
+
+    /// The same, with a number of connections for each destination.
+    pub(crate) fn with_most(self, most: impl Fn(&str) -> usize + Send + Sync + 'static) -> Self {
+        Self { most: Box::new(most), ..self }
     }
 
     /// How many connections a destination may have now.
@@ -82,7 +90,7 @@ impl Health {
             return 1;
         }
         let known = self.lock();
-        known.get(destination).map_or(1, |known| known.allowed(self.most))
+        known.get(destination).map_or(1, |known| known.allowed((self.most)(destination)))
     }
 
     /// A connection to it stands.
@@ -97,8 +105,9 @@ impl Health {
         self.rests.forget(destination);
         if let Some(known) = self.lock().get_mut(destination) {
             known.seen = Instant::now();
-            if known.allowed < self.most {
-                known.allowed = known.allowed.saturating_mul(2).min(self.most);
+            let most = (self.most)(destination);
+            if known.allowed < most {
+                known.allowed = known.allowed.saturating_mul(2).min(most);
                 self.grown.notify_one();
             }
         }

@@ -100,6 +100,14 @@ impl Router {
         self.book.of(domain).destination(domain)
     }
 
+    /// How many connections a destination may have.
+    pub(crate) fn connections(&self, destination: &str) -> usize {
+        // Either a smarthost, by the name that its rules give it, or a domain that goes by MX.
+        let named = self.book.all().find(|rules| rules.smarthost_named(destination));
+        let by_domain = || destination.parse().ok().map(|domain: Domain| self.book.of(&domain));
+        named.or_else(by_domain).map_or(1, |rules| rules.connections)
+    }
+
     /// What looks up policies as it does hosts: none where no mail goes to an MX whose policy counts.
     pub(crate) fn resolver_for_policies(&self) -> Option<TokioResolver> {
         self.resolver.clone().filter(|_| self.book.all().any(|rules| rules.mta_sts))

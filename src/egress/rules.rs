@@ -39,11 +39,19 @@ impl Rules {
     /// one domain has one set of rules, and a smarthost that an override names is not that of `[egress]`.
     #[must_use]
     pub fn destination(&self, domain: &Domain) -> String {
-        match (&self.smarthost, &self.key) {
-            (None, _) => domain.to_string(),
-            (Some(next), None) => next.to_string(),
-            (Some(next), Some(key)) => format!("{next} for {key}"),
-        }
+        self.smarthost_name().unwrap_or_else(|| domain.to_string())
+    }
+
+    /// Whether this is the destination of a smarthost by these rules.
+    pub(crate) fn smarthost_named(&self, destination: &str) -> bool {
+        self.smarthost_name().is_some_and(|name| name == destination)
+    }
+
+    fn smarthost_name(&self) -> Option<String> {
+        Some(match (self.smarthost.as_ref()?, &self.key) {
+            (next, None) => next.to_string(),
+            (next, Some(key)) => format!("{next} for {key}"),
+        })
     }
 
     fn check(&self) -> Result<(), RouteError> {
