@@ -13,6 +13,7 @@
     reason = "a test fails by panicking, and says aloud what it skips"
 )]
 
+pub mod authority;
 pub mod copy;
 pub mod daemon;
 pub mod dns;
