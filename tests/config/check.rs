@@ -317,3 +317,83 @@ fn every_wrong_line_is_named_at_once() {
         assert!(found.place.contains("relay.toml:"), "{found:?}");
     }
 }
+
+#[test]
+fn what_the_way_out_needs_is_looked_at() {
+    let (dir, made) = installed();
+    let write = |name: &str, text: &str| {
+        fs::write(dir.path().join(name), text).unwrap();
+        chmod(&dir.path().join(name), 0o600);
+    };
+    let pair = |not_after| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["relay.example.org".to_owned()]).unwrap();
+        params.not_after = not_after;
+        (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    };
+    let ymd = |year: i32| rcgen::date_time_ymd(year, 1, 1);
+    let ((cert, key), (_, other)) = (pair(ymd(4000)), pair(ymd(4000)));
+    // The name service of this machine is none of the test's business.
+    edit(&made.config, "#resolver", "resolver");
+    let base = fs::read_to_string(&made.config).unwrap();
+    write("cert.pem", &cert);
+    write("key.pem", &other);
+    let client = "client_cert = \"cert.pem\"\nclient_key = \"key.pem\"";
+    let with = |lines: &str| {
+        let way = "[egress.domain.\"example.net\"]\nsmarthost = \"mx.example.net:465\"\ntls = \"implicit\"\n";
+        fs::write(&made.config, format!("{base}\n{way}{lines}\n")).unwrap();
+        report(&made.config)
+    };
+    refused(&with(client), "does not belong to");
+    write("key.pem", &key);
+    assert_eq!(with(client).count(Severity::Error), 0, "{}", with(client));
+    chmod(&dir.path().join("key.pem"), 0o644);
+    refused(&with(client), "can be read by everybody");
+    refused(&with("client_cert = \"gone.pem\"\nclient_key = \"key.pem\""), "gone.pem");
+    refused(&with("ca_file = \"key.pem\""), "it holds no certificate");
+    let (old, its) = pair(ymd(2019));
+    write("cert.pem", &old);
+    write("key.pem", &its);
+    refused(&with(client), "has expired");
+    let soon = jiff::Timestamp::from_millisecond(vouchsafe::time::Clock::now(&clock()).millis()).unwrap();
+    let soon = soon.to_zoned(jiff::tz::TimeZone::UTC).date().saturating_add(jiff::Span::new().days(11));
+    let (month, day) = (u8::try_from(soon.month()).unwrap(), u8::try_from(soon.day()).unwrap());
+    let (young, its) = pair(rcgen::date_time_ymd(soon.year().into(), month, day));
+    write("cert.pem", &young);
+    write("key.pem", &its);
+    assert_eq!(finding(&with(client), "expires in 10 days").severity, Severity::Warning);
+
+    let login = "auth = { username = \"lists\", password_file = \"password\" }";
+    refused(&with(login), "password is not there");
+    write("password", "open sesame\n");
+    assert_eq!(with(login).count(Severity::Error), 0, "{}", with(login));
+    chmod(&dir.path().join("password"), 0o640);
+    refused(&with(login), "can be read by others");
+    let unit = finding(
+        &with("auth = { username = \"l\", password_credential = \"p\" }"),
+        "which only the unit gets",
+    );
+    assert_eq!(unit.severity, Severity::Note);
+}
+
+#[test]
+fn ways_out_that_contradict_themselves_are_errors_with_their_place() {
+    let (_dir, made) = installed();
+    let base = fs::read_to_string(&made.config).unwrap();
+    let lines = base.lines().count();
+    for (line, told) in [
+        ("auth = { username = \"u\", password_file = \"p\" }", "show the password to every mail host"),
+        ("tls = \"none\"", "in the clear to the whole world"),
+        ("tls = \"implicit\"", "needs a smarthost"),
+        ("server_name = \"mx.example.net\"", "set mta_sts = false"),
+        ("client_cert = \"cert.pem\"", "set both or none"),
+    ] {
+        fs::write(&made.config, format!("{base}\n[egress.domain.\"example.net\"]\n{line}\n")).unwrap();
+        let found = finding(&report(&made.config), told);
+        assert!(found.place.contains(&format!("relay.toml:{}:1", lines + 3)), "{found:?}");
+        assert!(found.what.contains("[egress.domain.\"example.net\"]"), "{found:?}");
+    }
+    let idle = "smarthost = \"127.0.0.1:25\"\ntls = \"none\"\nserver_name = \"mx.example.net\"";
+    fs::write(&made.config, format!("{base}\n[egress.domain.\"example.net\"]\n{idle}\n")).unwrap();
+    assert_eq!(finding(&report(&made.config), "server_name has no effect").severity, Severity::Warning);
+}
