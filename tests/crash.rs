@@ -30,6 +30,8 @@ mod lane;
 mod load;
 #[path = "crash/maildir.rs"]
 mod maildir;
+#[path = "crash/notices.rs"]
+mod notices;
 #[path = "crash/points.rs"]
 mod points;
 #[path = "crash/verdict.rs"]

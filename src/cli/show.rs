@@ -314,6 +314,8 @@ pub(super) fn status(s: &StatusRow) -> Vec<(&'static str, String)> {
             "resting",
             if s.resting == 1 { "1 destination".to_owned() } else { format!("{} destinations", s.resting) },
         ),
+        ("came back", s.bounced.to_string()),
+        ("alerts waiting", s.alerts.to_string()),
     ];
     pairs.extend(s.problems.iter().map(|problem| ("problem", problem.clone())));
     pairs

@@ -7,6 +7,7 @@ mod queue;
 mod refusal;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -14,6 +15,7 @@ use self::refusal::{Refused, not_found};
 use crate::control::wire::{Answer, Peer, Request, StatusRow};
 use crate::failpoint::{self, Point};
 use crate::id::{Entropy, ListName};
+use crate::ledger::alert::Alerts;
 use crate::ledger::certs::CertBook;
 use crate::ledger::hold::Holds;
 use crate::ledger::journal::{Actor, Event, Journal, Note};
@@ -33,6 +35,11 @@ const TRIES: usize = 10;
 
 /// How many resting destinations `status` names.
 const RESTING: usize = 5;
+
+/// So many alerts are counted, and not more.
+const COUNTED: usize = 10_000;
+/// An alert that waits for longer than this has nobody to go to.
+const TOLD_BY: Duration = Duration::from_secs(3600);
 
 /// What a request gets: an answer, or a refusal that becomes one.
 type Reply = Result<Answer, Refused>;
@@ -55,6 +62,8 @@ pub struct Desk {
     pub spool: Spool,
     /// Held mail.
     pub holds: Holds,
+    /// What the admins have to be told.
+    pub alerts: Alerts,
     /// Queued copies.
     pub queue: Queue,
     /// Who did what.
@@ -107,6 +116,7 @@ impl Desk {
             registry,
             spool: Spool::new(Arc::clone(store)),
             holds: Holds::new(Arc::clone(store)),
+            alerts: Alerts::new(Arc::clone(store)),
             queue: Queue::new(Arc::clone(store), journal.clone()),
             journal,
             since: clock.now(),
@@ -175,6 +185,7 @@ impl Desk {
         let holds = self.all_holds()?;
         let quarantined = Reason::Quarantined.to_string();
         let (due, claimed, deferred, failed) = self.queue.counts()?;
+        let bounced = self.queue.bounced()?;
         let mut paused = Vec::new();
         for list in &self.lists {
             if self.registry.list_state(&list.name)?.paused {
@@ -198,12 +209,14 @@ impl Desk {
             failed: count(failed),
             oldest: self.queue.oldest()?.map(|at| at.to_string()),
             resting: count(self.rests.all(self.clock.now()).len()),
-            problems: self.problems(deferred, failed)?,
+            bounced: count(bounced),
+            alerts: count(self.alerts.count(COUNTED)?),
+            problems: self.problems(deferred, failed, bounced)?,
         })))
     }
 
     /// What keeps somebody from getting mail, one sentence each.
-    fn problems(&self, deferred: usize, failed: usize) -> Result<Vec<String>, Refused> {
+    fn problems(&self, deferred: usize, failed: usize, bounced: usize) -> Result<Vec<String>, Refused> {
         let mut problems = self.elsewhere.as_ref().map_or_else(Vec::new, |ask| ask());
         if let Some(room) = self.store.room().ok().filter(|room| room.is_short(self.min_free, 0)) {
             problems.push(format!(
@@ -226,6 +239,19 @@ impl Desk {
                 "{name} cannot be had since {}, next try at {}: {}",
                 rest.since, rest.until, rest.why
             ));
+        }
+        if bounced > 0 {
+            let copies = if bounced == 1 { "one copy".to_owned() } else { format!("{bounced} copies") };
+            problems.push(format!("{copies} came back: see `queue ls`, reach its reader, then `queue drop`"));
+        }
+        let now = self.clock.now();
+        for (list, oldest) in self.alerts.lists()? {
+            if now.since(oldest) > TOLD_BY {
+                let list = list.as_ref().map_or("the relay", ListName::as_str);
+                problems.push(format!(
+                    "nobody could be told since {oldest} what needs an admin of {list}: set [admin] notify, see the log"
+                ));
+            }
         }
         for row in self.rows(None, |_| true)? {
             if let (false, Some(problem)) = (row.can_receive, &row.problem) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use self::outcome::{expect_version, note, outcome, remove};
 pub use self::row::{Done, Job, KEEP_FAILED, Met, Row, State};
-use self::row::{Record, returned_row, row, state};
+use self::row::{Record, merged, returned_row, row, state};
 use crate::failpoint::{self, Point};
 use crate::id::{ListName, MemberId, ParcelId};
 use crate::ledger::journal::{Actor, Event, Journal, Note};
@@ -147,15 +147,17 @@ impl Queue {
     pub fn ls(&self, after: Option<ParcelId>, limit: usize) -> Result<Vec<Row>, StoreError> {
         let behind = after.map(|id| id.as_bytes().to_vec());
         let page = self.store.scan(Space::Queue, b"", behind.as_deref(), limit)?;
-        let queued: Result<Vec<Row>, StoreError> =
+        let queued: Result<_, StoreError> =
             page.iter().map(|entry| Ok(row(entry, decode(&entry.value)?))).collect();
-        let mut rows = queued?;
-        rows.extend(self.sent().returned(after, limit)?.into_iter().map(returned_row));
-        // What is queued still speaks for itself, whatever came back of it.
-        rows.sort_by_key(|row| row.id);
-        rows.dedup_by_key(|row| row.id);
-        rows.truncate(limit);
-        Ok(rows)
+        Ok(merged(queued?, self.sent().returned(after, limit)?, limit))
+    }
+
+    /// How many copies came back.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn bounced(&self) -> Result<usize, StoreError> {
+        self.sent().count_failed()
     }
 
     fn sent(&self) -> SentBook {

@@ -154,6 +154,21 @@ impl SentBook {
         page.iter().map(|entry| decode(&entry.value)).collect()
     }
 
+    /// How many copies came back; those that are late are not among them.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn count_failed(&self) -> Result<usize, StoreError> {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let page = self.returned(after, 500)?;
+            let Some(last) = page.last() else { return Ok(count) };
+            after = Some(last.parcel);
+            let failed = |sent: &&Sent| sent.returned.as_ref().is_some_and(|returned| returned.failed);
+            count += page.iter().filter(failed).count();
+        }
+    }
+
     /// One copy that came back or is late, and its entry.
     ///
     /// # Errors

@@ -4,10 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sequoia_openpgp::Cert;
+
 use crate::changes::{Admin, Change};
 use crate::cheap::cheapen;
 use crate::load::{Load, Sent, Setting, below};
+use crate::notices;
 use crate::outside::daemon::Daemon;
+use crate::outside::openpgp::{armored, person};
 use crate::outside::until;
 use crate::verdict::{self, Figures};
 
@@ -20,6 +24,8 @@ pub(crate) struct Lane {
     pub(crate) rounds: usize,
     /// Whether a part of the daemon breaks down in this round.
     pub(crate) breaks: bool,
+    /// Who is told what goes wrong.
+    pub(crate) admin: Cert,
 }
 
 /// What a lane came to.
@@ -41,13 +47,16 @@ impl Lane {
         let changes = [
             ("kind = \"redb\"", kind.as_str()),
             ("name = \"Distributors\"\npolicy = \"policies/kubeedge.toml\"\n", side),
+            ("notify = []\n", &notices::settings()),
         ];
+        let admin = person(notices::ADMIN);
         let mut setting = Setting::prepared(program, &changes, |install| {
             install.ok(&["key", "new", "side"]);
+            std::fs::write(install.root().join("admin.asc"), armored(&admin)).unwrap();
             cheapen(&install.root());
         });
         setting.odd = odd;
-        Self { setting, sent: Vec::new(), changes: Vec::new(), kills: 0, rounds: 0, breaks: false }
+        Self { setting, sent: Vec::new(), changes: Vec::new(), kills: 0, rounds: 0, breaks: false, admin }
     }
 
     /// A daemon that serves.
@@ -97,9 +106,11 @@ impl Lane {
     /// Lets everything come to its end, and judges it.
     pub(crate) fn judge(mut self) -> Total {
         let released = self.settle();
+        let told = self.alerts_by_the_journal();
         let install = &self.setting.install;
         let answered = self.changes.iter().filter(|change| change.answered).count();
         let figures = verdict::judge(&self.setting, &self.sent);
+        notices::judge(&self.setting, &self.admin, &told);
         assert_eq!(
             left_in(&install.root().join("data/bodies")),
             Vec::<PathBuf>::new(),
@@ -137,7 +148,7 @@ impl Lane {
             } else if status["deferred"] != 0 || status["failed"] != 0 {
                 install.ok(&["queue", "retry", "--all"]);
             }
-            let left = ["arrivals", "held", "due", "claimed", "deferred", "failed"].iter();
+            let left = ["arrivals", "held", "due", "claimed", "deferred", "failed", "alerts"].iter();
             left.map(|key| &status[*key]).all(|count| *count == 0).then_some(())
         });
         install.ok(&["journal", "verify"]);

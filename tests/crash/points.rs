@@ -19,6 +19,8 @@ pub(crate) enum Stage {
     Paused,
     /// A reader whose copies are not taken, for now or for good.
     Refused(&'static str),
+    /// Copies that come back after they were taken.
+    Bounced,
     /// A stop while copies wait.
     Stop,
     /// A start with nothing to do.
@@ -36,6 +38,8 @@ pub(crate) fn stage(point: Point) -> Stage {
         P::BeforeGiveBack | P::AfterGiveBack => Stage::Paused,
         P::OutcomeDeferred | P::DeferralRecorded => Stage::Refused("451 4.3.0 later"),
         P::OutcomeFailed | P::FailureRecorded => Stage::Refused("550 5.7.1 never"),
+        P::AlarmGathered | P::AlarmStored | P::AlarmCommitted => Stage::Refused("550 5.7.1 never"),
+        P::BounceRead | P::BounceCommitted => Stage::Bounced,
         P::CopiesPutBack => Stage::Stop,
         P::BeforeCompact | P::AfterCompact => Stage::Idle,
         P::ArrivalRecovered | P::CopyRecovered | P::Recovered => Stage::Start,
@@ -110,6 +114,7 @@ impl Lane {
         let serves = daemon.wait_for_line("vouchsafe::daemon: ready");
         // It may have died since, with its sockets.
         let work = (serves && stage != Stage::Idle).then(|| self.load(&daemon));
+        let returns = (serves && stage == Stage::Bounced).then(|| self.return_copies(&daemon));
         if stage == Stage::Stop && serves {
             self.until_copies_wait(3);
             daemon.signal("TERM");
@@ -129,6 +134,7 @@ impl Lane {
             assert_eq!(status.signal(), Some(ABORTED), "{wanted}: {}", daemon.log());
         }
         daemon.kill();
+        returns.into_iter().for_each(|returns| returns.join().unwrap());
         match work {
             Some(work) => self.ended(work),
             None => {
@@ -164,7 +170,7 @@ impl Lane {
                 self.ended(work);
                 self.rounds += 1;
             }
-            Stage::Load | Stage::Keys => {}
+            Stage::Bounced | Stage::Load | Stage::Keys => {}
         }
     }
 
@@ -173,7 +179,7 @@ impl Lane {
             Stage::Paused => self.tell(&["list", "resume", "security"]),
             Stage::Refused(_) => self.setting.sink.obey("dora@distro.example"),
             Stage::Stop | Stage::Start => self.setting.sink.obey("ada@team.example"),
-            Stage::Idle | Stage::Load | Stage::Keys => {}
+            Stage::Bounced | Stage::Idle | Stage::Load | Stage::Keys => {}
         }
     }
 

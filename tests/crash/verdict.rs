@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::load::{Sent, Setting};
+use crate::notices::ADMIN;
 use crate::outside::copy::{armored_part, find};
 use crate::outside::openpgp::open;
 use crate::outside::sink::Taken;
@@ -66,7 +67,7 @@ pub(crate) fn judge(setting: &Setting, sent: &[Sent]) -> Figures {
 /// A copy may come twice only when a kill lies between, since its first 250 may not have been committed: no process sends
 /// the same copy twice. It is the very same copy then, to the byte, with the same Message-ID and return path; a mail that
 /// was relayed twice is something else.
-fn permitted(marker: &str, copies: &mut [Taken]) {
+pub(crate) fn permitted(marker: &str, copies: &mut [Taken]) {
     copies.sort_by_key(|copy| copy.generation);
     for pair in copies.windows(2) {
         assert_eq!(
@@ -88,7 +89,7 @@ type Arrived = BTreeMap<(String, String), Vec<Taken>>;
 /// All copies by marker and reader, each opened with its reader's key alone.
 fn by_marker(setting: &Setting) -> Arrived {
     let mut arrived = Arrived::new();
-    for copy in setting.sink.taken() {
+    for copy in setting.sink.taken().into_iter().filter(|copy| copy.recipient != ADMIN) {
         let (_, reader) = setting.people.iter().find(|(address, _)| *address == copy.recipient).unwrap();
         let list =
             if copy.reverse_path.starts_with("security") { &setting.security } else { &setting.announce };

@@ -142,6 +142,11 @@ impl Sink {
         self.shared.lock().generation += 1;
     }
 
+    /// Looks at what is taken from another thread.
+    pub fn watcher(&self) -> Watcher {
+        Watcher(Arc::clone(&self.shared))
+    }
+
     /// How many connections there have been.
     pub fn connections(&self) -> usize {
         self.shared.lock().connections
@@ -206,6 +211,21 @@ impl Sink {
             assert!(!left.is_zero(), "did not arrive within {PATIENCE:?}: {what}; there is {for_whom:?}");
             state = self.shared.changed.wait_timeout(state, left).unwrap().0;
         }
+    }
+}
+
+/// See [`Sink::watcher`].
+pub struct Watcher(Arc<Shared>);
+
+impl Watcher {
+    /// How many mails were taken so far.
+    pub fn count(&self) -> usize {
+        self.0.lock().taken.len()
+    }
+
+    /// The mails behind the first `seen`.
+    pub fn after(&self, seen: usize) -> Vec<Taken> {
+        self.0.lock().taken.get(seen..).unwrap_or_default().to_vec()
     }
 }
 

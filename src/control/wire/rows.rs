@@ -57,6 +57,12 @@ pub struct StatusRow {
     /// How many destinations cannot be had and rest.
     #[serde(default)]
     pub resting: u64,
+    /// Copies that the next hop had taken over and that came back.
+    #[serde(default)]
+    pub bounced: u64,
+    /// Alerts that the admins have not been told yet.
+    #[serde(default)]
+    pub alerts: u64,
     /// What needs the admin's attention, a sentence each.
     pub problems: Vec<String>,
 }

@@ -187,6 +187,16 @@ pub(super) fn returned_row(sent: Sent) -> Row {
     }
 }
 
+/// A page of both, by their age. What is queued still speaks for itself, whatever came back of it.
+pub(super) fn merged(queued: Vec<Row>, returned: Vec<Sent>, limit: usize) -> Vec<Row> {
+    let mut rows = queued;
+    rows.extend(returned.into_iter().map(returned_row));
+    rows.sort_by_key(|row| row.id);
+    rows.dedup_by_key(|row| row.id);
+    rows.truncate(limit);
+    rows
+}
+
 /// A reply without control characters and not longer than [`MAX_REPLY`].
 pub(super) fn printable(reply: &str) -> String {
     let mut out = String::new();
