@@ -4,6 +4,8 @@
 
 #[path = "relay/announce.rs"]
 mod announce;
+#[path = "relay/automatic.rs"]
+mod automatic;
 #[path = "relay/bounces.rs"]
 mod bounces;
 #[path = "relay/copies.rs"]

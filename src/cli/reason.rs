@@ -14,6 +14,11 @@ const REASONS: &[(&str, &str, &str)] = &[
     ),
     ("not-a-poster", "Its signer is on the roster, but may not post to this list.", ASK_AUTHOR),
     (
+        "automatic",
+        "Somebody who may post signed it, and it says of itself that a program wrote it.",
+        "ask its author whether it was meant for the list; if so `hold release`, else `hold drop`",
+    ),
+    (
         "cannot-open",
         "It could not be decrypted, for the reason behind the colon.",
         "ask its author to encrypt it anew to the list's certificate (`key export`); `hold release` tries this one again",

@@ -34,6 +34,7 @@ use crate::ledger::registry::Registry;
 use crate::ledger::rests::Rests;
 use crate::ledger::spool::Spool;
 use crate::mail::directory::Kind;
+use crate::mail::headers::list_id;
 use crate::pgp::keychain::Keychain;
 use crate::pgp::keyring::{KeyDir, KeyError, Passphrase};
 use crate::pgp::open::Limits;
@@ -162,6 +163,7 @@ impl Rooms {
     pub(super) fn worker(&self, config: &Config) -> Arc<Worker> {
         Arc::new(Worker {
             store: Arc::clone(&self.store),
+            ours: config.lists.iter().map(|list| list_id(&list.address)).collect(),
             lists: lists(config).into_iter().map(|l| (l.name.clone(), l)).collect(),
             keys: Arc::clone(&self.keys),
             certs: self.certs.clone(),

@@ -50,6 +50,8 @@ const MEBIBYTES_AT_ONCE: usize = 64;
 pub(super) struct Worker {
     pub(super) store: Arc<dyn Store>,
     pub(super) lists: BTreeMap<ListName, List>,
+    /// Their List-Ids.
+    pub(super) ours: Vec<String>,
     pub(super) keys: Arc<Keychain>,
     pub(super) registry: Registry,
     pub(super) certs: CertBook,
@@ -214,6 +216,7 @@ impl Worker {
             list,
             roster: &read.roster,
             certs: &certs,
+            ours: &self.ours,
             waived: spooled.waived.as_deref(),
             limits: &self.limits,
         };

@@ -94,6 +94,8 @@ pub fn prose(mail: Scanned<'_>) -> Option<Plaintext> {
 
 /// A header field of a part.
 pub struct Found<'a> {
+    /// Which of the names that were asked for.
+    pub name: usize,
     /// Its value, folded as it came.
     pub value: &'a [u8],
     /// Whether the part is the entity itself.
@@ -102,9 +104,9 @@ pub struct Found<'a> {
     pub forwarded: bool,
 }
 
-/// All header fields of that name: those of the entity, of its parts, and of the messages in it.
+/// All header fields of these names: those of the entity, of its parts, and of the messages in it.
 #[must_use]
-pub fn everywhere<'a>(entity: Scanned<'a>, name: &str) -> Vec<Found<'a>> {
+pub fn everywhere<'a>(entity: Scanned<'a>, names: &[&str]) -> Vec<Found<'a>> {
     let raw = entity.bytes();
     let entity = Entity::of(raw);
     let mut forwarded: Vec<bool> = Vec::with_capacity(entity.parts.len());
@@ -117,12 +119,12 @@ pub fn everywhere<'a>(entity: Scanned<'a>, name: &str) -> Vec<Found<'a>> {
         let inside = parent.unwrap_or(false);
         forwarded.push(inside);
         let header = raw.get(part.whole.start..part.body.start).unwrap_or_default();
-        let named = field::fields(header).filter(|field| field.is(name));
-        found.extend(named.map(|field| Found {
-            value: field.value.trim_ascii(),
-            top: index == 0,
-            forwarded: inside,
-        }));
+        for field in field::fields(header) {
+            if let Some(name) = names.iter().position(|name| field.is(name)) {
+                let value = field.value.trim_ascii();
+                found.push(Found { name, value, top: index == 0, forwarded: inside });
+            }
+        }
     }
     found
 }
@@ -163,10 +165,11 @@ mod tests {
 
     #[test]
     fn fields_are_found_where_they_stand() {
-        let ids = everywhere(scanned(REPORT), "message-id");
+        let ids = everywhere(scanned(REPORT), &["message-id"]);
         assert_eq!(ids.len(), 1);
         assert!(ids[0].forwarded && !ids[0].top && ids[0].value == b"<a@b>");
-        let types = everywhere(scanned(REPORT), "Content-Type");
+        let types = everywhere(scanned(REPORT), &["X-None", "Content-Type"]);
+        assert!(types.iter().all(|t| t.name == 1));
         assert_eq!(types.iter().filter(|t| t.top).count(), 1);
         assert_eq!(types.iter().filter(|t| t.forwarded).count(), 1);
     }

@@ -1,7 +1,7 @@
 //! Admitted → Composed: the list post, written once for all readers.
 
 use crate::id::Entropy;
-use crate::mail::headers::Identity;
+use crate::mail::headers::{Identity, LOOP_MARK};
 use crate::mail::parcel::Head;
 use crate::mail::tags::Tags;
 use crate::mime::read::{Headers, Mailbox, Message, holds_encrypted, payload_headers};
@@ -151,6 +151,8 @@ fn protected_fields(
     ];
     fields.extend(identity.reply_to().map(|address| raw_field("Reply-To", &address)));
     fields.extend(identity.threading().iter().map(|(name, value)| raw_field(name, value)));
+    // A relay that opens this copy and posts it again keeps nothing of the outer header: by this we know our own.
+    fields.push(raw_field(LOOP_MARK, &identity.list_id()));
     // RFC 9788 §2.2: what stands outside, so that a reader's program knows what was hidden or changed.
     let outside = identity.outer();
     fields.extend(outside.iter().map(|(name, value)| raw_field("HP-Outer", &format!("{name}: {value}"))));

@@ -10,10 +10,10 @@ use std::fmt;
 
 use crate::id::{Fingerprint, MemberId};
 use crate::mail::directory::{Kind, Purpose};
-use crate::mail::headers::{LOOP_MARK, list_id};
-use crate::mime::scan;
 use crate::pgp::open::{Closed, How, Opened, Verdict, Why};
 use crate::relay::author::Claim;
+use crate::relay::automatic::Sign;
+use crate::relay::loops::Own;
 use crate::relay::world::World;
 
 /// A mail that may go to the list's readers.
@@ -71,6 +71,8 @@ pub enum Reason {
     BadSignature(Why),
     /// Its signer is on the roster, but may not post here.
     NotAPoster,
+    /// Somebody who may post here signed it, and it says of itself that a program wrote it.
+    Automatic(Sign),
     /// It is for the list's admins, and the list has no team.
     NoTeam,
     /// No reader has a certificate that can be used today.
@@ -85,6 +87,7 @@ impl Reason {
     pub const fn releasable(self) -> bool {
         match self {
             Self::Unsigned | Self::UnknownSigner | Self::BadSignature(_) | Self::NotAPoster => true,
+            Self::Automatic(_) => true,
             // Released, these are tried again, with a new key or a new release perhaps.
             Self::Closed(_) | Self::Structure | Self::NoUsableKey | Self::Quarantined => true,
             Self::NotEncrypted | Self::NoTeam => false,
@@ -102,6 +105,7 @@ impl fmt::Display for Reason {
             Self::UnknownSigner => f.write_str("unknown-signer"),
             Self::BadSignature(why) => write!(f, "bad-signature:{}", why_name(*why)),
             Self::NotAPoster => f.write_str("not-a-poster"),
+            Self::Automatic(sign) => write!(f, "automatic:{sign}"),
             Self::NoTeam => f.write_str("no-team"),
             Self::NoUsableKey => f.write_str("no-usable-key"),
             Self::Quarantined => f.write_str("quarantined"),
@@ -116,6 +120,8 @@ pub enum DropReason {
     Replay,
     /// It is a copy of our own.
     Loop,
+    /// A program wrote it by itself.
+    Automatic(Sign),
     /// It came to a return path, and reports neither failure nor delay.
     NotABounce,
     /// It reports on a copy that is not known, or no longer; or that is another list's.
@@ -127,6 +133,7 @@ pub enum DropReason {
 impl fmt::Display for DropReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Automatic(sign) => return write!(f, "automatic:{sign}"),
             Self::Replay => "replay",
             Self::Loop => "loop",
             Self::NotABounce => "not-a-bounce",
@@ -136,17 +143,19 @@ impl fmt::Display for DropReason {
     }
 }
 
-/// What can be ruled before anything is opened: our own copies. `None`: open it.
-pub fn before_opening(raw: &[u8], world: &World<'_>) -> Option<Ruling> {
-    let ours = list_id(&world.list.address);
-    if scan::header(raw, LOOP_MARK).is_some_and(|mark| mark.trim_ascii() == ours.as_bytes()) {
+/// What can be ruled before anything is opened: our own copies, and what nobody wrote. `None`: open it.
+pub fn before_opening(raw: &[u8], purpose: &Purpose, own: &Own<'_>, sign: Option<Sign>) -> Option<Ruling> {
+    if own.made_header(raw) {
         return Some(Ruling::Drop(DropReason::Loop));
     }
-    None
+    let certain = sign.filter(|sign| sign.is_certain())?;
+    // RFC 5321 §4.5.1: a report to the postmaster may be meant for people.
+    let for_postmaster = *purpose == Purpose::Postmaster && certain == Sign::AstrayReport;
+    (!for_postmaster).then_some(Ruling::Drop(DropReason::Automatic(certain)))
 }
 
-/// What becomes of an opened mail.
-pub fn judge(opened: Opened, purpose: &Purpose, world: &World<'_>) -> Ruling {
+/// What becomes of an opened mail, of which `sign` says that a program may have written it.
+pub fn judge(opened: Opened, purpose: &Purpose, sign: Option<Sign>, world: &World<'_>) -> Ruling {
     let signer = match opened.verdict() {
         Verdict::Good { signer, .. } => Some(*signer),
         _ => None,
@@ -158,9 +167,18 @@ pub fn judge(opened: Opened, purpose: &Purpose, world: &World<'_>) -> Ruling {
         Kind::Intake => admit(opened, purpose, world, signer),
         _ if to_team && world.team().is_some() => admit(opened, purpose, world, signer),
         _ if to_team => Ruling::Hold(Reason::NoTeam, signer),
-        Kind::Announce | Kind::Discuss => match reason_against(&opened, signer, world) {
-            None => admit(opened, purpose, world, signer),
-            Some(reason) => Ruling::Hold(reason, signer.or_else(|| claimed_signer(&opened))),
+        Kind::Announce | Kind::Discuss => match (reason_against(&opened, signer, world), sign) {
+            (None, None) => admit(opened, purpose, world, signer),
+            // Somebody who may post signed it: nothing of theirs is dropped unheard.
+            (None, Some(sign)) => match unwaived(Reason::Automatic(sign), world) {
+                Some(reason) => Ruling::Hold(reason, signer),
+                None => admit(opened, purpose, world, signer),
+            },
+            // What could not be opened may be theirs.
+            (Some(reason), Some(sign)) if !matches!(reason, Reason::Closed(_)) => {
+                Ruling::Drop(DropReason::Automatic(sign))
+            }
+            (Some(reason), _) => Ruling::Hold(reason, signer.or_else(|| claimed_signer(&opened))),
         },
         Kind::Public => Ruling::Hold(Reason::NotAPoster, signer),
     }
@@ -180,8 +198,12 @@ fn reason_against(opened: &Opened, signer: Option<Fingerprint>, world: &World<'_
         Verdict::Good { .. } if signer.and_then(|s| world.poster(s)).is_none() => Some(Reason::NotAPoster),
         Verdict::Good { .. } => None,
     };
-    // What the admin saw and waived is waived, and nothing that comes to light only now.
-    doubt.filter(|reason| world.waived != Some(reason.to_string().as_str()))
+    unwaived(doubt?, world)
+}
+
+/// What the admin saw and waived is waived, and nothing that comes to light only now.
+fn unwaived(reason: Reason, world: &World<'_>) -> Option<Reason> {
+    (world.waived != Some(reason.to_string().as_str())).then_some(reason)
 }
 
 /// Whether mail to this address is for the people who run the list.

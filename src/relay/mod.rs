@@ -1,9 +1,11 @@
 //! THE STORY: what happens to one mail, in one function without I/O. Bytes and state in, what shall change out.
 
 pub mod author;
+pub mod automatic;
 pub mod bounce;
 pub mod compose;
 pub mod gate;
+pub mod loops;
 pub mod note;
 pub mod notice;
 pub mod world;
@@ -28,6 +30,7 @@ use crate::relay::author::{Claim, claim};
 use crate::relay::bounce::Bounce;
 use crate::relay::compose::{Composed, Source, inside, post};
 use crate::relay::gate::{Admitted, DropReason, Reason, Ruling};
+use crate::relay::loops::Own;
 use crate::relay::note::Note;
 use crate::relay::world::World;
 use crate::roster::membership::Member;
@@ -227,28 +230,34 @@ fn draft(
     now: Timestamp,
 ) -> Result<Draft, Outcome> {
     let raw = arrival.raw.expose();
-    if let Some(ruling) = gate::before_opening(raw, world) {
+    let tags = Tags::new(keys.tags.as_bytes());
+    let own = Own { lists: world.ours, tags: &tags };
+    // Limits first, then the parser.
+    let message = scan(raw, &world.limits.mime).ok().and_then(|scanned| read(scanned).ok());
+    let sign = automatic::sign(raw, message.as_ref(), &arrival.envelope, &tags);
+    if let Some(ruling) = gate::before_opening(raw, purpose, &own, sign) {
         return Err(not_admitted(ruling));
     }
-    // Limits first, then the parser.
-    let Some(message) = scan(raw, &world.limits.mime).ok().and_then(|scanned| read(scanned).ok()) else {
+    let Some(message) = message else {
         return unopened(arrival, purpose, keys, world, entropy, now);
     };
     let certs: Vec<Arc<Cert>> = world.certs.values().cloned().collect();
     let opened = open(&message, keys.list, &certs, arrival.envelope.at, world.limits);
-    let admitted = match gate::judge(opened, purpose, world) {
+    let admitted = match gate::judge(opened, purpose, sign, world) {
         Ruling::Admit(admitted) => admitted,
         other => return Err(not_admitted(other)),
     };
     let inside = inside(admitted.opened(), &world.limits.mime);
+    if inside.is_some_and(|payload| own.is_inside(payload)) {
+        return Err(Outcome::Drop(DropReason::Loop));
+    }
     let source = Source {
         message: Some(&message),
         raw,
         opened: Some(admitted.opened()),
         inside,
-        note: note(&admitted, inside, &message, arrival, world),
+        note: Note { automatic: sign, ..note(&admitted, inside, &message, arrival, world) },
     };
-    let tags = Tags::new(keys.tags.as_bytes());
     Ok(Draft {
         composed: post(&source, world, &tags, entropy, now),
         signer: admitted.signer().cloned(),
@@ -302,6 +311,7 @@ fn unopened(
         arrived: arrival.envelope.at,
         holds_encrypted: false,
         claim: Claim::Own,
+        automatic: None,
     };
     let source = Source { message: None, raw: arrival.raw.expose(), opened: None, inside: None, note };
     Ok(Draft {
@@ -332,6 +342,7 @@ fn note<'a>(
         arrived: arrival.envelope.at,
         holds_encrypted: compose::payload_holds_encrypted(opened, inside, &world.limits.mime),
         claim: claim(opened, inside, message, world),
+        automatic: None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::mail::directory::Purpose;
 use crate::pgp::open::{Closed, How, Verdict, Why};
 use crate::relay::author::Claim;
+use crate::relay::automatic::Sign;
 use crate::relay::world::World;
 use crate::time::Timestamp;
 
@@ -24,6 +25,8 @@ pub struct Note<'a> {
     pub holds_encrypted: bool,
     /// What its From says, beside the signature.
     pub claim: Claim,
+    /// What makes it look as if a program had written it.
+    pub automatic: Option<Sign>,
 }
 
 impl Note<'_> {
@@ -41,6 +44,9 @@ impl Note<'_> {
         line("Arrived", &self.arrived.to_string());
         if let Some(warning) = self.protection() {
             line("Attention", warning);
+        }
+        if let Some(sign) = self.automatic {
+            line("Attention", &format!("a program seems to have written this mail ({})", sign.shown()));
         }
         if self.holds_encrypted {
             line(

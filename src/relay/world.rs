@@ -41,6 +41,8 @@ pub struct World<'a> {
     pub roster: &'a Roster,
     /// The certificates of everyone on the roster.
     pub certs: &'a Certs,
+    /// The List-Ids of all lists of this installation: by these our own copies are known.
+    pub ours: &'a [String],
     /// The reason for which this mail was held and that the admin waived. It waives that one and no other.
     pub waived: Option<&'a str>,
     /// Limits for opening.

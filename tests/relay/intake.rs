@@ -184,7 +184,7 @@ fn mail_for_owner_and_postmaster_goes_to_the_team_alone_in_any_form() {
 }
 
 #[test]
-fn a_copy_of_our_own_is_dropped_and_another_list_s_is_not() {
+fn a_copy_of_our_own_is_dropped_and_another_relay_s_is_not() {
     let setting = setting();
     let marked = |value: &str| [format!("X-Vouchsafe-List: {value}\r\n").as_bytes(), CLEAR].concat();
     let own = marked("security.lists.example");
@@ -199,7 +199,7 @@ fn a_copy_of_our_own_is_dropped_and_another_list_s_is_not() {
     let post = setting.post(&Sent::to("security", CLEAR));
     let wire = crate::support::reader::on_the_wire(&post, 0);
     assert_eq!(dropped(setting.relay(&Sent::to("security", &wire))), DropReason::Loop);
-    for other in ["distrib.lists.example", "security.lists.example.evil", ""] {
+    for other in ["security.lists.another.example", "security.lists.example.evil", ""] {
         assert_eq!(readers(&setting.post(&Sent::to("security", &marked(other)))).len(), 2, "{other}");
     }
     // In the body it is text.
@@ -238,8 +238,14 @@ fn inline_text_is_a_text_part_of_its_own() {
 fn what_was_not_spooled_for_this_list_or_by_this_relay_is_a_fault() {
     let setting = setting();
     let (list, key) = &setting.lists["security"];
-    let world =
-        World { list, roster: &setting.roster, certs: &setting.certs, waived: None, limits: &setting.limits };
+    let world = World {
+        list,
+        roster: &setting.roster,
+        certs: &setting.certs,
+        ours: &setting.ours,
+        waived: None,
+        limits: &setting.limits,
+    };
     let keys = Keys { spool: &setting.spool, list: key, tags: &setting.tags };
     let entropy = Entropy::kernel();
     let mut envelope = Envelope {

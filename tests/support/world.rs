@@ -11,6 +11,7 @@ use vouchsafe::id::{Entropy, Fingerprint, ListName, MemberId};
 use vouchsafe::mail::address::Address;
 use vouchsafe::mail::arrival::{Arrival, Envelope, Recipient, Via};
 use vouchsafe::mail::directory::{Kind as ListKind, Purpose, fixed_addresses};
+use vouchsafe::mail::headers::list_id;
 use vouchsafe::mail::parcel::Head;
 use vouchsafe::pgp::cert::Cert;
 use vouchsafe::pgp::keyring::{KeyDir, ListKey, Passphrase, SpoolKeys, TagKey, UserId};
@@ -41,6 +42,8 @@ pub(crate) struct Setting {
     pub(crate) people: BTreeMap<String, Person>,
     pub(crate) roster: Roster,
     pub(crate) certs: Certs,
+    /// The List-Ids of all lists.
+    pub(crate) ours: Vec<String>,
     pub(crate) limits: Limits,
 }
 
@@ -90,6 +93,7 @@ impl Setting {
             let key = keys.load_list(&list.name, &pass).unwrap();
             lists.insert(name.to_owned(), (list, key));
         }
+        let ours = lists.values().map(|(list, _): &(List, ListKey)| list_id(&list.address)).collect();
         let mut setting = Self {
             spool: keys.load_spool(&pass).unwrap(),
             tags: keys.load_tags(&pass).unwrap(),
@@ -98,6 +102,7 @@ impl Setting {
             people: BTreeMap::new(),
             roster: Roster::default(),
             certs: Certs::new(),
+            ours,
             limits: Limits { decompressed: 64 << 20, ..Limits::default() },
         };
         setting.populate();
@@ -180,8 +185,14 @@ impl Setting {
 
     /// The same with the list's rules or the roster changed.
     pub(crate) fn relay_as(&self, sent: &Sent<'_>, list: &List, roster: &Roster) -> Result<Outcome, Fault> {
-        let world =
-            World { list, roster, certs: &self.certs, waived: sent.waived.as_deref(), limits: &self.limits };
+        let world = World {
+            list,
+            roster,
+            certs: &self.certs,
+            ours: &self.ours,
+            waived: sent.waived.as_deref(),
+            limits: &self.limits,
+        };
         let keys = Keys { spool: &self.spool, list: &self.lists[sent.list].1, tags: &self.tags };
         let content = Arrival::encode(&envelope(list, sent), sent.raw);
         let sealed = seal_at_rest(&content, &self.spool.newest()).unwrap();
