@@ -14,5 +14,7 @@ mod outside;
 
 #[path = "bounces/alerts.rs"]
 mod alerts;
+#[path = "bounces/circles.rs"]
+mod circles;
 #[path = "bounces/returned.rs"]
 mod returned;

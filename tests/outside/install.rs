@@ -128,11 +128,26 @@ impl Install {
         Self::fresh(binary(), kind, smarthost, changes)
     }
 
+    /// The usual one for lists of another domain.
+    pub fn elsewhere(domain: &str, smarthost: &str) -> Self {
+        Self::fresh_for(domain, binary(), &store_kind(), smarthost, &[])
+    }
+
     fn fresh(program: PathBuf, kind: &str, smarthost: &str, changes: &[(&str, &str)]) -> Self {
+        Self::fresh_for(DOMAIN, program, kind, smarthost, changes)
+    }
+
+    fn fresh_for(
+        domain: &str,
+        program: PathBuf,
+        kind: &str,
+        smarthost: &str,
+        changes: &[(&str, &str)],
+    ) -> Self {
         let dir = tempfile::Builder::new().prefix("vs").permissions(Permissions::from_mode(0o755)).tempdir();
         let dir = dir.unwrap();
         let install = Self { dir: dir.path().to_owned(), own: None, program: runnable(program) };
-        install.init();
+        install.init(domain);
         install.settle_on(kind, smarthost, changes);
         Self { own: Some(dir), ..install }
     }
@@ -147,13 +162,13 @@ impl Install {
     /// One as `init` leaves it.
     pub fn bare_in(dir: &Path) -> Self {
         let install = Self::found_in(dir);
-        install.init();
+        install.init(DOMAIN);
         install
     }
 
-    fn init(&self) {
+    fn init(&self, domain: &str) {
         let made = Command::new(&self.program)
-            .args(["init", "--domain", DOMAIN, "--preset", "kubeedge", "--dir"])
+            .args(["init", "--domain", domain, "--preset", "kubeedge", "--dir"])
             .arg(self.root())
             .output()
             .unwrap();
