@@ -10,7 +10,7 @@ build_packages="gcc libc6-dev make perl clang libclang-dev"
 # reads the unit, a container (systemd-container) runs it; disks that fill up, fail or lose their power are images
 # (e2fsprogs, xfsprogs, mount), and strace sees what is written when. man and groff render
 # the manual pages, zsh and fish read their completions; dkimpy (python3-dkim, with its keys of Ed25519) verifies signatures.
-test_packages="gnupg sq postfix dovecot-core swaks libnet-ssleay-perl mutt bsdutils procps util-linux systemd systemd-sysv
+test_packages="gnupg sq postfix dovecot-core dovecot-imapd swaks libnet-ssleay-perl mutt bsdutils procps util-linux systemd systemd-sysv
     systemd-container e2fsprogs xfsprogs mount strace man-db groff-base zsh fish
     python3-dkim python3-nacl python3-dnspython"
 # bench: smtp-sink and smtp-source.

@@ -47,6 +47,18 @@ points! {
     MaildirRemoved = "maildir-removed",
     /// It is gone for good, and its mark is still there.
     MaildirSynced = "maildir-synced",
+    /// A mail is fetched from a mailbox, and nothing else is done.
+    ImapFetched = "imap-fetched",
+    /// A group of them is durable and marked, and the mailbox still has it.
+    ImapTaken = "imap-taken",
+    /// It is copied to another mailbox, and still in this one.
+    ImapCopied = "imap-copied",
+    /// It is marked there as deleted.
+    ImapFlagged = "imap-flagged",
+    /// It is gone there, and its marks are not.
+    ImapExpunged = "imap-expunged",
+    /// The marks are gone as well.
+    ImapForgotten = "imap-forgotten",
     /// The worker has claimed a mail.
     SpoolClaimed = "spool-claimed",
     /// It is about to be opened.

@@ -92,7 +92,7 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("rustls", &["egress/", "ingress/"]),
-    ("rustls_native_certs", &["egress/"]),
+    ("rustls_native_certs", &["egress/", "ingress/imap/tls.rs"]),
     ("sequoia_openpgp", &["pgp/"]),
     ("sled", &["store/sled"]),
     ("smtp_proto", &["ingress/"]),

@@ -11,6 +11,7 @@ mod door;
 mod keys;
 mod lists;
 mod maildirs;
+mod mailboxes;
 mod source;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub use self::keys::{Keys, NoPassphrase, PassphraseSource};
 pub use self::lists::{Clear, List};
 use self::lists::{Lists, RawList};
 pub use self::maildirs::Maildirs;
+pub use self::mailboxes::Mailboxes;
 pub use self::source::{ConfigError, Place, Source};
 use self::source::{folder_of, read};
 use crate::control::server;
@@ -63,6 +65,8 @@ pub struct Config {
     pub lmtp: LmtpSettings,
     /// `[maildir.NAME]`.
     pub maildir: Maildirs,
+    /// `[imap.NAME]`.
+    pub imap: Mailboxes,
     /// `[limits]`.
     pub limits: Limits,
     /// `[rates]`.
@@ -107,6 +111,7 @@ struct File {
     smtp: SmtpSettings,
     lmtp: LmtpSettings,
     maildir: Maildirs,
+    imap: Mailboxes,
     limits: Limits,
     rates: RateSettings,
     egress: route::Settings,
@@ -166,6 +171,7 @@ impl Config {
             smtp: file.smtp,
             lmtp: file.lmtp,
             maildir: file.maildir,
+            imap: file.imap,
             limits: file.limits,
             rates: file.rates,
             egress: file.egress,
@@ -180,6 +186,7 @@ impl Config {
             policies: policies.into_values().collect(),
         };
         maildirs::verify(&config.maildir, &config.source, &config.directory())?;
+        mailboxes::verify(&config.imap, &config.source, &config.directory())?;
         Ok(config)
     }
 
@@ -229,6 +236,7 @@ impl File {
     fn resolve_paths(&mut self, folder: &Path) {
         self.admin.resolve_paths(folder);
         maildirs::resolve_paths(&mut self.maildir, folder);
+        mailboxes::resolve_paths(&mut self.imap, folder);
         let all = [
             Some(&mut self.store.path),
             Some(&mut self.control.socket),

@@ -8,6 +8,7 @@ mod housekeeping;
 pub mod hygiene;
 mod known;
 mod maildirs;
+mod mailboxes;
 mod reload;
 pub mod rooms;
 mod running;

@@ -21,6 +21,7 @@ use crate::egress::route::RouteError;
 use crate::failpoint::{self, Point};
 use crate::id::{Entropy, ListName};
 use crate::ingress::guard::{AskRoom, Guard};
+use crate::ingress::imap::Board;
 use crate::ingress::intake::Intake;
 use crate::ingress::listener::{ListenError, TakeIn};
 use crate::ingress::maildir::Stays;
@@ -66,6 +67,8 @@ pub struct Rooms {
     pub(super) certs: CertBook,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<Entropy>,
+    /// How the mailboxes are from which mail is fetched.
+    pub(super) board: Board,
     /// A mail arrived.
     pub(super) arrived: Arc<Notify>,
     /// A copy was queued.
@@ -109,6 +112,7 @@ impl Rooms {
             store_name: config.store.kind.to_string(),
             clock,
             entropy: Arc::new(Entropy::kernel()),
+            board: Board::default(),
             arrived: Arc::default(),
             queued: Arc::default(),
             stays: Stays::default(),
@@ -137,10 +141,10 @@ impl Rooms {
             Arc::clone(&self.entropy),
             (Arc::clone(&self.arrived), Arc::clone(&self.queued), rests),
         );
-        let stays = self.stays.clone();
+        let (stays, board) = (self.stays.clone(), self.board.clone());
         Desk {
             since: self.since,
-            elsewhere: Some(Arc::new(move || stays.problems())),
+            elsewhere: Some(Arc::new(move || [board.problems(), stays.problems()].concat())),
             min_free: config.limits.min_free_disk,
             ..desk
         }

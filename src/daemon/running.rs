@@ -90,6 +90,10 @@ impl Running {
             let receptions = receptions.clone();
             parts.until(&stop, |stopped| watcher.run(receptions, stopped), None);
         }
+        let mailboxes = rooms.mailboxes(config, receptions.clone(), listeners.budget());
+        if !mailboxes.is_empty() {
+            parts.until(&stop, |stopped| mailboxes.run(stopped), None);
+        }
         parts.until(&stop, |_| listeners.run(receptions, take_in, clock, stopped), None);
         let known = Known::at_start(config);
         Self { rooms, addresses, stop, parts, worker, courier, alarm, desk, receive, asked, known }

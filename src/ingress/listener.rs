@@ -21,6 +21,7 @@ use crate::time::Clock;
 /// All sockets that mail comes in by, bound but not yet served.
 pub struct Listeners {
     sockets: Vec<(Socket, Speech)>,
+    budget: Budget,
 }
 
 impl Listeners {
@@ -49,7 +50,7 @@ impl Listeners {
             let group = group.as_ref().filter(|_| speech == Speech::Lmtp);
             sockets.push((Socket::bind(address, base, group).await?, speech));
         }
-        Ok(Self { sockets })
+        Ok(Self { sockets, budget: Budget::of(&first.limits) })
     }
 
     /// The addresses that were bound, `host:port` or `unix:path`, in the order of the settings: `[smtp] listen`,
@@ -57,6 +58,12 @@ impl Listeners {
     #[must_use]
     pub fn addresses(&self) -> Vec<String> {
         self.sockets.iter().map(|(socket, _)| socket.address()).collect()
+    }
+
+    /// The memory for mail that is not durable yet, for whoever else takes mail in.
+    #[must_use]
+    pub fn budget(&self) -> Budget {
+        self.budget.clone()
     }
 
     /// Serves until `stop` turns true (or its sender is gone), then lets the mails under way come to their end,
@@ -69,7 +76,7 @@ impl Listeners {
         stop: watch::Receiver<bool>,
     ) {
         let limits = Arc::clone(&receptions.borrow_and_update().limits);
-        let (budget, admission) = (Budget::of(&limits), Admission::new(&limits));
+        let (budget, admission) = (self.budget, Admission::new(&limits));
         let mut acceptors = JoinSet::new();
         for (socket, speech) in self.sockets {
             let common = (Arc::clone(&take_in), Arc::clone(&clock), budget.clone(), stop.clone());

@@ -12,6 +12,7 @@ mod connection;
 pub mod data;
 mod events;
 pub mod guard;
+pub mod imap;
 pub mod intake;
 mod line;
 pub mod listener;

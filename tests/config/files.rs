@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use vouchsafe::config::{Clear, Config, Source};
+use vouchsafe::ingress::imap::settings as imap;
 use vouchsafe::ingress::settings::Limits;
 use vouchsafe::mail::directory::{Kind, Purpose};
 use vouchsafe::policy::Poster;
@@ -18,8 +19,11 @@ fn everything() -> String {
         line.starts_with('#') && line.chars().nth(1).is_some_and(|c| c.is_ascii_lowercase() || c == '[')
     };
     let lines = text.lines().map(|line| if is_setting(line) { line.trim_start_matches('#') } else { line });
-    // The one pair that excludes each other.
-    lines.filter(|line| !line.starts_with("passphrase_credential")).map(|line| format!("{line}\n")).collect()
+    // What excludes another.
+    let others =
+        ["passphrase_credential", "password_credential", "token_command", "recipient_from", "move_to"];
+    let lines = lines.filter(|line| !others.iter().any(|other| line.starts_with(other)));
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 fn load(text: &str) -> Config {
@@ -74,6 +78,18 @@ fn every_documented_setting_is_accepted_and_shows_its_default() {
     assert_eq!(config.keys.spool_rotate, plain.keys.spool_rotate);
     assert_eq!(config.process, plain.process);
     assert_eq!(config.admin.alert_every, plain.admin.alert_every);
+    let least = "host = \"imap.example.org\"\nport = 993\nca_file = \"tls/provider.pem\"\n\
+                 server_name = \"mail.provider.example\"\nuser = \"security@example.org\"\n\
+                 password_file = \"imap-password\"\nrecipient = \"a@example.org\"\naside = \"Not relayed\"\n";
+    let list = "[list.a]\naddress = \"a@example.org\"\nkind = \"intake\"\n";
+    let mailbox = |c: &Config| {
+        let read = c.imap["inbox"].clone();
+        let mut shown = imap::Settings { recipient: None, ..read };
+        // Paths count from folders of their own.
+        (shown.ca_file, shown.password_file) = (None, None);
+        format!("{shown:?}")
+    };
+    assert_eq!(mailbox(&config), mailbox(&load(&format!("[imap.inbox]\n{least}{list}"))));
     assert_eq!((config.admin.notify.map(|n| n.len()), plain.admin.notify), (Some(1), None));
     assert_eq!(config.store.kind, plain.store.kind);
     assert!(plain.smtp.listen.is_empty() && plain.lmtp.listen.is_empty(), "nothing listens unless told to");
@@ -85,6 +101,7 @@ fn every_setting_there_is_is_documented() {
     for section in [
         "smtp",
         "lmtp",
+        "imap.a",
         "egress",
         "dns",
         "store",

@@ -29,6 +29,8 @@ pub(crate) enum Stage {
     Start,
     /// A key is made, changed or destroyed, the store is made, or a maildir is emptied.
     Keys,
+    /// A mailbox: `tests/imap.rs` goes there, and sees that it reaches all of them.
+    Mailbox,
 }
 
 /// Where a place is reached.
@@ -49,6 +51,8 @@ pub(crate) fn stage(point: Point) -> Stage {
         P::SpoolKeyWithdrawn | P::SpoolKeyOverwritten | P::SpoolKeyDestroyed => Stage::Keys,
         P::InitDrafted | P::InitKeysMade | P::InitLinked => Stage::Keys,
         P::MaildirTaken | P::MaildirRemoved | P::MaildirSynced => Stage::Keys,
+        P::ImapFetched | P::ImapTaken | P::ImapCopied => Stage::Mailbox,
+        P::ImapFlagged | P::ImapExpunged | P::ImapForgotten => Stage::Mailbox,
         // The index of a store that is there grows too rarely to wait for it.
         P::DiskResize => Stage::Keys,
         _ => Stage::Load,
@@ -170,7 +174,7 @@ impl Lane {
                 self.ended(work);
                 self.rounds += 1;
             }
-            Stage::Bounced | Stage::Load | Stage::Keys => {}
+            Stage::Bounced | Stage::Load | Stage::Keys | Stage::Mailbox => {}
         }
     }
 
@@ -179,7 +183,7 @@ impl Lane {
             Stage::Paused => self.tell(&["list", "resume", "security"]),
             Stage::Refused(_) => self.setting.sink.obey("dora@distro.example"),
             Stage::Stop | Stage::Start => self.setting.sink.obey("ada@team.example"),
-            Stage::Bounced | Stage::Idle | Stage::Load | Stage::Keys => {}
+            Stage::Bounced | Stage::Idle | Stage::Load | Stage::Keys | Stage::Mailbox => {}
         }
     }
 

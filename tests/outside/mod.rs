@@ -17,6 +17,7 @@ pub mod authority;
 pub mod copy;
 pub mod daemon;
 pub mod dns;
+pub mod dovecot;
 pub mod gpg;
 pub mod image;
 pub mod install;

@@ -1,0 +1,215 @@
+//! From a FETCH to mail that is sealed, durable and marked, by the same door as SMTP.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::limited::Overstep;
+use super::plan::{Listed, Memory};
+use super::settings::{Encryption, Settings};
+use super::trouble::Trouble;
+use super::wire::Wire;
+use crate::failpoint::{self, Point};
+use crate::ingress::budget::{Budget, Share};
+use crate::ingress::intake::{Digest, Intake};
+use crate::ingress::pickup::{Found, NotPicked, Whom, pick_up};
+use crate::ingress::reception::Reception;
+use crate::ledger::mark::Item;
+use crate::mail::arrival::Via;
+use crate::secret::Plaintext;
+use crate::time::Clock;
+
+/// How long to wait before memory that others hold is asked for again.
+const FOR_MEMORY: Duration = Duration::from_millis(200);
+
+/// Where the mails of a mailbox are taken in.
+#[derive(Clone)]
+pub(super) struct Taking {
+    pub(super) place: String,
+    pub(super) host: String,
+    pub(super) tls: bool,
+    pub(super) whom: Whom,
+    pub(super) intake: Intake,
+    pub(super) digest: Digest,
+    pub(super) budget: Budget,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// The place whose items are marked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    name: String,
+    generation: Vec<u8>,
+}
+
+impl Place {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The item that this UID names.
+    pub(super) fn item(&self, uid: u32) -> Item {
+        Item {
+            place: self.name.clone(),
+            generation: self.generation.clone(),
+            name: uid.to_be_bytes().to_vec(),
+        }
+    }
+
+    /// The UID of an item of this generation.
+    pub(super) fn uid(&self, item: &Item) -> Option<u32> {
+        let uid = <[u8; 4]>::try_from(item.name.as_slice()).ok()?;
+        (item.generation == self.generation).then(|| u32::from_be_bytes(uid))
+    }
+}
+
+/// What came of a group of mails.
+#[derive(Default)]
+pub(super) struct Came {
+    /// Durable, now or before: to be removed.
+    pub(super) taken: Vec<u32>,
+    /// To be left, and why.
+    pub(super) left: Vec<(u32, NotPicked)>,
+    /// Whether the session came to its end with it.
+    pub(super) lost: bool,
+    /// What is wrong, beyond single mails.
+    pub(super) trouble: Option<Trouble>,
+}
+
+type Outcome = (u32, Result<Result<(), NotPicked>, Trouble>);
+
+impl Taking {
+    /// What names the items of this mailbox: a UID means something within its mailbox and UIDVALIDITY (RFC 3501 §2.3.1.1).
+    pub(super) fn place(&self, settings: &Settings, validity: u32) -> Place {
+        let mut generation = String::new();
+        let _ = write!(
+            generation,
+            "{}@{}:{}/{}/{validity}",
+            settings.user,
+            settings.host,
+            settings.port(),
+            settings.mailbox
+        );
+        Place { name: self.place.clone(), generation: generation.into_bytes() }
+    }
+
+    /// Fetches a group and takes in what comes.
+    pub(super) async fn fetch(
+        &self,
+        wire: &mut Wire,
+        place: &Place,
+        group: &[Listed],
+        reception: &Arc<Reception>,
+        memory: &mut Memory,
+    ) -> Came {
+        let _share = self.room_for(group, reception).await;
+        let mut came = Came::default();
+        let (mut arrived, mut empty) = (BTreeSet::new(), Vec::new());
+        let mut work: JoinSet<Outcome> = JoinSet::new();
+        let fetched = wire
+            .fetch(group, &mut |uid, body| {
+                arrived.insert(uid);
+                match body {
+                    Some(raw) => {
+                        failpoint::hit(Point::ImapFetched);
+                        let (taking, item) = (self.clone(), place.item(uid));
+                        let reception = Arc::clone(reception);
+                        work.spawn(async move { (uid, taking.take_in(raw, item, reception).await) });
+                    }
+                    None => empty.push(uid),
+                }
+            })
+            .await;
+        // What has come is taken in, whatever became of the rest.
+        while let Some(done) = work.join_next().await {
+            match done {
+                Ok((uid, Ok(Ok(())))) => came.taken.push(uid),
+                Ok((uid, Ok(Err(why)))) => came.left.push((uid, why)),
+                Ok((uid, Err(trouble))) => {
+                    if matches!(trouble, Trouble::Broken) {
+                        memory.refused(uid);
+                    }
+                    came.trouble = Some(trouble);
+                }
+                Err(_) => came.trouble = Some(Trouble::Broken),
+            }
+        }
+        came.taken.sort_unstable();
+        came.taken.iter().for_each(|uid| memory.forget(*uid));
+        if !came.taken.is_empty() {
+            failpoint::hit(Point::ImapTaken);
+        }
+        empty.extend(group.iter().map(|mail| mail.uid).filter(|uid| !arrived.contains(uid)));
+        let limit = u64::try_from(reception.limits.max_message).unwrap_or(u64::MAX);
+        learn(memory, &empty, &fetched, limit);
+        match fetched {
+            // That is about these mails, and the session goes on.
+            Ok(()) | Err(Trouble::Refused(_)) => {}
+            Err(trouble) => (came.lost, came.trouble) = (true, Some(trouble)),
+        }
+        came
+    }
+
+    /// Waits until there is memory for a group: each mail once, and the largest once more while it is copied. Mail that
+    /// is fetched counts with mail that comes in by SMTP.
+    async fn room_for(&self, group: &[Listed], reception: &Reception) -> Share {
+        let largest = group.iter().map(|mail| mail.size).max().unwrap_or(0);
+        let bytes = group.iter().map(|mail| mail.size).fold(largest, u64::saturating_add);
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX).min(reception.limits.max_in_memory);
+        let mut share = self.budget.share();
+        while !share.grow(bytes) {
+            sleep(FOR_MEMORY).await;
+        }
+        share
+    }
+
+    /// Takes one mail in; or why it has to stay where it is.
+    async fn take_in(
+        self,
+        raw: Plaintext,
+        item: Item,
+        reception: Arc<Reception>,
+    ) -> Result<Result<(), NotPicked>, Trouble> {
+        let found = Found {
+            via: Via::Imap,
+            place: self.place.clone(),
+            host: self.host.clone(),
+            tls: self.tls,
+            at: self.clock.now(),
+        };
+        let whom = self.whom.clone();
+        let picked = tokio::task::spawn_blocking(move || {
+            pick_up(raw, &found, &whom, &reception.directory, &reception.limits)
+        });
+        match picked.await.map_err(|_| Trouble::Broken)? {
+            Err(why) => Ok(Err(why)),
+            Ok((envelope, raw)) => {
+                let digest = Some(Arc::clone(&self.digest));
+                self.intake.take_in_once(envelope, raw, item, digest).await?;
+                Ok(Ok(()))
+            }
+        }
+    }
+}
+
+/// What is remembered of mails that did not come.
+fn learn(memory: &mut Memory, missing: &[u32], fetched: &Result<(), Trouble>, limit: u64) {
+    match (fetched, missing) {
+        (Err(Trouble::Overstep(Overstep::Literal { announced, .. })), [alone]) if *announced <= limit => {
+            memory.is_larger(*alone, *announced);
+        }
+        // Whoever says so once may be lying or confused.
+        (Err(Trouble::Overstep(_)), [alone]) => memory.refused(*alone),
+        (Ok(()), _) | (Err(Trouble::Refused(_)), [_]) => missing.iter().for_each(|uid| memory.refused(*uid)),
+        _ => memory.suspect(missing.iter().copied()),
+    }
+}
+
+/// Whether a mail comes over TLS.
+pub(super) fn is_encrypted(settings: &Settings) -> bool {
+    settings.tls != Encryption::None
+}
