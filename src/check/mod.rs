@@ -4,6 +4,7 @@ mod admins;
 mod dns;
 mod host;
 mod keys;
+mod mailboxes;
 mod out;
 mod report;
 
@@ -49,6 +50,7 @@ pub fn check(
         rules(&config, policy, &mut report);
     }
     keys::keys(&config, credentials, clock.now(), &mut report);
+    mailboxes::mailboxes(&config, &mut report);
     admins::admins(&config, clock.now(), &mut report);
     host::host(&config, &mut report);
     out::way_out(&config, clock.now(), &mut report);

@@ -132,6 +132,7 @@ impl From<NotTaken> for Trouble {
         Self::NotTaken(match why {
             NotTaken::DiskFull => "the disk is nearly full",
             NotTaken::Storage => "the store failed",
+            NotTaken::Memory => "memory is short",
             NotTaken::Busy => "too much mail is waiting",
         })
     }
