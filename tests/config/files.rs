@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use vouchsafe::config::{Clear, Config, Source};
-use vouchsafe::ingress::imap::settings as imap;
 use vouchsafe::ingress::settings::Limits;
 use vouchsafe::mail::directory::{Kind, Purpose};
 use vouchsafe::policy::Poster;
