@@ -1,7 +1,8 @@
 //! Named places where a test makes the program die or break down. Release builds have none.
 //!
 //! `VOUCHSAFE_FAILPOINT=after-relay:abort:3` ends the process when it comes to that place for the third time, as
-//! `kill -9` would: nothing is tidied up. With `:panic` only the part that comes there breaks down. `main.rs` reads the
+//! `kill -9` would: nothing is tidied up. With `:panic` only the part that comes there breaks down,
+//! with `:hang` it stays there. `main.rs` reads the
 //! variable: the rooms that ask here must not reach the environment.
 
 /// Whether this build has failpoints at all.
@@ -205,15 +206,23 @@ mod armed {
 
     struct Armed {
         point: Point,
-        panics: bool,
+        way: Way,
         /// The hit that counts, from 1.
         at: u32,
         hits: AtomicU32,
     }
 
+    /// What happens there.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Way {
+        Abort,
+        Panic,
+        Hang,
+    }
+
     static ARMED: OnceLock<Armed> = OnceLock::new();
 
-    /// Arms one place of this process: `NAME:abort` or `NAME:panic`, and `:N` for the N-th time.
+    /// Arms one place of this process: `NAME:abort`, `NAME:panic` or `NAME:hang`, and `:N` for the N-th time.
     ///
     /// # Errors
     /// When there is no such place, so that no test waits for a misspelt one, or when one is armed.
@@ -226,13 +235,14 @@ mod armed {
         let mut parts = wanted.split(':');
         let name = parts.next()?;
         let point = Point::ALL.iter().copied().find(|point| point.name() == name)?;
-        let panics = match parts.next()? {
-            "abort" => false,
-            "panic" => true,
+        let way = match parts.next()? {
+            "abort" => Way::Abort,
+            "panic" => Way::Panic,
+            "hang" => Way::Hang,
             _ => return None,
         };
         let at = parts.next().map_or(Ok(1), str::parse).ok().filter(|at| *at > 0)?;
-        parts.next().is_none().then_some(Armed { point, panics, at, hits: AtomicU32::new(0) })
+        parts.next().is_none().then_some(Armed { point, way, at, hits: AtomicU32::new(0) })
     }
 
     /// Dies or breaks down here, if this place is armed.
@@ -247,10 +257,13 @@ mod armed {
         }
         // The test that armed it wants to know that it was this and nothing else.
         let _ = writeln!(std::io::stderr(), "failpoint {} reached", point.name());
-        if armed.panics {
-            panic!("failpoint {}", point.name());
+        match armed.way {
+            Way::Abort => std::process::abort(),
+            Way::Panic => panic!("failpoint {}", point.name()),
+            Way::Hang => loop {
+                std::thread::park();
+            },
         }
-        std::process::abort();
     }
 
     #[cfg(test)]
@@ -262,8 +275,8 @@ mod armed {
             let mut names: Vec<&str> = Point::ALL.iter().map(|point| point.name()).collect();
             for name in &names {
                 let armed = parse(&format!("{name}:abort:7")).unwrap();
-                assert_eq!((armed.point.name(), armed.panics, armed.at), (*name, false, 7));
-                assert_eq!(parse(&format!("{name}:panic")).map(|a| (a.panics, a.at)), Some((true, 1)));
+                assert_eq!((armed.point.name(), armed.way, armed.at), (*name, Way::Abort, 7));
+                assert_eq!(parse(&format!("{name}:panic")).map(|a| (a.way, a.at)), Some((Way::Panic, 1)));
             }
             names.sort_unstable();
             names.dedup();

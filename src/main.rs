@@ -128,7 +128,9 @@ fn serve(path: &Path) -> Outcome {
                 exit::CONFIG
             }
             Fatal::Store(_) => exit::IO,
-            Fatal::Listen(_) | Fatal::Control(_) | Fatal::Runtime(_) => exit::UNAVAILABLE,
+            Fatal::Listen(_) | Fatal::Control(_) | Fatal::Metrics { .. } | Fatal::Runtime(_) => {
+                exit::UNAVAILABLE
+            }
             Fatal::Broken => exit::SOFTWARE,
         };
         failed(code)(&error)

@@ -11,7 +11,15 @@
 
 mod outside;
 
+#[path = "observe/http.rs"]
+mod http;
+#[path = "observe/manager.rs"]
+mod manager;
+#[path = "observe/metrics.rs"]
+mod metrics;
 #[path = "observe/reload.rs"]
 mod reload;
 #[path = "observe/tls.rs"]
 mod tls;
+#[path = "observe/watch.rs"]
+mod watch;

@@ -198,6 +198,10 @@ pub enum Admin {
         /// As JSON, for programs.
         #[arg(long)]
         json: bool,
+        /// Show it again and again, every so many seconds, until Ctrl-C; with --json one object a line.
+        #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
+              value_parser = clap::value_parser!(u64).range(1..=86_400))]
+        watch: Option<u64>,
     },
     /// Let the daemon read its settings and certificates again, without an interruption.
     Reload,
@@ -231,7 +235,7 @@ impl Admin {
     /// Whether a program reads what it shows: `--json`.
     pub(super) fn is_for_programs(&self) -> bool {
         match self {
-            Self::Status { json }
+            Self::Status { json, .. }
             | Self::List(List::Ls { json } | List::Show { json, .. })
             | Self::Key(Key::Ls { json } | Key::Dkim { json, .. })
             | Self::Org(Org::Ls { json } | Org::Show { json, .. })

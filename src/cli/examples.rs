@@ -86,7 +86,14 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ),
     ("man", &[("All pages, for a package", "vouchsafe man --dir build/man")]),
     ("reload", &[("After a change of relay.toml, of a policy, or of a certificate", "vouchsafe reload")]),
-    ("status", &[("How the daemon is, and what needs attention", "vouchsafe status")]),
+    (
+        "status",
+        &[
+            ("How the daemon is, and what needs attention", "vouchsafe status"),
+            ("The same, again and again", "vouchsafe status --watch"),
+            ("For a program that watches, every ten seconds", "vouchsafe status --watch 10 --json"),
+        ],
+    ),
     ("list ls", &[("All lists", "vouchsafe list ls")]),
     ("list show", &[("One list, for a program", "vouchsafe list show security --json")]),
     ("list pause", &[("Hold all new posts back", "vouchsafe list pause distrib-announce")]),

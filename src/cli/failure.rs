@@ -32,6 +32,11 @@ impl Failure {
         )
     }
 
+    /// What happened, without why and what next.
+    pub(super) fn what(&self) -> &str {
+        &self.what
+    }
+
     /// The exit code, as sysexits.h has them: 64 to 78.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

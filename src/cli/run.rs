@@ -1,6 +1,7 @@
 //! What each admin command asks, and what it does with the answer.
 
 mod long;
+mod watch;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -36,6 +37,9 @@ pub fn run_with(
     out: &mut dyn Write,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
+    if let Admin::Status { json, watch: Some(seconds) } = command {
+        return watch::watch(socket, seconds, json, out);
+    }
     let watched = terminal.is_watched() && !command.is_for_programs();
     let shown = Desk { socket, terminal, watched }.carry_out(command)?;
     match out.write_all(shown.text.as_bytes()).and_then(|()| out.flush()) {
@@ -93,7 +97,7 @@ impl Desk<'_> {
 
     fn carry_out(&self, command: Admin) -> Result<Shown, Failure> {
         match command {
-            Admin::Status { json } => {
+            Admin::Status { json, .. } => {
                 let row = expect!(self.ask(&Request::Status), Answer::Status(row) => row);
                 Ok(show::one(&*row, show::status, json).into())
             }

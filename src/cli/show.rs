@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::reason::explained;
-use super::text::{json as harmless, one_line};
+use super::text::{json as harmless, one_line, period};
 use crate::control::wire::{
     ChainRow, HoldRow, JournalRow, KeyRow, ListRow, MemberRow, OrgRow, ParcelRow, StatusRow,
 };
@@ -298,7 +298,7 @@ pub(super) const CHAINS: Columns<ChainRow> = Columns {
 pub(super) fn status(s: &StatusRow) -> Vec<(&'static str, String)> {
     let mut pairs = vec![
         ("version", s.version.clone()),
-        ("running since", format!("{} (process {})", s.since, s.pid)),
+        ("running since", format!("{} (process {}, for {})", s.since, s.pid, period(s.uptime_seconds))),
         ("store", s.store.clone()),
         ("lists", s.lists.to_string()),
         ("paused", if s.paused.is_empty() { "-".to_owned() } else { s.paused.join(", ") }),
@@ -316,6 +316,8 @@ pub(super) fn status(s: &StatusRow) -> Vec<(&'static str, String)> {
         ),
         ("came back", s.bounced.to_string()),
         ("alerts waiting", s.alerts.to_string()),
+        ("last arrival", s.last_arrival.clone().unwrap_or_else(|| "none since the start".to_owned())),
+        ("last delivery", s.last_delivery.clone().unwrap_or_else(|| "none since the start".to_owned())),
     ];
     pairs.extend(s.problems.iter().map(|problem| ("problem", problem.clone())));
     pairs

@@ -43,6 +43,20 @@ pub(super) fn json(text: &str) -> String {
     out
 }
 
+/// A time in its two largest units: `3d 4h`, `5m 2s`.
+pub(super) fn period(seconds: u64) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let mut left = seconds;
+    let mut parts = Vec::new();
+    for (size, name) in units {
+        if left >= size && parts.len() < 2 {
+            parts.push(format!("{}{name}", left / size));
+            left %= size;
+        }
+    }
+    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +87,11 @@ mod tests {
             let back: Vec<String> = serde_json::from_str(&after).unwrap();
             prop_assert_eq!(back, vec![text]);
         }
+    }
+
+    #[test]
+    fn a_period_has_two_units() {
+        let shown = [0, 59, 62, 3_600, 93_784, 864_000].map(period);
+        assert_eq!(shown, ["0s", "59s", "1m 2s", "1h", "1d 2h", "10d"]);
     }
 }

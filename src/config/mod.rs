@@ -12,6 +12,7 @@ mod keys;
 mod lists;
 mod mailboxes;
 mod maildirs;
+mod metrics;
 mod source;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ pub use self::lists::{Clear, List};
 use self::lists::{Lists, RawList};
 pub use self::mailboxes::Mailboxes;
 pub use self::maildirs::Maildirs;
+pub use self::metrics::Metrics;
 pub use self::source::{ConfigError, Place, Source};
 use self::source::{folder_of, read};
 use crate::control::server;
@@ -87,6 +89,8 @@ pub struct Config {
     pub admin: Admin,
     /// `[log]`.
     pub log: logging::Settings,
+    /// `[metrics]`.
+    pub metrics: Metrics,
     /// `[list.NAME]`, in the order of the file.
     pub lists: Vec<List>,
     /// The policy files that lists name.
@@ -122,6 +126,7 @@ struct File {
     process: Process,
     admin: Admin,
     log: logging::Settings,
+    metrics: Metrics,
     list: BTreeMap<ListName, RawList>,
 }
 
@@ -182,6 +187,7 @@ impl Config {
             process: file.process,
             admin: file.admin,
             log: file.log,
+            metrics: file.metrics,
             lists,
             policies: policies.into_values().collect(),
         };
@@ -245,8 +251,8 @@ impl File {
             self.smtp.tls_cert.as_mut(),
             self.smtp.tls_key.as_mut(),
         ];
-        let listen =
-            self.smtp.listen.iter_mut().chain(&mut self.smtp.tls_listen).chain(&mut self.lmtp.listen);
+        let mail = self.smtp.listen.iter_mut().chain(&mut self.smtp.tls_listen).chain(&mut self.lmtp.listen);
+        let listen = mail.chain(&mut self.metrics.listen);
         let sockets = listen.filter_map(|l| if let ListenAddr::Unix(path) = l { Some(path) } else { None });
         for path in all.into_iter().flatten().chain(sockets).chain(self.egress.files()) {
             // `join` leaves an absolute path as it is.
@@ -258,6 +264,7 @@ impl File {
     fn verify(&self, source: &Source) -> Result<(), ConfigError> {
         self.keys.verify(source)?;
         self.admin.verify(source)?;
+        self.metrics.verify(source)?;
         self.log.check().map_err(|e| source.error(&["log", "filter"], e.to_string()))?;
         let smtp = |key: &str, what: String| Err(source.error(&["smtp", key], what));
         match (&self.smtp.tls_cert, &self.smtp.tls_key) {

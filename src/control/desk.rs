@@ -29,6 +29,7 @@ use crate::relay::gate::Reason;
 use crate::relay::world::List;
 use crate::store::contract::{Batch, Store, StoreError};
 use crate::time::{Clock, Timestamp};
+use crate::vitals::Vitals;
 
 /// How often a change is decided anew when somebody else was quicker.
 const TRIES: usize = 10;
@@ -86,6 +87,8 @@ pub struct Desk {
     pub store: Arc<dyn Store>,
     /// How much of the disk has to be free, in percent.
     pub min_free: u8,
+    /// The daemon's signs of life.
+    pub vitals: Vitals,
 }
 
 /// Names what needs the admin's attention elsewhere, a sentence each.
@@ -123,6 +126,7 @@ impl Desk {
             elsewhere: None,
             store: Arc::clone(store),
             min_free: 0,
+            vitals: Vitals::default(),
             clock,
             entropy,
             arrived,
@@ -211,6 +215,10 @@ impl Desk {
             resting: count(self.rests.all(self.clock.now()).len()),
             bounced: count(bounced),
             alerts: count(self.alerts.count(COUNTED)?),
+            unreachable: count(self.rows(None, |_| true)?.iter().filter(|row| !row.can_receive).count()),
+            last_arrival: self.vitals.arrival.at().map(|at| at.to_string()),
+            last_delivery: self.vitals.delivery.at().map(|at| at.to_string()),
+            uptime_seconds: self.clock.now().since(self.since).as_secs(),
             problems: self.problems(deferred, failed, bounced)?,
         })))
     }

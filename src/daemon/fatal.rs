@@ -36,6 +36,16 @@ pub enum Fatal {
     /// The way out.
     #[error(transparent)]
     Route(#[from] RouteError),
+    /// The socket of those who watch.
+    #[error(
+        "cannot listen for [metrics] on {address}: {why}. Choose another address, or stop what listens there"
+    )]
+    Metrics {
+        /// As it stands in the settings.
+        address: String,
+        /// What the system said.
+        why: std::io::Error,
+    },
     /// The runtime or its signals.
     #[error("the daemon cannot run here: {0}")]
     Runtime(#[from] std::io::Error),

@@ -4,30 +4,40 @@ mod alarm;
 mod audience;
 mod catch_up;
 mod fatal;
+mod health;
 mod housekeeping;
 pub mod hygiene;
 mod known;
 mod mailboxes;
 mod maildirs;
+mod manager;
+mod measured;
+mod memory;
 mod reload;
 pub mod rooms;
 mod running;
+mod watcher;
+mod web;
 mod worker;
 
 use std::sync::Arc;
 
-use sd_notify::NotifyState;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
 use crate::control::wire::Answer;
 pub use crate::daemon::fatal::Fatal;
+use crate::daemon::measured::Measured;
 pub use crate::daemon::reload::{NotReloaded, Reloaded};
 use crate::daemon::rooms::{Rooms, unlock};
 pub use crate::daemon::running::{Next, Running};
+use crate::daemon::web::Door;
 use crate::failpoint::{self, Point};
 use crate::logging::Filter;
+use crate::meter;
 use crate::pgp::keyring::Passphrase;
+use crate::store::contract::Store;
 use crate::store::disk::{Disk, Step};
 use crate::time::SystemClock;
 
@@ -55,6 +65,8 @@ pub fn serve(config: &Config, passphrase: Passphrase, filter: Filter) -> Result<
     }
     // First the store: it admits one daemon, and what is swept from the keys belongs to none that runs.
     let store = crate::store::open_on(&config.store, medium())?;
+    let recorder = config.metrics.listen.as_ref().and_then(|_| watcher::recorder());
+    let store: Arc<dyn Store> = if recorder.is_some() { Arc::new(Measured(store)) } else { store };
     let keys = unlock(config, passphrase)?;
     let rooms = Rooms::build(config, keys, store, Arc::new(SystemClock))?;
     // Each thread keeps a heap and a stack of its own, locked: so the threads that may block are few.
@@ -62,20 +74,30 @@ pub fn serve(config: &Config, passphrase: Passphrase, filter: Filter) -> Result<
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .build()?;
-    runtime.block_on(until_told(rooms, config, filter))
+    runtime.block_on(until_told(rooms, config, filter, recorder))
 }
 
-async fn until_told(rooms: Rooms, config: &Config, filter: Filter) -> Result<(), Fatal> {
+async fn until_told(
+    rooms: Rooms,
+    config: &Config,
+    filter: Filter,
+    recorder: Option<PrometheusHandle>,
+) -> Result<(), Fatal> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    let door = config.metrics.listen.as_ref().map(Door::bind).transpose()?;
     let mut running = rooms.start(config).await?;
     running.known.filter = filter;
     for address in running.addresses() {
         tracing::info!(%address, "listening");
     }
+    let store = config.store.kind.to_string();
+    meter::identity(env!("CARGO_PKG_VERSION"), store, running.rooms.since.system());
+    config.lists.iter().for_each(|list| meter::begin_list(list.name.as_str()));
+    running.watched(door, recorder);
     tracing::info!("ready");
-    tell(NotifyState::Ready);
+    manager::ready();
     let broken = loop {
         tokio::select! {
             _ = terminate.recv() => break false,
@@ -89,15 +111,18 @@ async fn until_told(rooms: Rooms, config: &Config, filter: Filter) -> Result<(),
         }
     };
     tracing::info!("stopping: what is under way comes to its end");
-    tell(NotifyState::Stopping);
-    running.stop().await;
+    manager::stopping();
+    manager::draining(running.stop()).await;
     tracing::info!("stopped");
     if broken { Err(Fatal::Broken) } else { Ok(()) }
 }
 
 /// Reads the settings again, and says what came of it.
 async fn reload(running: &mut Running) -> Answer {
+    manager::reloading();
     let reloaded = running.reload().await;
+    meter::reload(reloaded.is_ok());
+    manager::ready();
     match &reloaded {
         Ok(Reloaded { changed, waiting }) => {
             tracing::info!(changed = changed.join(", "), needs_restart = waiting.join(", "), "reloaded");
@@ -113,13 +138,6 @@ fn quiet_panics() {
         let place = panic.location().map_or_else(String::new, ToString::to_string);
         tracing::error!(%place, "a part of the daemon broke down");
     }));
-}
-
-/// Tells the service manager, where there is one (sd_notify(3)).
-fn tell(state: NotifyState) {
-    if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!(%error, "the service manager could not be told");
-    }
 }
 
 /// The store's medium; in a debug build with a failpoint before each step that changes it.

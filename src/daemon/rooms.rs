@@ -26,7 +26,7 @@ use crate::ingress::intake::Intake;
 use crate::ingress::listener::{ListenError, TakeIn};
 use crate::ingress::maildir::Stays;
 use crate::ingress::reception::Reception;
-use crate::ingress::tls_config;
+use crate::ingress::{certificate_end, tls_config};
 use crate::ledger::certs::CertBook;
 use crate::ledger::hold::Holds;
 use crate::ledger::journal::Journal;
@@ -42,6 +42,7 @@ use crate::pgp::open::Limits;
 use crate::relay::world::List;
 use crate::store::contract::Store;
 use crate::time::{Clock, Timestamp};
+use crate::vitals::Vitals;
 
 /// Unlocks every key that the settings ask for.
 ///
@@ -62,6 +63,7 @@ pub struct Rooms {
     pub(super) keys: Arc<Keychain>,
     pub(super) journal: Journal,
     pub(super) since: Timestamp,
+    pub(super) vitals: Vitals,
     store_name: String,
     /// One for all, so that each certificate is parsed once.
     pub(super) certs: CertBook,
@@ -109,6 +111,7 @@ impl Rooms {
             keys,
             journal,
             since: now,
+            vitals: Vitals::default(),
             store_name: config.store.kind.to_string(),
             clock,
             entropy: Arc::new(Entropy::kernel()),
@@ -144,6 +147,7 @@ impl Rooms {
         let (stays, board) = (self.stays.clone(), self.board.clone());
         Desk {
             since: self.since,
+            vitals: self.vitals.clone(),
             elsewhere: Some(Arc::new(move || [board.problems(), stays.problems()].concat())),
             min_free: config.limits.min_free_disk,
             ..desk
@@ -178,6 +182,7 @@ impl Rooms {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             queued: Arc::clone(&self.queued),
+            pulse: self.vitals.worker.clone(),
         })
     }
 
@@ -208,7 +213,7 @@ impl Rooms {
             self.keys.front_door(),
             Arc::clone(&self.clock),
             Arc::clone(&self.entropy),
-            Arc::clone(&self.arrived),
+            (Arc::clone(&self.arrived), Arc::clone(&self.vitals.arrival)),
         )
         .leaving_free(Arc::clone(&self.min_free))
     }
@@ -237,7 +242,9 @@ pub(super) fn reception(config: &Config, room: AskRoom) -> Result<Reception, Lis
         _ => None,
     };
     let guard = Guard::new(&config.limits, &config.rates, Some(room));
-    Ok(Reception::new(&config.smtp, &config.limits, Arc::new(config.directory()), tls).guarded(guard))
+    let end = config.smtp.tls_cert.as_deref().and_then(certificate_end);
+    let reception = Reception::new(&config.smtp, &config.limits, Arc::new(config.directory()), tls);
+    Ok(reception.guarded(guard).until(end))
 }
 
 /// Who signs what leaves. It reads and unlocks keys.

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -13,8 +14,12 @@ use crate::control::server::{Handler, Server};
 use crate::control::wire::{Answer, ErrorKind, Request};
 use crate::daemon::alarm::Alarm;
 use crate::daemon::fatal::Fatal;
+use crate::daemon::health::Health;
 use crate::daemon::known::Known;
+use crate::daemon::manager;
 use crate::daemon::rooms::{Rooms, reception, signers};
+use crate::daemon::watcher::Watcher;
+use crate::daemon::web::{self, Door};
 use crate::egress::courier::Courier;
 use crate::ingress::listener::Listeners;
 use crate::ingress::reception::Reception;
@@ -29,6 +34,8 @@ pub struct Running {
     /// Those that stay until the end.
     stop: watch::Sender<bool>,
     parts: Parts,
+    /// Those that stay until all others have ended, and how many they are.
+    late: (watch::Sender<bool>, usize),
     worker: watch::Sender<bool>,
     courier: watch::Sender<bool>,
     alarm: watch::Sender<bool>,
@@ -81,10 +88,11 @@ impl Running {
         parts.until(&stop, |stopped| server.serve(handler, stopped), None);
         let housekeeping = rooms.housekeeping(config);
         parts.until(&stop, |stopped| housekeeping.run(stopped), None);
-        let courier = parts.courier(&rooms, courier);
+        let courier = parts.courier(&rooms, courier, &stop);
         let alarm = parts.alarm(alarm);
         let worker = parts.worker(&rooms, config);
         let (receive, receptions) = watch::channel(Arc::new(reception));
+        let listeners = listeners.alive(rooms.vitals.listeners.clone());
         let (take_in, clock) = (rooms.take_in(), Arc::clone(&rooms.clock));
         for watcher in rooms.watchers(config) {
             let receptions = receptions.clone();
@@ -96,13 +104,34 @@ impl Running {
         }
         parts.until(&stop, |_| listeners.run(receptions, take_in, clock, stopped), None);
         let known = Known::at_start(config);
-        Self { rooms, addresses, stop, parts, worker, courier, alarm, desk, receive, asked, known }
+        let late = (watch::Sender::new(false), 0);
+        Self { rooms, addresses, stop, parts, late, worker, courier, alarm, desk, receive, asked, known }
     }
 
     /// Where mail comes in, as [`Listeners::addresses`] has it.
     #[must_use]
     pub fn addresses(&self) -> &[String] {
         &self.addresses
+    }
+
+    /// Has the daemon watched from now on: by the service manager, and by whoever comes to this door.
+    pub(super) fn watched(&mut self, door: Option<Door>, recorder: Option<PrometheusHandle>) {
+        let (store, clock) = (Arc::clone(&self.rooms.store), Arc::clone(&self.rooms.clock));
+        let min_free = Arc::clone(&self.rooms.min_free);
+        let watcher = Arc::new(Watcher {
+            health: Health { store, vitals: self.rooms.vitals.clone(), clock, min_free },
+            desk: Arc::clone(&self.desk),
+            receptions: self.receive.subscribe(),
+            recorder,
+            draining: self.stop.subscribe(),
+        });
+        let also = Arc::clone(&watcher);
+        self.parts.until(&self.stop, |stopped| manager::reassure(also, stopped), None);
+        if let Some(door) = door {
+            // Whoever watches wants to see the end as well.
+            self.parts.until(&self.late.0, |stopped| web::serve(door, watcher, stopped), None);
+            self.late.1 += 1;
+        }
     }
 
     /// Comes back when a part ended that was not told to: a daemon without it would answer and do nothing. Otherwise
@@ -124,7 +153,7 @@ impl Running {
         self.rooms.min_free.store(config.limits.min_free_disk, Ordering::Relaxed);
         self.receive.send_replace(Arc::new(new.reception));
         let worker = self.parts.worker(&self.rooms, config);
-        let courier = self.parts.courier(&self.rooms, new.courier);
+        let courier = self.parts.courier(&self.rooms, new.courier, &self.stop);
         let alarm = self.parts.alarm(new.alarm);
         for before in [
             std::mem::replace(&mut self.worker, worker),
@@ -140,6 +169,8 @@ impl Running {
         for part in [&self.stop, &self.worker, &self.courier, &self.alarm] {
             part.send_replace(true);
         }
+        while self.parts.0.len() > self.late.1 && self.parts.0.join_next().await.is_some() {}
+        self.late.0.send_replace(true);
         while self.parts.0.join_next().await.is_some() {}
     }
 }
@@ -189,8 +220,10 @@ impl Parts {
         stop
     }
 
-    fn courier(&mut self, rooms: &Rooms, courier: Courier) -> watch::Sender<bool> {
+    /// `end` is the end of the whole daemon.
+    fn courier(&mut self, rooms: &Rooms, courier: Courier, end: &watch::Sender<bool>) -> watch::Sender<bool> {
         let (stop, wake) = (watch::Sender::new(false), Arc::clone(&rooms.queued));
+        let courier = courier.of_daemon(rooms.vitals.clone(), end.subscribe());
         self.until(&stop, |stopped| courier.run(Arc::clone(&wake), stopped), Some(Arc::clone(&wake)));
         stop
     }

@@ -21,6 +21,7 @@ use crate::ledger::seen;
 use crate::ledger::sent::SentBook;
 use crate::ledger::spool::{MAX_CLAIMS, Spool, Spooled};
 use crate::mail::parcel::{Carries, Parcel};
+use crate::meter;
 use crate::pgp::cert::Cert;
 use crate::pgp::keychain::Keychain;
 use crate::pgp::open::Limits;
@@ -29,6 +30,7 @@ use crate::relay::world::{List, World};
 use crate::relay::{Class, Copy, Keys, Missing, Outcome, Post, relay};
 use crate::store::contract::{self, Batch, Expect, Space, Store, StoreError};
 use crate::time::{Clock, Timestamp};
+use crate::vitals::{BEAT, Pulse};
 
 /// How long a claim lasts. One mail of the largest size to a thousand readers takes a few seconds.
 const LEASE: Duration = Duration::from_secs(300);
@@ -38,7 +40,7 @@ const RETRY: Duration = Duration::from_secs(5);
 /// it; to look often would let it crowd out the mail of the other lists.
 const PARKED: Duration = Duration::from_secs(3600);
 /// How often the spool is looked at when nothing wakes the worker.
-const IDLE: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_secs(6);
 /// How often a mail is judged anew because roster or journal changed under it.
 const TRIES: usize = 10;
 /// How many mails are worked on at once.
@@ -61,6 +63,7 @@ pub(super) struct Worker {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<Entropy>,
     pub(super) queued: Arc<Notify>,
+    pub(super) pulse: Pulse,
 }
 
 /// Why a mail stays in the spool for now.
@@ -109,12 +112,13 @@ impl Worker {
         let room = Arc::new(Semaphore::new(MEBIBYTES_AT_ONCE));
         let mut working = JoinSet::new();
         while !*stop.borrow() {
+            self.pulse.beat();
             while working.try_join_next().is_some() {}
             let claimed = if working.len() < AT_ONCE { self.claim().await } else { None };
             let Some(spooled) = claimed else {
                 tokio::select! {
                     () = arrived.notified() => {}
-                    () = tokio::time::sleep(IDLE) => {}
+                    () = self.rest() => {}
                     Some(_) = working.join_next(), if !working.is_empty() => {}
                     _ = stop.changed() => {}
                 }
@@ -124,12 +128,21 @@ impl Worker {
             let cost = u32::try_from(cost.min(MEBIBYTES_AT_ONCE)).unwrap_or(1);
             let Ok(permit) = Arc::clone(&room).acquire_many_owned(cost).await else { break };
             let worker = Arc::clone(&self);
+            let under_way = self.pulse.work(LEASE);
             working.spawn(async move {
                 worker.one(Arc::new(spooled)).await;
-                drop(permit);
+                drop((permit, under_way));
             });
         }
         while working.join_next().await.is_some() {}
+    }
+
+    /// Until the next look at the spool, with signs of life.
+    async fn rest(&self) {
+        for _ in 0..IDLE.as_millis() / BEAT.as_millis() {
+            tokio::time::sleep(BEAT).await;
+            self.pulse.beat();
+        }
     }
 
     async fn claim(self: &Arc<Self>) -> Option<Spooled> {
@@ -152,12 +165,18 @@ impl Worker {
 
     async fn one(self: &Arc<Self>, spooled: Arc<Spooled>) {
         let (worker, mail) = (Arc::clone(self), Arc::clone(&spooled));
+        let begun = self.clock.now();
         let worked = blocking(move || worker.work(&mail)).await;
         let now = self.clock.now();
+        meter::relay_took(now.since(begun));
         let (due, counted) = match &worked {
             Some(Ok(Worked::Done)) => return self.queued.notify_one(),
-            Some(Ok(Worked::Parked)) => (now.after(PARKED), false),
+            Some(Ok(Worked::Parked)) => {
+                meter::relay(spooled.list.as_str(), "parked", "");
+                (now.after(PARKED), false)
+            }
             Some(Err(error)) => {
+                meter::relay(spooled.list.as_str(), "failed", "");
                 tracing::error!(mail = %spooled.id, list = %spooled.list, %error, "a mail could not be relayed");
                 (now.after(RETRY), error.is_the_mails())
             }
@@ -325,6 +344,8 @@ impl Worker {
             Queue::enqueue(&mut batch, parcel, now)?;
         }
         self.journal.commit(&batch, &notes, now)?;
+        meter::relay(spooled.list.as_str(), "post", "");
+        meter::posted(spooled.list.as_str(), now.since(spooled.id.made_at()), post.missed.len());
         for Missing { member, problem, .. } in &post.missed {
             tracing::warn!(list = %spooled.list, mail = %spooled.id, %member, %problem, "a reader gets no copy");
         }
@@ -338,6 +359,7 @@ impl Worker {
         let note = told::held(&mut batch, spooled, reason, signer, now)?;
         self.journal.commit(&batch, &[note], now)?;
         failpoint::hit(Point::AfterHold);
+        meter::relay(spooled.list.as_str(), "hold", &reason.to_string());
         tracing::warn!(list = %spooled.list, mail = %spooled.id, %reason, "a mail is held");
         Ok(())
     }
@@ -349,6 +371,7 @@ impl Worker {
         let event = Event::Dropped { mail: spooled.id, reason: reason.to_string() };
         self.journal.commit(&batch, &[told::note(spooled, event)], now)?;
         failpoint::hit(Point::AfterDrop);
+        meter::relay(spooled.list.as_str(), "drop", &reason.to_string());
         tracing::info!(list = %spooled.list, mail = %spooled.id, %reason, "a mail is dropped");
         Ok(())
     }

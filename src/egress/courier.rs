@@ -8,6 +8,8 @@
 //! A claim is a lease. A copy waits for at most a third of it and is in delivery until nine tenths of it at the latest,
 //! so that what is in flight is always ours.
 
+mod waits;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use self::waits::{blocking, patience, rest};
 use crate::egress::carrier::Carrier;
 use crate::egress::delivery::{Delivery, expired};
 use crate::egress::dkim::Signers;
@@ -28,6 +31,7 @@ use crate::ledger::queue::{Done, Job, Met, Queue};
 use crate::ledger::rests::{Rest, Rests};
 use crate::store::contract::StoreError;
 use crate::time::Clock;
+use crate::vitals::Vitals;
 
 /// The longest sleep: a wall clock that was set forward is noticed after this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -48,6 +52,9 @@ pub struct Courier {
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
     carrier: Arc<Carrier>,
+    vitals: Vitals,
+    /// Turns true when the whole daemon stops.
+    end: Option<watch::Receiver<bool>>,
 }
 
 impl Courier {
@@ -65,7 +72,15 @@ impl Courier {
         let carrier = Carrier::new(queue.clone(), settings, dns, Arc::clone(&entropy))?;
         let carrier = Arc::new(carrier.with_policies(Arc::clone(&clock))?);
         let settings = Arc::new(settings.clone());
-        Ok(Self { queue, settings, clock, entropy, carrier })
+        let vitals = Vitals::default();
+        Ok(Self { queue, settings, clock, entropy, carrier, vitals, end: None })
+    }
+
+    /// One of a daemon's: it gives signs of life, and may be told to stop because another one takes over. Then what is
+    /// under way has its lease to come to an end, and is hurried only when `end` turns true.
+    #[must_use]
+    pub fn of_daemon(self, vitals: Vitals, end: watch::Receiver<bool>) -> Self {
+        Self { vitals, end: Some(end), ..self }
     }
 
     /// The destinations that rest, for whoever shows them or ends a rest. Wake the courier after that.
@@ -102,6 +117,7 @@ impl Courier {
             let woken = wake.notified();
             tokio::pin!(woken);
             woken.as_mut().enable();
+            self.vitals.courier.beat();
             let sleep = round.work().await;
             tokio::select! {
                 changed = stop.changed() => if changed.is_err() { break },
@@ -110,7 +126,7 @@ impl Courier {
                 () = self.carrier.health.grown.notified() => {}
                 Some(finished) = round.running.join_next() => round.finished(finished),
                 Some(claimed) = round.claiming.join_next() => round.claimed(claimed).await,
-                () = tokio::time::sleep(sleep) => {}
+                () = rest(&self.vitals.courier, sleep) => {}
             }
         }
         tending.abort();
@@ -252,6 +268,7 @@ impl<'a> Round<'a> {
                 entropy: Arc::clone(&self.courier.entropy),
                 outbox: self.outbox.clone(),
                 wake: Arc::clone(&self.wake),
+                vitals: self.courier.vitals.clone(),
             };
             // Idle connections count as well, so room is made first.
             let surplus = carrier.pool.surplus(self.lanes().spare(self.running.len() + 1));
@@ -365,8 +382,14 @@ impl<'a> Round<'a> {
         }
         let waiting = self.lanes().drain();
         self.put_back(at_once(waiting)).await;
-        let deadline = Instant::now() + self.courier.settings.drain.get();
-        while let Ok(Some(finished)) = tokio::time::timeout_at(deadline, self.running.join_next()).await {
+        let patience = patience(self.courier.end.clone(), self.courier.settings.drain.get());
+        tokio::pin!(patience);
+        loop {
+            let finished = tokio::select! {
+                () = &mut patience => break,
+                finished = self.running.join_next() => finished,
+            };
+            let Some(finished) = finished else { break };
             self.finished(finished);
         }
         self.cut.send_replace(true);
@@ -381,16 +404,6 @@ impl<'a> Round<'a> {
         }
         leaving.join_all().await;
     }
-}
-
-/// Has the queue work where it may block.
-async fn blocking<T, F>(queue: Queue, work: F) -> Result<T, StoreError>
-where
-    T: Send + 'static,
-    F: FnOnce(&Queue) -> Result<T, StoreError> + Send + 'static,
-{
-    let done = tokio::task::spawn_blocking(move || work(&queue)).await;
-    done.unwrap_or_else(|why| Err(StoreError::Io { doing: "answer the courier", why: why.to_string() }))
 }
 
 pub(crate) fn at_once(jobs: impl IntoIterator<Item = Job>) -> Vec<Return> {

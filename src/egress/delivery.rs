@@ -15,7 +15,9 @@ use crate::egress::turns::Turn;
 use crate::failpoint::{self, Point};
 use crate::id::Entropy;
 use crate::ledger::queue::{Done, Job, Met};
+use crate::meter;
 use crate::time::{Clock, Timestamp};
+use crate::vitals::Vitals;
 
 /// What a delivery works with.
 pub(crate) struct Delivery {
@@ -27,6 +29,7 @@ pub(crate) struct Delivery {
     pub(crate) outbox: mpsc::Sender<(Job, Done)>,
     /// Told when a copy was taken from its lane, where there is room for another one then.
     pub(crate) wake: Arc<Notify>,
+    pub(crate) vitals: Vitals,
 }
 
 impl Delivery {
@@ -86,6 +89,7 @@ impl Delivery {
             cause = attempt.cause, "attempt"
         );
         let now = self.clock.now();
+        self.count(&attempt, parcel.body_len, now.since(begun));
         let met = Met { host: attempt.host.clone(), step: attempt.step.to_string(), at: now };
         let until = match self.reached(&destination, &attempt, &met, begun) {
             Some(Unreached::Crowded(pause)) => return Some(Return { job, pause }),
@@ -96,6 +100,18 @@ impl Delivery {
         job.met = Some(met);
         self.hand_over(job, done).await;
         None
+    }
+
+    fn count(&self, attempt: &Attempt, bytes: u64, time: Duration) {
+        let outcome = match attempt.outcome {
+            Outcome::Delivered => "delivered",
+            Outcome::Deferred => "deferred",
+            Outcome::Failed => "failed",
+        };
+        meter::delivery(outcome, attempt.code, attempt.hung, bytes, time);
+        if attempt.outcome == Outcome::Delivered {
+            self.vitals.delivery.happened(self.clock.now());
+        }
     }
 
     /// What the attempt tells about its destination.

@@ -41,7 +41,7 @@ pub(super) struct Desk {
 
 impl Desk {
     fn shared(&self) -> Shared {
-        let Reception { directory, limits, hostname, tls, guard } =
+        let Reception { directory, limits, hostname, tls, guard, .. } =
             Reception::clone(&self.receptions.borrow());
         let (take_in, clock, budget, stop) = self.common.clone();
         let admission = self.admission.clone();

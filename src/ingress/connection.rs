@@ -21,6 +21,7 @@ use super::settings::Limits;
 use crate::failpoint::{self, Point};
 use crate::mail::arrival::Via;
 use crate::mail::directory::Directory;
+use crate::meter;
 use crate::time::Clock;
 
 /// How much of a message is read at once.
@@ -67,6 +68,17 @@ pub(super) enum Speech {
     Lmtp,
 }
 
+impl Speech {
+    /// What metrics call it.
+    const fn way(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+            Self::Smtps => "smtps",
+            Self::Lmtp => "lmtp",
+        }
+    }
+}
+
 /// Serves a client from greeting to goodbye. Errors of the socket end it silently: there is nobody to tell.
 pub(super) async fn serve<S: Stream>(stream: S, client: Option<IpAddr>, speech: Speech, shared: Shared) {
     let name = client.map_or_else(|| "unix".to_owned(), |ip| ip.to_canonical().to_string());
@@ -82,7 +94,9 @@ pub(super) async fn serve<S: Stream>(stream: S, client: Option<IpAddr>, speech: 
     let session = Session::new(terms, Arc::clone(&shared.directory), shared.budget.seen_by(client));
     let session = session.guarded(shared.guard.of(client));
     let mut driver = Driver { session, stopped: false, late: false, local: client.is_none(), shared };
+    let session = meter::Session::begin(speech.way());
     let ended = driver.whole(stream, speech).await;
+    session.ended(driver.session.tls() == Tls::On);
     let tally = driver.session.tally();
     let broken = ended.err().map(|e| e.kind());
     let late = driver.late || broken == Some(io::ErrorKind::TimedOut);
@@ -237,7 +251,10 @@ impl Driver {
         let mut taken = false;
         while let Some(action) = actions.next() {
             match action {
-                Action::Reply(text) => replies.extend_from_slice(&text),
+                Action::Reply(text) => {
+                    meter::reply(&text);
+                    replies.extend_from_slice(&text);
+                }
                 Action::StartTls => {
                     self.write(stream, &mut replies).await?;
                     return Ok(Some(Stretch::StartTls));

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, RwLock};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
@@ -11,12 +12,14 @@ use crate::id::{Entropy, ListName};
 use crate::ingress::session::NotTaken;
 use crate::ledger::mark::{Item, Mark, Marks};
 use crate::ledger::spool::Spool;
-use crate::mail::arrival::{Arrival, Envelope};
+use crate::mail::arrival::{Arrival, Envelope, Via};
+use crate::meter;
 use crate::pgp::keyring::SpoolCert;
 use crate::pgp::seal::seal_parts_at_rest;
 use crate::secret::Plaintext;
 use crate::store::contract::Store;
 use crate::time::Clock;
+use crate::vitals::Last;
 
 /// How much of the disk has to be free where nothing else is set, in percent: 452 is not a lost mail.
 const MIN_FREE: u8 = 5;
@@ -46,28 +49,30 @@ struct Inner {
     entropy: Arc<Entropy>,
     arrived: Arc<Notify>,
     min_free: Arc<AtomicU8>,
+    last: Arc<Last>,
 }
 
 impl Intake {
-    /// An intake that seals to whatever spool certificate `cert` holds, and wakes `arrived` after each mail.
+    /// An intake that seals to whatever spool certificate `cert` holds, and wakes `arrived` after each mail, and notes the time of the
+    /// last one.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
         cert: Arc<RwLock<SpoolCert>>,
         clock: Arc<dyn Clock>,
         entropy: Arc<Entropy>,
-        arrived: Arc<Notify>,
+        (arrived, last): (Arc<Notify>, Arc<Last>),
     ) -> Self {
         let spool = Spool::new(Arc::clone(&store));
         let marks = Marks::new(Arc::clone(&store));
         let min_free = Arc::new(MIN_FREE.into());
-        Self(Arc::new(Inner { store, spool, marks, cert, clock, entropy, arrived, min_free }))
+        Self(Arc::new(Inner { store, spool, marks, cert, clock, entropy, arrived, last, min_free }))
     }
 
     /// The same, taking nothing more when less than `percent` of the disk would be free; it may change.
     #[must_use]
     pub fn leaving_free(self, percent: Arc<AtomicU8>) -> Self {
-        let Inner { store, spool, marks, cert, clock, entropy, arrived, .. } = &*self.0;
+        let Inner { store, spool, marks, cert, clock, entropy, arrived, last, .. } = &*self.0;
         Self(Arc::new(Inner {
             store: Arc::clone(store),
             spool: spool.clone(),
@@ -76,6 +81,7 @@ impl Intake {
             clock: Arc::clone(clock),
             entropy: Arc::clone(entropy),
             arrived: Arc::clone(arrived),
+            last: Arc::clone(last),
             min_free: percent,
         }))
     }
@@ -126,6 +132,28 @@ impl Inner {
     }
 
     fn take_in(&self, envelope: &Envelope, raw: Plaintext, mark: Option<&Mark>) -> Result<String, NotTaken> {
+        let (begun, size) = (Instant::now(), raw.len());
+        let taken = self.seal_and_store(envelope, raw, mark);
+        let outcome = match &taken {
+            Ok(_) => "taken",
+            Err(NotTaken::DiskFull) => "disk_full",
+            Err(NotTaken::Storage) => "storage",
+            Err(NotTaken::Busy) => "busy",
+            Err(NotTaken::Memory) => "memory",
+        };
+        meter::arrival(way(envelope.via), outcome, size, begun);
+        if taken.is_ok() {
+            self.last.happened(self.clock.now());
+        }
+        taken
+    }
+
+    fn seal_and_store(
+        &self,
+        envelope: &Envelope,
+        raw: Plaintext,
+        mark: Option<&Mark>,
+    ) -> Result<String, NotTaken> {
         let size = u64::try_from(raw.len()).unwrap_or(u64::MAX);
         match self.store.room() {
             Ok(room) if room.is_short(self.min_free.load(Ordering::Relaxed), size) => {
@@ -151,6 +179,16 @@ impl Inner {
             failpoint::hit(Point::IntakeCommitted);
         }
         put.map(|id| id.to_string()).map_err(|error| refused(&error))
+    }
+}
+
+/// What metrics call it.
+const fn way(via: Via) -> &'static str {
+    match via {
+        Via::Smtp => "smtp",
+        Via::Lmtp => "lmtp",
+        Via::Imap => "imap",
+        Via::Maildir => "maildir",
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use super::acceptor::{Acceptor, Desk};
 use super::admission::Admission;
@@ -17,11 +18,13 @@ pub use super::socket::ListenError;
 use super::socket::Socket;
 use crate::group::Group;
 use crate::time::Clock;
+use crate::vitals::{BEAT, Pulse};
 
 /// All sockets that mail comes in by, bound but not yet served.
 pub struct Listeners {
     sockets: Vec<(Socket, Speech)>,
     budget: Budget,
+    pulse: Pulse,
 }
 
 impl Listeners {
@@ -50,7 +53,7 @@ impl Listeners {
             let group = group.as_ref().filter(|_| speech == Speech::Lmtp);
             sockets.push((Socket::bind(address, base, group).await?, speech));
         }
-        Ok(Self { sockets, budget: Budget::of(&first.limits) })
+        Ok(Self { sockets, budget: Budget::of(&first.limits), pulse: Pulse::default() })
     }
 
     /// The addresses that were bound, `host:port` or `unix:path`, in the order of the settings: `[smtp] listen`,
@@ -64,6 +67,12 @@ impl Listeners {
     #[must_use]
     pub fn budget(&self) -> Budget {
         self.budget.clone()
+    }
+
+    /// The same, giving signs of life here.
+    #[must_use]
+    pub fn alive(self, pulse: Pulse) -> Self {
+        Self { pulse, ..self }
     }
 
     /// Serves until `stop` turns true (or its sender is gone), then lets the mails under way come to their end,
@@ -86,6 +95,7 @@ impl Listeners {
         loop {
             tokio::select! {
                 ended = acceptors.join_next() => if ended.is_none() { break },
+                () = sleep(BEAT) => self.pulse.beat(),
                 Ok(()) = receptions.changed() => {
                     let limits = Arc::clone(&receptions.borrow_and_update().limits);
                     budget.obey(&limits);

@@ -31,4 +31,4 @@ mod tls;
 mod transaction;
 
 pub use budget::{Budget, Share};
-pub use tls::tls_config;
+pub use tls::{certificate_end, tls_config};

@@ -10,6 +10,7 @@ use super::guard::Guard;
 use super::rates::settings::RateSettings;
 use super::settings::{Limits, SmtpSettings};
 use crate::mail::directory::Directory;
+use crate::time::Timestamp;
 
 /// What new connections get.
 #[derive(Clone)]
@@ -19,6 +20,8 @@ pub struct Reception {
     pub(super) hostname: String,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) guard: Guard,
+    /// When its certificate ends.
+    pub(super) until: Option<Timestamp>,
 }
 
 /// Follows the newest [`Reception`].
@@ -37,13 +40,25 @@ impl Reception {
         let hostname = smtp.hostname.clone().or(first).unwrap_or_else(|| "localhost".to_owned());
         let guard = Guard::new(limits, &RateSettings::default(), None);
         let (limits, tls) = (Arc::new(limits.clone()), tls.map(TlsAcceptor::from));
-        Self { directory, limits, hostname, tls, guard }
+        Self { directory, limits, hostname, tls, guard, until: None }
     }
 
     /// The same behind this guard, instead of one by the usual rates.
     #[must_use]
     pub fn guarded(self, guard: Guard) -> Self {
         Self { guard, ..self }
+    }
+
+    /// The same, with the end of the certificate.
+    #[must_use]
+    pub fn until(self, end: Option<Timestamp>) -> Self {
+        Self { until: end, ..self }
+    }
+
+    /// When the certificate ends, where there is one and it says so.
+    #[must_use]
+    pub fn certificate_end(&self) -> Option<Timestamp> {
+        self.until
     }
 
     /// Whether TLS is offered.

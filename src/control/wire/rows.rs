@@ -63,6 +63,14 @@ pub struct StatusRow {
     /// Alerts that the admins have not been told yet.
     #[serde(default)]
     pub alerts: u64,
+    /// Readers whom a post would not reach now.
+    pub unreachable: u64,
+    /// When a mail was taken in last, since the start.
+    pub last_arrival: Option<String>,
+    /// When a copy was delivered last, since the start.
+    pub last_delivery: Option<String>,
+    /// For how long the daemon has been running, in seconds.
+    pub uptime_seconds: u64,
     /// What needs the admin's attention, a sentence each.
     pub problems: Vec<String>,
 }
