@@ -54,9 +54,10 @@ install:
 	@test -d $(MANUAL) || { echo "nothing is built yet: run 'make build' first, as yourself" >&2; exit 1; }
 	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/vouchsafe
 	install -D -m 0644 deploy/vouchsafe.service $(DESTDIR)$(PREFIX)/lib/systemd/system/vouchsafe.service
+	install -D -m 0644 deploy/vouchsafe.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/vouchsafe.socket
 	install -D -m 0644 deploy/sysusers.d/vouchsafe.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/vouchsafe.conf
 	install -d $(DESTDIR)$(DOC)/examples/policies $(DESTDIR)$(DOC)/examples/postfix
-	install -m 0644 README.md CHANGELOG.md SECURITY.md LICENSE docs/flow.md docs/operate.md docs/threats.md $(DESTDIR)$(DOC)
+	install -m 0644 README.md CHANGELOG.md SECURITY.md LICENSE docs/flow.md docs/metrics.md docs/operate.md docs/threats.md $(DESTDIR)$(DOC)
 	install -m 0644 keys/README.md $(DESTDIR)$(DOC)/keys.md
 	install -m 0644 config/relay.toml $(DESTDIR)$(DOC)/examples
 	install -m 0644 config/policies/*.toml $(DESTDIR)$(DOC)/examples/policies
@@ -75,6 +76,7 @@ manual:
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/vouchsafe $(DESTDIR)$(PREFIX)/lib/systemd/system/vouchsafe.service
+	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/vouchsafe.socket
 	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/vouchsafe.conf
 	rm -f $(DESTDIR)$(MAN)/man1/vouchsafe.1 $(DESTDIR)$(MAN)/man1/vouchsafe-*.1 $(DESTDIR)$(MAN)/man5/vouchsafe-*.5
 	rm -f $(DESTDIR)$(BASH_COMPLETIONS)/vouchsafe $(DESTDIR)$(ZSH_COMPLETIONS)/_vouchsafe

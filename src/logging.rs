@@ -1,10 +1,13 @@
 //! `[log]`: where the log goes, and what of it. Nothing here knows what is logged; that it holds no content is the duty of
 //! whoever logs, and `tests/leak.rs` looks.
 
+mod journal;
+
 use std::fmt;
 use std::io;
 use std::path::Path;
 
+use self::journal::Journal;
 use rustix::fs::fstat;
 use serde::Deserialize;
 use tracing::Subscriber;
@@ -28,7 +31,6 @@ const SILENT: &[&str] = &[
     "rustls",
     "sled",
     "tokio_rustls",
-    "tracing_journald",
 ];
 
 /// Where systemd-journald takes records (systemd-journald.service(8)).
@@ -177,12 +179,8 @@ where
         To::Auto => connected && Path::new(JOURNALD).exists(),
     };
     if wanted {
-        match tracing_journald::layer() {
-            // journald's own names are lower-case with an underscore in front: ours can be MAIL, LIST, PARCEL.
-            Ok(layer) => {
-                let layer = layer.with_field_prefix(None).with_syslog_identifier("vouchsafe".to_owned());
-                return Ok(layer.boxed());
-            }
+        match Journal::open() {
+            Ok(journal) => return Ok(journal.boxed()),
             Err(why) if settings.to == To::Journald => return Err(LogError::NoJournal(why)),
             Err(_) => {}
         }

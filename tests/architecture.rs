@@ -74,7 +74,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("idna", &["mail/address.rs"]),
     ("indicatif", &["cli/progress.rs"]),
     ("lettre", &["egress/"]),
-    ("listenfd", &["daemon/", "ingress/socket.rs"]),
+    ("listenfd", &["ingress/inherited.rs"]),
     ("mail_auth", &["egress/"]),
     ("mail_parser", &["mime/read.rs"]),
     ("metrics_exporter_prometheus", &["daemon/"]),
@@ -100,8 +100,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("smtp_proto", &["ingress/"]),
     ("tokio", &["cli/run/watch.rs", "control/", "daemon/", "demo", "egress/", "ingress/"]),
     ("tokio_rustls", &["egress/", "ingress/"]),
-    ("tracing_journald", &["logging.rs"]),
-    ("tracing_subscriber", &["logging.rs"]),
+    ("tracing_subscriber", &["logging"]),
     ("zeroizing_alloc", &["main.rs"]),
     // Who may touch files: keys, settings, the store, sockets, and what the operator names on the command line.
     (

@@ -126,27 +126,37 @@ fn postfix_understands_its_lines() {
 }
 
 #[test]
-fn systemd_understands_the_unit() {
+fn systemd_understands_the_units() {
     let folder = tempfile::tempdir().unwrap();
     let unit = std::fs::read_to_string(deploy("vouchsafe.service")).unwrap();
     // The program may not be installed on this machine, and the unit must not depend on it for a check of its lines.
     let unit = unit.replace("/usr/bin/vouchsafe", "/bin/true");
     let place = folder.path().join("vouchsafe.service");
     std::fs::write(&place, unit).unwrap();
-    let Some(output) = run("systemd-analyze", &["verify", place.to_str().unwrap()]) else { return };
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!said.contains("vouchsafe.service"), "{said}");
+    let socket = folder.path().join("vouchsafe.socket");
+    std::fs::copy(deploy("vouchsafe.socket"), &socket).unwrap();
+    for unit in [&place, &socket] {
+        let Some(output) = run("systemd-analyze", &["verify", unit.to_str().unwrap()]) else { return };
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!said.contains("vouchsafe."), "{said}");
+    }
 }
 
 #[test]
 fn the_unit_keeps_what_the_daemon_relies_on() {
     let unit = std::fs::read_to_string(deploy("vouchsafe.service")).unwrap();
     let set = |line: &str| unit.lines().any(|found| found == line);
-    for line in
-        ["LimitMEMLOCK=infinity", "LimitCORE=0", "MemorySwapMax=0", "NoNewPrivileges=yes", "Type=notify"]
-    {
+    for line in [
+        "LimitMEMLOCK=infinity",
+        "LimitCORE=0",
+        "MemorySwapMax=0",
+        "NoNewPrivileges=yes",
+        "Type=notify",
+        "WatchdogSec=2min",
+    ] {
         assert!(set(line), "{line}");
     }
+    assert!(unit.contains("\nExecReload=/usr/bin/vouchsafe reload "), "a reload that waits for its end");
     // Each would take something away that the daemon needs to see.
     for line in ["ProcSubset=pid", "PrivateUsers=yes"] {
         assert!(!set(line), "{line}");

@@ -34,6 +34,7 @@ use crate::daemon::rooms::{Rooms, unlock};
 pub use crate::daemon::running::{Next, Running};
 use crate::daemon::web::Door;
 use crate::failpoint::{self, Point};
+use crate::ingress::inherited::Inherited;
 use crate::logging::Filter;
 use crate::meter;
 use crate::pgp::keyring::Passphrase;
@@ -50,6 +51,8 @@ const BLOCKING_THREADS: usize = 32;
 /// What keeps it from starting.
 pub fn serve(config: &Config, passphrase: Passphrase, filter: Filter) -> Result<(), Fatal> {
     quiet_panics();
+    // Before any thread starts, and before a descriptor of ours could be taken for one that was handed over.
+    let inherited = Inherited::from_env();
     let hygiene = hygiene::apply(config.process.allow_swap)?;
     tracing::info!(locked = hygiene.locked, swap = hygiene.swap, "memory");
     let (files, needed) = (hygiene::open_files(config.open_files()), config.open_files());
@@ -68,7 +71,8 @@ pub fn serve(config: &Config, passphrase: Passphrase, filter: Filter) -> Result<
     let recorder = config.metrics.listen.as_ref().and_then(|_| watcher::recorder());
     let store: Arc<dyn Store> = if recorder.is_some() { Arc::new(Measured(store)) } else { store };
     let keys = unlock(config, passphrase)?;
-    let rooms = Rooms::build(config, keys, store, Arc::new(SystemClock))?;
+    let mut rooms = Rooms::build(config, keys, store, Arc::new(SystemClock))?;
+    rooms.inherited = inherited;
     // Each thread keeps a heap and a stack of its own, locked: so the threads that may block are few.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

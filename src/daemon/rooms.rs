@@ -22,6 +22,7 @@ use crate::failpoint::{self, Point};
 use crate::id::{Entropy, ListName};
 use crate::ingress::guard::{AskRoom, Guard};
 use crate::ingress::imap::Board;
+use crate::ingress::inherited::Inherited;
 use crate::ingress::intake::Intake;
 use crate::ingress::listener::{ListenError, TakeIn};
 use crate::ingress::maildir::Stays;
@@ -64,6 +65,8 @@ pub struct Rooms {
     pub(super) journal: Journal,
     pub(super) since: Timestamp,
     pub(super) vitals: Vitals,
+    /// Sockets that the service manager opened.
+    pub(super) inherited: Inherited,
     store_name: String,
     /// One for all, so that each certificate is parsed once.
     pub(super) certs: CertBook,
@@ -112,6 +115,7 @@ impl Rooms {
             journal,
             since: now,
             vitals: Vitals::default(),
+            inherited: Inherited::default(),
             store_name: config.store.kind.to_string(),
             clock,
             entropy: Arc::new(Entropy::kernel()),

@@ -59,9 +59,11 @@ impl Rooms {
     ///
     /// # Errors
     /// When a socket cannot be had, or the way out is none.
-    pub async fn start(self, config: &Config) -> Result<Running, Fatal> {
+    pub async fn start(mut self, config: &Config) -> Result<Running, Fatal> {
         let reception = reception(config, self.ask_room())?;
-        let listeners = Listeners::bind(&config.smtp, &config.lmtp, &config.folder, &reception).await?;
+        let inherited = std::mem::take(&mut self.inherited);
+        let listeners =
+            Listeners::bind(&config.smtp, &config.lmtp, &config.folder, &reception, inherited).await?;
         let server = Server::bind(&config.control)?;
         let signers = signers::<Fatal>(config, &self.keys)?;
         let courier = self.courier(config)?.signing(signers);

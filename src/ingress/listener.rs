@@ -12,6 +12,7 @@ use super::admission::Admission;
 use super::budget::Budget;
 use super::connection::Speech;
 pub use super::events::TakeIn;
+use super::inherited::Inherited;
 use super::reception::{Reception, Receptions};
 use super::settings::{LmtpSettings, SmtpSettings};
 pub use super::socket::ListenError;
@@ -28,7 +29,7 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Binds every address of the settings. Relative socket paths count from `base`.
+    /// Binds every address of the settings, or takes over what is `inherited`. Relative socket paths count from `base`.
     ///
     /// # Errors
     /// When an address cannot be had, TLS is wanted and `first` has none, or its limits let no mail in.
@@ -37,6 +38,7 @@ impl Listeners {
         lmtp: &LmtpSettings,
         base: &Path,
         first: &Reception,
+        mut inherited: Inherited,
     ) -> Result<Self, ListenError> {
         if let Some(problem) = first.limits.problem() {
             return Err(ListenError::Limits(problem));
@@ -51,7 +53,10 @@ impl Listeners {
         let mut sockets = Vec::new();
         for (address, speech) in plain.chain(wrapped).chain(local) {
             let group = group.as_ref().filter(|_| speech == Speech::Lmtp);
-            sockets.push((Socket::bind(address, base, group).await?, speech));
+            sockets.push((Socket::bind(address, base, group, &mut inherited).await?, speech));
+        }
+        if let Some(unwanted) = inherited.left().into_iter().next() {
+            return Err(ListenError::Unwanted(unwanted));
         }
         Ok(Self { sockets, budget: Budget::of(&first.limits), pulse: Pulse::default() })
     }

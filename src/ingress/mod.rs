@@ -13,6 +13,7 @@ pub mod data;
 mod events;
 pub mod guard;
 pub mod imap;
+pub mod inherited;
 pub mod intake;
 mod line;
 pub mod listener;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
+use super::inherited::{Handed, Inherited};
 use super::settings::ListenAddr;
 use crate::group::{Group, GroupError};
 
@@ -83,6 +84,12 @@ pub enum ListenError {
         /// What rustls said.
         why: String,
     },
+    /// The service manager holds a socket that no setting names: whoever connected there would wait for ever.
+    #[error(
+        "the service manager listens on {0} for us, and no setting says what is spoken there: add it to [smtp] listen, \
+         [smtp] tls_listen or [lmtp] listen, or take it out of vouchsafe.socket"
+    )]
+    Unwanted(String),
     /// The limits let no mail in.
     #[error("[limits] {0}")]
     Limits(String),
@@ -91,7 +98,12 @@ pub enum ListenError {
 /// One that is listened on.
 pub(super) enum Socket {
     Tcp(TcpListener),
-    Unix(UnixListener, SocketFile),
+    Unix {
+        listener: UnixListener,
+        path: PathBuf,
+        /// Its file, if that is ours to remove.
+        _file: Option<SocketFile>,
+    },
 }
 
 /// A socket's name in the file system; removed when dropped.
@@ -116,7 +128,12 @@ impl Socket {
         address: &ListenAddr,
         base: &Path,
         group: Option<&Group>,
+        inherited: &mut Inherited,
     ) -> Result<Self, ListenError> {
+        if let Some(handed) = inherited.take(address, base) {
+            let failed = |why| ListenError::Address { address: address.to_string(), why };
+            return Self::taken_over(handed).map_err(failed);
+        }
         match address {
             ListenAddr::Tcp(host_port) => match TcpListener::bind(host_port).await {
                 Ok(listener) => Ok(Self::Tcp(listener)),
@@ -126,11 +143,26 @@ impl Socket {
         }
     }
 
+    /// One that the service manager holds: it stays when we go.
+    fn taken_over(handed: Handed) -> io::Result<Self> {
+        match handed {
+            Handed::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener).map(Self::Tcp)
+            }
+            Handed::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                let path = listener.local_addr()?.as_pathname().map(Path::to_owned).unwrap_or_default();
+                Ok(Self::Unix { listener: UnixListener::from_std(listener)?, path, _file: None })
+            }
+        }
+    }
+
     /// What was bound.
     pub(super) fn address(&self) -> String {
         match self {
             Self::Tcp(listener) => listener.local_addr().map_or_else(|_| "?".to_owned(), |a| a.to_string()),
-            Self::Unix(_, SocketFile(path)) => format!("unix:{}", path.display()),
+            Self::Unix { path, .. } => format!("unix:{}", path.display()),
         }
     }
 
@@ -143,7 +175,7 @@ impl Socket {
                 stream.set_nodelay(true).ok();
                 Ok(Client::Tcp(stream, peer.ip()))
             }
-            Self::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Client::Unix(stream)),
+            Self::Unix { listener, .. } => listener.accept().await.map(|(stream, _)| Client::Unix(stream)),
         }
     }
 }
@@ -181,5 +213,5 @@ async fn bind_unix(path: PathBuf, group: Option<&Group>) -> Result<Socket, Liste
     // The mode comes last, so that the daemon's own group is not let in meanwhile.
     std::fs::set_permissions(&file.0, std::fs::Permissions::from_mode(0o660))
         .map_err(|why| ListenError::Socket { path: file.0.clone(), why })?;
-    Ok(Socket::Unix(listener, file))
+    Ok(Socket::Unix { listener, path: file.0.clone(), _file: Some(file) })
 }

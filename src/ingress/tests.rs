@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::inherited::Inherited;
 use super::listener::{ListenError, Listeners, TakeIn};
 use super::reception::Reception;
 use super::session::NotTaken;
@@ -93,7 +94,8 @@ impl Server {
         let (tls, connector) = certificates(folder.path());
         let (smtp, lmtp) = settings();
         let first = Reception::new(&smtp, &limits, Arc::new(directory()), Some(tls));
-        let listeners = Listeners::bind(&smtp, &lmtp, folder.path(), &first).await.unwrap();
+        let listeners =
+            Listeners::bind(&smtp, &lmtp, folder.path(), &first, Inherited::default()).await.unwrap();
         let (receive, receptions) = watch::channel(Arc::new(first));
         let [smtp, smtps, lmtp] = <[String; 3]>::try_from(listeners.addresses()).unwrap();
         let taken = Taken::default();
@@ -211,7 +213,8 @@ async fn the_socket_is_for_owner_and_group_and_replaces_only_a_stale_one() {
     let path = server.folder.path().join("lmtp.sock");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
     let first = without_tls(&Limits::default());
-    let bind = async || Listeners::bind(&smtp, &lmtp, server.folder.path(), &first).await;
+    let bind =
+        async || Listeners::bind(&smtp, &lmtp, server.folder.path(), &first, Inherited::default()).await;
     assert!(matches!(bind().await, Err(ListenError::InUse(_))), "a living socket is left alone");
     server.stop.send(true).unwrap();
     timeout(PATIENCE, server.running).await.unwrap().unwrap();
@@ -229,7 +232,7 @@ async fn the_lmtp_socket_can_be_given_to_the_group_of_the_mail_server() {
     let bind = async |group: &str| {
         let lmtp = LmtpSettings { group: Some(group.to_owned()), ..settings().1 };
         let first = without_tls(&Limits::default());
-        Listeners::bind(&SmtpSettings::default(), &lmtp, folder.path(), &first).await
+        Listeners::bind(&SmtpSettings::default(), &lmtp, folder.path(), &first, Inherited::default()).await
     };
     // Root may give it to anybody; others to the groups that they are in.
     let own = rustix::process::getegid().as_raw();
@@ -250,7 +253,8 @@ async fn what_cannot_be_bound_says_why() {
     let address = taken.local_addr().unwrap().to_string();
     let (both, lmtp) = settings();
     let bind = async |smtp: SmtpSettings, limits: Limits| {
-        let bound = Listeners::bind(&smtp, &lmtp, folder.path(), &without_tls(&limits)).await;
+        let bound =
+            Listeners::bind(&smtp, &lmtp, folder.path(), &without_tls(&limits), Inherited::default()).await;
         bound.err().map(|e| e.to_string())
     };
     let busy = SmtpSettings { listen: vec![address.parse().unwrap()], ..SmtpSettings::default() };

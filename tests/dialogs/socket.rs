@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use rustls::ClientConfig;
 use tokio::sync::watch;
+use vouchsafe::ingress::inherited::Inherited;
 use vouchsafe::ingress::listener::{Listeners, TakeIn};
 use vouchsafe::ingress::reception::Reception;
 use vouchsafe::ingress::settings::{LmtpSettings, SmtpSettings};
@@ -51,7 +52,8 @@ impl Server {
                 tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async {
                 let first = Reception::new(&smtp, &limits(), Arc::new(directory()), Some(tls));
-                let listeners = Listeners::bind(&smtp, &lmtp, folder.path(), &first).await.unwrap();
+                let listeners =
+                    Listeners::bind(&smtp, &lmtp, folder.path(), &first, Inherited::default()).await.unwrap();
                 tell.send(listeners.addresses()).unwrap();
                 let (_receive, receptions) = watch::channel(Arc::new(first));
                 listeners.run(receptions, in_memory(store), Arc::new(SystemClock), stopped).await;

@@ -85,5 +85,38 @@ MUTT
 as psirt 'timeout 60 script -qec "mutt -R -f /var/mail/psirt" screen > /dev/null; cat shown'
 as psirt 'grep -qF "Subject: [Distributors] Frob advisory" shown && grep -qF "The frob overflows." shown && grep -q "^Good signature from: Distributors" shown'
 vouchsafe journal verify
+
+# systemd hears that all is well, shows how things stand, and has settings read again; what does not serve changes nothing.
+property() { systemctl show -p "$1" --value vouchsafe; }
+property StatusText | grep -F "copies queued"
+[ "$(property WatchdogTimestampMonotonic)" -gt 0 ]
+pid=$(property MainPID)
+systemctl reload vouchsafe
+cp /etc/vouchsafe/relay.toml relay.toml
+echo '[nonsense]' >> /etc/vouchsafe/relay.toml
+if systemctl reload vouchsafe; then exit 1; fi
+cp relay.toml /etc/vouchsafe/relay.toml
+systemctl reload vouchsafe
+[ "$(property MainPID)" = "$pid" ] && [ "$(property ActiveState)" = active ]
+# The log is in the journal, with fields, and people can read it.
+journalctl --no-pager -u vouchsafe MESSAGE="reloaded changed=\"\" needs_restart=\"\"" -o json | grep -F '"TARGET":"vouchsafe::daemon"'
+journalctl --no-pager -u vouchsafe | grep -F "a mail is held" && exit 1
+
+# With the sockets held by systemd: what connects while the daemon is stopped starts it, and is served.
+mkdir -p /etc/systemd/system/vouchsafe.socket.d
+printf '[Socket]\nSocketGroup=postfix\n' > /etc/systemd/system/vouchsafe.socket.d/postfix.conf
+systemctl daemon-reload
 systemctl stop vouchsafe
+systemctl start vouchsafe.socket
+[ "$(property ActiveState)" = inactive ]
+as rita 'bash /usr/local/bin/post rita@example.org security@lists.example.org "Overflow again"'
+await systemctl is-active vouchsafe
+await sh -c '[ "$(grep -c security-bounces+ /var/mail/ada)" -ge 2 ]'
+# A client that is there already waits for a restart instead of being refused.
+systemctl restart vouchsafe & restarting=$!
+for _ in $(seq 20); do
+    python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.settimeout(60); s.connect("/run/vouchsafe/lmtp.sock"); assert s.recv(3) == b"220"'
+done
+wait "$restarting"
+systemctl stop vouchsafe.socket vouchsafe
 systemctl show -p Result --value vouchsafe | grep -Fx success
