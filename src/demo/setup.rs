@@ -79,6 +79,7 @@ fn show_relay(show: &mut Show<'_>, scene: &Scene) -> Result<(), Trouble> {
         "swap",
         "allow_swap = true, so that it starts on a laptop with swap; a server leaves it at false",
     )?;
+    show.row("alerts", "notify = [], so that nothing leaves but copies; a server tells its admins by mail")?;
     show.row("log", "as talkative as can be (VOUCHSAFE_LOG=trace), kept in memory, searched at the end")
 }
 
