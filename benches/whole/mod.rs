@@ -2,6 +2,7 @@
 
 mod accepts;
 mod delivery;
+mod distance;
 mod fan_out;
 mod home;
 mod machine;
@@ -90,6 +91,7 @@ pub(crate) fn run(plan: &Plan) -> String {
         fan_out: fan_out::measure(plan, &crowd),
         accepts: accepts::measure(plan, &crowd),
         delivery: delivery::measure(plan, &crowd),
+        distance: distance::measure(plan, &crowd),
         memory: memory::measure(plan, &crowd),
         start: start::measure(plan, &crowd),
         parts: parts::read(),
@@ -104,7 +106,10 @@ pub(crate) fn section(plan: &Plan, name: &str) -> String {
     match name {
         "fan-out" => page::fan_out(&fan_out::measure(plan, &crowd)),
         "accepts" => page::accepts(&accepts::measure(plan, &crowd)),
-        "delivery" => page::delivery(delivery::measure(plan, &crowd).as_ref()),
+        "delivery" => {
+            let far = distance::measure(plan, &crowd);
+            page::delivery(delivery::measure(plan, &crowd).as_ref(), far.as_ref())
+        }
         "signing" => page::signing(delivery::signing(plan, &crowd).as_deref()),
         "memory" => page::memory(memory::measure(plan, &crowd).as_ref()),
         "start" => page::start(&start::measure(plan, &crowd)),

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::accepts;
 use super::delivery::{Delivery, Signing};
+use super::distance::{Distance, WAYS};
 use super::fan_out;
 use super::machine::Machine;
 use super::measure::{Pair, Series};
@@ -16,6 +17,7 @@ pub(crate) struct Results {
     pub(crate) fan_out: Vec<fan_out::Row>,
     pub(crate) accepts: Vec<accepts::Row>,
     pub(crate) delivery: Option<Delivery>,
+    pub(crate) distance: Option<Distance>,
     pub(crate) memory: Option<Memory>,
     pub(crate) start: Start,
     pub(crate) parts: Vec<Part>,
@@ -27,6 +29,8 @@ pub(crate) struct Results {
 const FAN_OUT: f64 = 1.5;
 const ACCEPTS: f64 = 0.7;
 const DELIVERY: f64 = 0.6;
+/// Messages each second over one connection to a hop that is far away.
+const FAR: f64 = 20.0;
 const MEMORY: f64 = 300.0;
 
 /// The sections, in their order.
@@ -45,7 +49,7 @@ pub(crate) fn write(results: &Results) -> String {
         targets(results),
         fan_out(&results.fan_out),
         accepts(&results.accepts),
-        delivery(results.delivery.as_ref()),
+        delivery(results.delivery.as_ref(), results.distance.as_ref()),
         memory(results.memory.as_ref()),
         start(&results.start),
         parts(&results.parts),
@@ -104,6 +108,11 @@ fn targets(results: &Results) -> String {
     if let Some(delivery) = &results.delivery {
         let ratio = delivery.kept.ratio().median();
         row("delivery", format!("at least {DELIVERY}"), format!("{ratio:.2}"), ratio >= DELIVERY);
+    }
+    for (way, pair) in WAYS.iter().zip(results.distance.iter().flat_map(|distance| &distance.0)) {
+        let (what, least) = (format!("messages/s on one connection, {} ms each way", way.as_millis()), FAR);
+        let ours = pair.ours.median();
+        row(&what, format!("at least {least}"), format!("{ours:.1}"), ours >= least);
     }
     if let Some(memory) = &results.memory {
         let peak = mebibytes(memory.peak);
@@ -164,9 +173,9 @@ pub(super) fn accepts(rows: &[accepts::Row]) -> String {
     page
 }
 
-pub(super) fn delivery(delivery: Option<&Delivery>) -> String {
+pub(super) fn delivery(delivery: Option<&Delivery>, distance: Option<&Distance>) -> String {
     let Some(Delivery { copies, length, kept, anew }) = delivery else { return MISSING.to_owned() };
-    format!(
+    let mut page = format!(
         "{copies} queued copies of {} each to Postfix's smtp-sink, over 10 connections, in the clear on loopback. *Bare*: smtp-source\n\
          sends as many messages of that length to the same sink over as many sessions, `-d` or not; it reads nothing from a disk\n\
          and records nothing. The daemon keeps its connections, so `-d` is what it is held against.\n\n\
@@ -179,7 +188,17 @@ pub(super) fn delivery(delivery: Option<&Delivery>) -> String {
         spread(&anew.ours, 0),
         spread(&anew.bare, 0),
         spread(&anew.ratio(), 2),
-    )
+    );
+    for (way, pair) in WAYS.iter().zip(distance.iter().flat_map(|distance| &distance.0)) {
+        page += &format!(
+            "| one message a round trip, one connection, {} ms each way | {} | {} | {} |\n",
+            way.as_millis(),
+            spread(&pair.ours, 1),
+            spread(&pair.bare, 1),
+            spread(&pair.ratio(), 2),
+        );
+    }
+    page
 }
 
 /// Not on the page: asked for by `--only signing`.

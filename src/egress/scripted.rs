@@ -220,6 +220,10 @@ impl Hop {
         self.record.lock().unwrap().connections
     }
 
+    pub(crate) fn open(&self) -> usize {
+        self.record.lock().unwrap().open
+    }
+
     pub(crate) fn most_open(&self) -> usize {
         self.record.lock().unwrap().most_open
     }

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use super::tests::{Bench, settings};
 use super::*;
 use crate::egress::period::Period;
+use crate::egress::route::TlsMode;
 use crate::egress::scripted::{Act, Heard, Hop, NOW, Script, say};
+use crate::egress::settings::DomainSettings;
 use crate::ledger::queue::State;
 
 /// A hop that cannot be had until it is told otherwise.
@@ -212,4 +214,46 @@ async fn a_copy_whose_envelope_was_sent_ahead_keeps_its_own_outcome() {
         assert_eq!((bench.rows().len(), hop.messages().len()), (failed, messages), "{name}");
         bench.finish().await;
     }
+}
+
+#[tokio::test]
+async fn the_limit_of_all_connections_holds_over_several_destinations() {
+    let (under_way, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let mut hops = Vec::new();
+    for _ in 0..3 {
+        let (now, max) = (Arc::clone(&under_way), Arc::clone(&most));
+        let counting = move |heard: &Heard| {
+            match heard.verb {
+                "MAIL" => max.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst),
+                "DOT" => now.fetch_sub(1, SeqCst),
+                _ => 0,
+            };
+            None
+        };
+        hops.push(Hop::start(Script::new(&[], counting)).await);
+    }
+    let elsewhere = |hop: &Hop| DomainSettings {
+        smarthost: Some(hop.address.to_string().parse().unwrap()),
+        tls: TlsMode::None,
+        ..DomainSettings::default()
+    };
+    let domain =
+        [("b.example".to_owned(), elsewhere(&hops[1])), ("c.example".to_owned(), elsewhere(&hops[2]))];
+    let settings =
+        Settings { connections: 3, connections_total: 4, domain: domain.into(), ..settings(&hops[0]) };
+    let bench = Bench::start(&settings, 0);
+    for n in 0..180 {
+        bench.enqueue(n, &format!("reader{n}@{}.example", ["a", "b", "c"][n as usize % 3]));
+    }
+    bench
+        .until("all arrive", || {
+            bench.advance(Duration::from_millis(100));
+            bench.is_empty()
+        })
+        .await;
+    assert_eq!(hops.iter().map(|hop| hop.messages().len()).collect::<Vec<_>>(), [60, 60, 60]);
+    assert!(hops.iter().all(|hop| hop.most_open() <= 3), "to each of them");
+    assert!((2..=4).contains(&most.load(SeqCst)), "{} under way at once", most.load(SeqCst));
+    bench.until("idle ones count as well", || hops.iter().map(Hop::open).sum::<usize>() <= 4).await;
+    bench.finish().await;
 }

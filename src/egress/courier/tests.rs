@@ -94,7 +94,7 @@ impl Bench {
         self.wake.notify_one();
     }
 
-    fn enqueue(&self, n: u64, recipient: &str) {
+    pub(super) fn enqueue(&self, n: u64, recipient: &str) {
         let parcel = scripted::parcel(n, recipient, 1000);
         scripted::enqueue(&self.queue, &parcel, &body(1000), self.clock.now());
         self.wake.notify_one();
