@@ -397,3 +397,33 @@ fn ways_out_that_contradict_themselves_are_errors_with_their_place() {
     fs::write(&made.config, format!("{base}\n[egress.domain.\"example.net\"]\n{idle}\n")).unwrap();
     assert_eq!(finding(&report(&made.config), "server_name has no effect").severity, Severity::Warning);
 }
+
+#[test]
+fn a_mailbox_is_looked_at_before_it_is_attended() {
+    let (dir, made) = installed();
+    let mailbox = "[imap.inbox]\nhost = \"imap.provider.example\"\nuser = \"security\"\n\
+                   password_file = \"imap-password\"\nrecipient = \"security@lists.example.org\"\n";
+    edit(&made.config, "[egress]\n", &format!("{mailbox}[egress]\n"));
+    let missing = finding(&report(&made.config), "imap-password is not there");
+    assert_eq!(missing.severity, Severity::Error, "{missing:?}");
+    assert!(missing.place.contains("relay.toml:"), "{missing:?}");
+    let password = dir.path().join("imap-password");
+    fs::write(&password, "correct horse\n").unwrap();
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o644)).unwrap();
+    finding(&report(&made.config), "imap-password can be read by others; chmod 600");
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+    let told = |report: &Report| report.findings.iter().any(|f| f.what.contains("imap-password"));
+    assert!(!told(&report(&made.config)));
+    edit(&made.config, "user = \"security\"\n", "user = \"security\"\nca_file = \"provider.pem\"\n");
+    let authorities = finding(&report(&made.config), "no certification authority");
+    assert_eq!(authorities.severity, Severity::Error, "{authorities:?}");
+    edit(
+        &made.config,
+        "recipient = \"security@lists.example.org\"",
+        "recipient = \"else@lists.example.org\"",
+    );
+    let nobody = finding(&report(&made.config), "is no address of a list here");
+    assert!(nobody.place.contains("relay.toml:"), "{nobody:?}");
+    edit(&made.config, "recipient = \"else@lists", "tls = \"none\"\nrecipient = \"security@lists");
+    finding(&report(&made.config), "would send the password and fetch mail in the clear");
+}
