@@ -11,6 +11,8 @@
 
 mod outside;
 
+#[path = "observe/activation.rs"]
+mod activation;
 #[path = "observe/http.rs"]
 mod http;
 #[path = "observe/manager.rs"]

@@ -96,7 +96,7 @@ fn what_goes_to_journald_has_fields_and_no_content() {
     assert_eq!(has("SYSLOG_IDENTIFIER"), Some("vouchsafe"));
     assert_eq!(
         (has("CODE"), has("TARGET")),
-        (Some("250"), Some("vouchsafe::egress::courier")),
+        (Some("250"), Some("vouchsafe::egress::delivery")),
         "{attempt:?}"
     );
     assert!(has("PARCEL").is_some_and(|id| !id.is_empty()) && has("PRIORITY").is_some(), "{attempt:?}");

@@ -124,7 +124,7 @@ fn what_does_not_serve_changes_nothing_and_says_where() {
     let new_list = "[list.early]\naddress = \"early@lists.example\"\nkind = \"discuss\"\n\n[list.security]";
     let mut refused = 0;
     for (from, to, told) in [
-        ("[limits]", "[limits]\nmax_mesage = 1", "relay.toml:"),
+        ("\n[limits]\n", "\n[limits]\nmax_mesage = 1\n", "relay.toml:"),
         ("[list.security]", new_list, "vouchsafe key new early"),
         ("tls_key = \"key.pem\"", "tls_key = \"none.pem\"", "none.pem"),
         ("tls = \"none\"", "tls = \"required\"\nca_file = \"none.pem\"", "none.pem"),

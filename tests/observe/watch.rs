@@ -57,7 +57,7 @@ fn a_watched_status_is_for_people_without_escapes_where_no_terminal_is() {
     };
     assert_eq!(watched(1), "not reachable: the daemon is not running");
     let daemon = Daemon::start(&install);
-    let text = watched(13);
+    let text = watched(16);
     assert!(text.contains("last arrival") && text.contains("for ") && !text.contains('\x1b'), "{text}");
     assert_eq!(daemon.stop().0.code(), Some(0));
     assert_eq!(install.run(&["status", "--watch=0"]).code, 64);
