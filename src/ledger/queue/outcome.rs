@@ -134,7 +134,6 @@ mod tests {
             ("550-5.7.26 This mail", "550 5.7.26"),
             ("554 no", "554"),
             ("550 5.1.1234 odd", "550"),
-            ("gave up after 5d; last: 451 4.7.1 greylisted", "451 4.7.1"),
             ("gave up after 5d; last: the connection was refused", ""),
             ("the name does not exist", ""),
             ("5500 what", ""),
