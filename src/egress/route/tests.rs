@@ -242,3 +242,19 @@ async fn an_override_has_a_way_of_its_own() {
     assert_eq!(partner.destination, "second.example:465 for partner.example");
     assert_eq!((partner.candidates[0].name.as_str(), partner.tls), ("second.example", TlsMode::Implicit));
 }
+
+#[test]
+fn each_way_has_its_own_number_of_connections() {
+    let settings: Settings = toml::from_str(
+        "smarthost = \"127.0.0.1:25\"\ntls = \"none\"\nconnections = 7\n\
+         [domain.\"plain.example\"]\nconnections = 2\n\
+         [domain.\".example.net\"]\nsmarthost = \"192.0.2.1:25\"\nconnections = 3",
+    )
+    .unwrap();
+    let router =
+        Router::new(&settings, &DnsSettings { resolver: Some("127.0.0.1:53".parse().unwrap()) }).unwrap();
+    for (domain, connections) in [("other.example", 7), ("plain.example", 2), ("a.example.net", 3)] {
+        let destination = router.destination(&domain.parse().unwrap());
+        assert_eq!(router.connections(&destination), connections, "{destination}");
+    }
+}

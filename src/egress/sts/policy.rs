@@ -155,6 +155,23 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_is_a_policy_or_is_refused(text in "(version: STSv1\n)?(mode: enforce\r?\n)?(mx: \\PC{0,20}\n){0,3}\\PC*(max_age: [0-9]{0,25})?") {
+            if let Ok(policy) = parse(&text) {
+                proptest::prop_assert!(policy.max_age.as_secs() <= LONGEST);
+                proptest::prop_assert!(policy.mode == Mode::None || !policy.mx.is_empty());
+            }
+        }
+
+        #[test]
+        fn whatever_is_announced_has_a_right_id_or_none(record in proptest::collection::vec(0u8..=255, 0..60)) {
+            let record = [b"v=STSv1;".as_slice(), &record].concat();
+            let id = announced(&[record]);
+            proptest::prop_assert!(id.is_none_or(|id| (1..=32).contains(&id.len())));
+        }
+    }
+
     #[test]
     fn one_record_announces_a_policy() {
         let of =
