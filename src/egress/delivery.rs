@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
 
 use crate::egress::backoff::{is_over, next_attempt};
 use crate::egress::carrier::{Attempt, Carrier, MayBeFull, Outcome};
@@ -18,6 +19,17 @@ use crate::ledger::queue::{Done, Job, Met};
 use crate::meter;
 use crate::time::{Clock, Timestamp};
 use crate::vitals::Vitals;
+
+/// How long a copy whose envelope was sent behind another one's dot waits for that verdict while it could have another
+/// connection, and how often that is looked at.
+const VERDICT_PATIENCE: Duration = Duration::from_millis(100);
+
+/// The copy that goes next over the same connection, since when it is known, and the turn of the one before.
+struct Behind<'a> {
+    follower: Option<(Waiting, Turn)>,
+    since: Instant,
+    turn: &'a mut Turn,
+}
 
 /// What a delivery works with.
 pub(crate) struct Delivery {
@@ -68,19 +80,25 @@ impl Delivery {
         let (parcel, begun) = (Arc::new(job.parcel.clone()), self.clock.now());
         let destination = self.carrier.destination(&parcel);
         let deadline = claimed_at + self.settings.lease.get() * 9 / 10;
+        let behind = Mutex::new(Behind { follower: None, since: Instant::now(), turn });
         let mut next = || {
+            let mut behind = behind.lock().unwrap_or_else(PoisonError::into_inner);
             let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-            *follower = lanes.follow(&destination, turn);
+            behind.follower = lanes.follow(&destination, behind.turn);
+            behind.since = Instant::now();
             drop(lanes);
             self.wake.notify_one();
-            follower.as_ref().map(|(waiting, _)| Arc::new(waiting.job.parcel.clone()))
+            behind.follower.as_ref().map(|(waiting, _)| Arc::new(waiting.job.parcel.clone()))
         };
         let attempt = tokio::select! {
-            attempt = tokio::time::timeout_at(deadline, self.carrier.carry(&parcel, line, &mut next)) => attempt,
-            _ = cut.wait_for(|cut| *cut) => {
-                return Some(Return { job, pause: Duration::ZERO });
-            }
+            attempt = tokio::time::timeout_at(deadline, self.carrier.carry(&parcel, line, &mut next)) => Some(attempt),
+            () = self.watch_over(&destination, &behind) => None,
+            _ = cut.wait_for(|cut| *cut) => None,
         };
+        let Behind { follower: behind, turn, .. } =
+            behind.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *follower = behind;
+        let Some(attempt) = attempt else { return Some(Return { job, pause: Duration::ZERO }) };
         let attempt = attempt.unwrap_or_else(|_| Attempt::too_slow(&destination));
         turn.ended(attempt.hung);
         // Never the reply itself: it may name the recipient.
@@ -100,6 +118,27 @@ impl Delivery {
         job.met = Some(met);
         self.hand_over(job, done).await;
         None
+    }
+
+    /// Lets the copy that is to follow have another connection, once the verdict on the one before takes long: whoever
+    /// hangs holds nobody else's copy. Its envelope is out over this connection, which therefore carries no other copy, and
+    /// without content and dot it is no mail. Never ends.
+    async fn watch_over(&self, destination: &str, behind: &Mutex<Behind<'_>>) {
+        loop {
+            tokio::time::sleep(VERDICT_PATIENCE).await;
+            let mut behind = behind.lock().unwrap_or_else(PoisonError::into_inner);
+            let waits = behind.since.elapsed();
+            if behind.follower.is_none() || waits < VERDICT_PATIENCE {
+                continue;
+            }
+            let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+            if lanes.would_start(destination) || lanes.is_hanging_after(waits) {
+                let Some(follower) = behind.follower.take() else { continue };
+                lanes.let_go(destination, follower, behind.turn);
+                drop(lanes);
+                self.wake.notify_one();
+            }
+        }
     }
 
     fn count(&self, attempt: &Attempt, bytes: u64, time: Duration) {

@@ -149,6 +149,28 @@ impl Lanes {
         Some((waiting, turn))
     }
 
+    /// Whether a copy to `destination` could have a further connection now.
+    pub(crate) fn would_start(&self, destination: &str) -> bool {
+        let in_use: usize = self.lanes.values().map(|lane| lane.in_use(self.connections)).sum();
+        let theirs = self.lanes.get(destination).map_or(0, |lane| lane.in_use(self.connections));
+        in_use < self.total && theirs < self.health.allowed(destination).min(self.connections)
+    }
+
+    /// Whether a delivery that has taken so long hangs.
+    pub(crate) fn is_hanging_after(&self, time: Duration) -> bool {
+        self.turns.is_hanging_after(time)
+    }
+
+    /// Lets a copy that was to follow wait for any connection again, first of all. The connection stays with the one
+    /// before.
+    pub(crate) fn let_go(&mut self, destination: &str, (waiting, turn): (Waiting, Turn), before: &mut Turn) {
+        before.take_back(turn);
+        // The copy before is still under way, so its lane is there.
+        if let Some(lane) = self.lanes.get_mut(destination) {
+            lane.waiting.push_front(waiting);
+        }
+    }
+
     /// Takes out what waits for a destination of which this holds.
     pub(crate) fn take(&mut self, of: impl Fn(&str) -> bool) -> Vec<(String, Job)> {
         let lanes = self.lanes.iter_mut().filter(|(name, lane)| !lane.waiting.is_empty() && of(name));

@@ -74,6 +74,11 @@ impl Turns {
         self.until_hanging(recipient).is_some_and(|left| left.is_zero())
     }
 
+    /// Whether a delivery that has taken so long hangs.
+    pub(crate) fn is_hanging_after(&self, time: Duration) -> bool {
+        time >= self.hanging_after
+    }
+
     /// How long until the delivery that is under way counts as hanging; none if there is no such delivery.
     pub(crate) fn until_hanging(&self, recipient: &Address) -> Option<Duration> {
         let known = self.lock();
@@ -132,6 +137,11 @@ impl Turn {
     /// The connection's permit, for the copy that follows over the same connection.
     pub(crate) fn hand_over(&mut self) -> Vec<OwnedSemaphorePermit> {
         self.permits.drain(..self.permits.len().min(1)).collect()
+    }
+
+    /// Takes the connection's permit back from the copy that was to follow, whose turn ends.
+    pub(crate) fn take_back(&mut self, mut follower: Turn) {
+        self.permits.splice(0..0, follower.permits.drain(..));
     }
 
     /// Says how it went: whether the next hop let us wait until time was up.

@@ -149,6 +149,28 @@ async fn one_hanging_reader_keeps_nobody_else_waiting() {
     bench.courier.abort();
 }
 
+#[tokio::test]
+async fn a_verdict_that_never_comes_keeps_no_copy_whose_envelope_was_sent_behind_it() {
+    for connections in [2, 10] {
+        let hanging = Arc::new(std::sync::Mutex::new(None));
+        let hop = Hop::start(Script::new(&["PIPELINING"], move |heard: &Heard| {
+            let mut hanging = hanging.lock().unwrap();
+            if heard.line == "RCPT TO:<reader17@example.org>" {
+                *hanging = Some((heard.connection, heard.transaction));
+            }
+            let theirs = *hanging == Some((heard.connection, heard.transaction));
+            (heard.verb == "DOT" && theirs).then_some(Act::Hang)
+        }))
+        .await;
+        let bench = Bench::start(&Settings { connections, ..settings(&hop) }, 100);
+        bench.until("99 are delivered", || bench.rows().len() == 1).await;
+        assert_eq!(bench.rows()[0].recipient, "reader17@example.org");
+        // Its content came, too.
+        assert_eq!(hop.messages().len(), 100, "each once");
+        bench.courier.abort();
+    }
+}
+
 fn hanging(heard: &Heard) -> Option<Act> {
     heard.line.starts_with("RCPT TO:<hangs").then_some(Act::Hang)
 }
