@@ -175,6 +175,7 @@ impl Stage {
         config.smtp.listen = vec![format!("unix:{}", smtp(run).display()).parse().unwrap()];
         config.egress.smarthost = Some(format!("unix:{}", run.join("sink.sock").display()).parse().unwrap());
         config.control.socket = run.join("control.sock");
+        config.admin.alert_every = Duration::from_secs(1);
         let said = |error: vouchsafe::daemon::Fatal| error.to_string();
         let rooms = Rooms::build(&config, Arc::clone(&self.keys), store, clock).map_err(said)?;
         rooms.start(&config).await.map_err(said)

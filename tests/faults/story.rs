@@ -162,6 +162,9 @@ impl Scene<'_> {
                 self.release().await;
             }
         }
+        // What was held is told within seconds.
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        self.settle().await;
     }
 
     /// A client tries again after a while, as RFC 5321 §4.5.4.1 has it.
