@@ -30,7 +30,7 @@ use crate::store::contract::{self, Batch, Store, StoreError};
 use crate::time::{Clock, Timestamp};
 
 /// How often it looks.
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_secs(5);
 /// How long the first alert waits for others: what goes wrong for one reader often goes wrong for many.
 const GATHER: Duration = Duration::from_secs(3);
 /// So many alerts are told in one mail; what is beyond is told in the next.
