@@ -193,8 +193,9 @@ impl Carrier {
             let host = kept.connection.host().to_owned();
             match self.send(kept, &destination, parcel, line, &mut *next).await {
                 Ok(attempt) => return attempt,
-                // It died in this moment and has taken nothing.
-                Err(trouble) if trouble.is_about_the_host() => {}
+                // It died in this moment and has taken nothing. Whether that is about this copy a new one tells; further
+                // kept ones are not spent on it.
+                Err(trouble) if trouble.is_about_the_host() || trouble.is_stale() => break,
                 Err(trouble) => return Attempt::troubled(&host, &trouble),
             }
         }

@@ -110,8 +110,12 @@ impl Delivery {
         self.count(&attempt, parcel.body_len, now.since(begun));
         let met = Met { host: attempt.host.clone(), step: attempt.step.to_string(), at: now };
         let until = match self.reached(&destination, &attempt, &met, begun) {
-            Some(Unreached::Crowded(pause)) => return Some(Return { job, pause }),
+            // Whoever waits for a connection waits no longer than was promised.
+            Some(Unreached::Crowded(pause)) if !is_over(&self.settings, job.queued_at, now) => {
+                return Some(Return { job, pause });
+            }
             Some(Unreached::Resting(until)) => Some(until),
+            Some(Unreached::Crowded(_) | Unreached::Alone) => None,
             None => None,
         };
         let done = conclude(attempt, &job, until, &self.settings, now, &self.entropy);

@@ -26,6 +26,9 @@ const CROWDED: Duration = Duration::from_secs(300);
 /// How long a copy that found no further connection waits for one.
 const CROWDED_PAUSE: Duration = Duration::from_secs(10);
 
+/// How many copies in a row, for each connection that a destination may have, are put back as it takes no further one.
+const CROWDED_MOST: usize = 3;
+
 /// After this time without a connection nothing is remembered.
 const FORGOTTEN: Duration = Duration::from_secs(600);
 
@@ -51,6 +54,8 @@ struct Known {
     ceiling: Option<(usize, Instant)>,
     /// Connections that stand.
     standing: usize,
+    /// Copies that were put back since one was opened, as there was no further one.
+    crowded: usize,
     /// When one was opened or closed last.
     seen: Instant,
 }
@@ -62,6 +67,8 @@ pub(crate) enum Unreached {
     Resting(Timestamp),
     /// It is there, and takes no further connection: the copy waits for one of those that stand.
     Crowded(Duration),
+    /// The same, and too many copies have waited in vain: this one is deferred like any other.
+    Alone,
 }
 
 impl Health {
@@ -95,7 +102,11 @@ impl Health {
 
     /// A connection to it stands.
     pub(crate) fn opened(self: &Arc<Self>, destination: &str) -> Standing {
-        self.lock().entry(destination.to_owned()).or_insert_with(Known::new).standing += 1;
+        let mut all = self.lock();
+        let known = all.entry(destination.to_owned()).or_insert_with(Known::new);
+        known.standing += 1;
+        known.crowded = 0;
+        drop(all);
         self.reached(destination);
         Standing { health: Arc::clone(self), destination: destination.to_owned() }
     }
@@ -122,8 +133,8 @@ impl Health {
         full: bool,
         begun: Timestamp,
     ) -> Unreached {
-        if full && self.is_crowded(destination) {
-            return Unreached::Crowded(CROWDED_PAUSE);
+        if let Some(unreached) = full.then(|| self.crowded(destination)).flatten() {
+            return unreached;
         }
         let (now, before) = (met.at, self.rests.last(destination));
         // Another copy that was under way at the same time has said so already.
@@ -154,13 +165,15 @@ impl Health {
         self.lock().retain(|_, known| known.standing > 0 || known.seen.elapsed() < FORGOTTEN);
     }
 
-    /// Whether connections stand; then there are to be no more than those for a while.
-    fn is_crowded(&self, destination: &str) -> bool {
+    /// If connections stand, there are to be no more than those for a while.
+    fn crowded(&self, destination: &str) -> Option<Unreached> {
         let mut all = self.lock();
-        let Some(known) = all.get_mut(destination).filter(|known| known.standing > 0) else { return false };
+        let known = all.get_mut(destination).filter(|known| known.standing > 0)?;
         known.ceiling = Some((known.standing, Instant::now() + CROWDED));
         known.allowed = known.standing;
-        true
+        known.crowded = known.crowded.saturating_add(1);
+        let most = (self.most)(destination).saturating_mul(CROWDED_MOST);
+        Some(if known.crowded > most { Unreached::Alone } else { Unreached::Crowded(CROWDED_PAUSE) })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Known>> {
@@ -170,7 +183,7 @@ impl Health {
 
 impl Known {
     fn new() -> Self {
-        Self { allowed: 1, ceiling: None, standing: 0, seen: Instant::now() }
+        Self { allowed: 1, ceiling: None, standing: 0, crowded: 0, seen: Instant::now() }
     }
 
     fn allowed(&self, most: usize) -> usize {
@@ -269,6 +282,17 @@ mod tests {
         assert!(health.allowed("hop") > 4, "and not for ever");
         open.clear();
         assert!(matches!(fails(&health, NOW, NOW, true), Unreached::Resting(_)), "no other stands");
+    }
+
+    #[tokio::test]
+    async fn copies_are_not_put_back_for_ever_where_no_further_connection_is_had() {
+        let health = health(2);
+        let _open = health.opened("hop");
+        let crowded = || (0..20).filter(|_| fails(&health, NOW, NOW, true) != Unreached::Alone).count();
+        assert_eq!(crowded(), 6);
+        assert_eq!(health.rests.last("hop"), None, "it does not rest: a connection stands");
+        let _another = health.opened("hop");
+        assert_eq!(crowded(), 6, "each that opens is a new beginning");
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use super::tests::{Bench, settings};
 use super::*;
 use crate::egress::period::Period;
 use crate::egress::route::TlsMode;
-use crate::egress::scripted::{Act, Heard, Hop, NOW, Script, say};
+use crate::egress::scripted::{self, Act, Heard, Hop, NOW, Script, body, say};
 use crate::egress::settings::DomainSettings;
 use crate::ledger::queue::State;
 
@@ -111,6 +111,41 @@ async fn a_hop_with_few_places_is_not_asked_for_more_again_and_again() {
     assert!((1..=10).contains(&refused), "{refused}");
     assert!(bench.rests.last(&smarthost(&hop)).is_none(), "it never rested");
     bench.finish().await;
+}
+
+/// Turns one sender away at MAIL, and nobody else.
+fn unwelcome(how: fn() -> Act) -> impl Fn(&Heard) -> Option<Act> + Send + Sync {
+    move |heard: &Heard| heard.line.starts_with("MAIL FROM:<other-").then(how)
+}
+
+#[tokio::test]
+async fn a_sender_who_is_turned_away_at_mail_is_deferred_and_expires_while_others_go_on() {
+    let ways: [fn() -> Act; 2] = [|| Act::SayAndClose("421 4.3.2 busy\r\n".to_owned()), || Act::Close];
+    for how in ways {
+        let hop = Hop::start(Script::new(&[], unwelcome(how))).await;
+        let settings = Settings { give_up_after: Period::mins(12), ..settings(&hop) };
+        let bench = Bench::start(&settings, 20);
+        bench.until("the others arrive, and their connections stand", || bench.is_empty()).await;
+        let mut parcel = scripted::parcel(100, "ada@example.org", 1000);
+        parcel.reverse_path = "other-bounces+token@lists.example.org".parse().unwrap();
+        scripted::enqueue(&bench.queue, &parcel, &body(1000), bench.clock.now());
+        bench.advance(Duration::ZERO);
+        bench.until("it is deferred", || bench.rows().iter().any(|row| row.attempts == 1)).await;
+        let pause = bench.queue.next_due().unwrap().unwrap().since(bench.clock.now());
+        assert!(pause > Duration::from_secs(120), "by its own back-off: {pause:?}");
+        assert!(bench.rests.last(&smarthost(&hop)).is_none(), "the destination is well");
+        let open = hop.open();
+        assert!(hop.connections() - open <= 2, "{open} of {} connections stand", hop.connections());
+        bench.enqueue(101, "bob@example.org");
+        bench.until("another sender's copy arrives", || hop.messages().len() == 21).await;
+        bench
+            .until("it is given up", || {
+                bench.advance(Duration::from_secs(30));
+                bench.all_failed()
+            })
+            .await;
+        bench.finish().await;
+    }
 }
 
 #[tokio::test]

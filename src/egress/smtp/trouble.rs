@@ -128,10 +128,11 @@ impl Trouble {
         }
     }
 
-    /// Whether the host could not be had, so that no copy would have fared better.
+    /// Whether the host could not be had, so that no copy would have fared better. What it says to MAIL may be meant for
+    /// this sender.
     #[must_use]
     pub fn is_about_the_host(&self) -> bool {
-        self.step() < Step::Mail || self.is_stale()
+        self.step() < Step::Mail
     }
 
     /// Whether this may be because there are other connections to the host: it is not there for one more, or says so.
@@ -139,7 +140,7 @@ impl Trouble {
     pub fn may_be_full(&self) -> bool {
         match self {
             Self::Refused { reply, .. } => reply.code().severity == Severity::TransientNegativeCompletion,
-            _ => self.step() <= Step::Greeting || self.is_stale(),
+            _ => self.step() <= Step::Greeting,
         }
     }
 
