@@ -239,10 +239,10 @@ impl Carrier {
                 let opened = hop.open(&host.name, endpoint, helo, &self.timeouts).await;
                 let trouble = match opened {
                     Ok(connection) => {
-                        let opened = Line::new(
-                            connection.signing(&self.signers),
-                            self.health.opened(&route.destination),
-                        );
+                        let (health, destination) = (Arc::clone(&self.health), route.destination.clone());
+                        let connection = connection.signing(&self.signers);
+                        let connection = connection.telling(move || health.reached(&destination));
+                        let opened = Line::new(connection, self.health.opened(&route.destination));
                         match self.send(opened, &route.destination, parcel, line, &mut *next).await {
                             Ok(attempt) => return attempt,
                             Err(trouble) => trouble,

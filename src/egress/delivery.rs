@@ -170,7 +170,8 @@ impl Delivery {
             (Outcome::Deferred, Some(MayBeFull(full))) => {
                 Some(health.unreached(destination, (met, &attempt.reply), full, begun))
             }
-            (Outcome::Delivered, _) => {
+            // A verdict on the copy, for good or ill.
+            (Outcome::Delivered | Outcome::Failed, _) if attempt.code.is_some() => {
                 health.reached(destination);
                 None
             }

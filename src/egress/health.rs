@@ -107,13 +107,20 @@ impl Health {
         known.standing += 1;
         known.crowded = 0;
         drop(all);
-        self.reached(destination);
+        self.grow(destination);
         Standing { health: Arc::clone(self), destination: destination.to_owned() }
     }
 
-    /// It can be had: its rests are forgotten, and it may have more connections.
+    /// It takes mail: its rests are forgotten, and it may have more connections. A host that opens a session and then
+    /// refuses every sender does not.
     pub(crate) fn reached(&self, destination: &str) {
-        self.rests.forget(destination);
+        if self.rests.forget(destination) {
+            self.grown.notify_one();
+        }
+        self.grow(destination);
+    }
+
+    fn grow(&self, destination: &str) {
         if let Some(known) = self.lock().get_mut(destination) {
             known.seen = Instant::now();
             let most = (self.most)(destination);
@@ -252,7 +259,10 @@ mod tests {
             assert_eq!((health.rests.now("hop", now), health.allowed("hop")), (None, 1), "one tries it");
         }
         let _again = health.opened("hop");
-        assert_eq!((health.rests.last("hop"), health.allowed("hop")), (None, 2));
+        assert_eq!(health.rests.last("hop").unwrap().times, 8, "a session is no mail");
+        assert_eq!(health.allowed("hop"), 1);
+        health.reached("hop");
+        assert_eq!((health.rests.last("hop"), health.allowed("hop")), (None, 4));
         assert!(minutes(&fails(&health, now, now, false), now) < 6.0, "it starts anew");
     }
 

@@ -54,6 +54,8 @@ pub struct Connection {
     in_step: bool,
     /// The copy whose envelope was sent behind the last dot; its replies are still to be heard.
     ahead: Option<ParcelId>,
+    /// Told when it takes a sender for the first time.
+    welcomed: Option<Box<dyn FnOnce() + Send>>,
 }
 
 /// Gives the copy that is to follow over the same connection, if there is one.
@@ -91,13 +93,19 @@ impl Connection {
             offers = ehlo(&mut wire, helo, timeouts).await?;
         }
         let (host, timeouts, signers) = (host.to_owned(), timeouts.clone(), Signers::default());
-        Ok(Self { host, wire, offers, timeouts, signers, in_step: true, ahead: None })
+        Ok(Self { host, wire, offers, timeouts, signers, in_step: true, ahead: None, welcomed: None })
     }
 
     /// The same session, over which copies leave signed by these.
     #[must_use]
     pub fn signing(mut self, signers: &Signers) -> Self {
         self.signers = signers.clone();
+        self
+    }
+
+    /// The same session, which tells when it takes a sender for the first time.
+    pub(crate) fn telling(mut self, welcomed: impl FnOnce() + Send + 'static) -> Self {
+        self.welcomed = Some(Box::new(welcomed));
         self
     }
 
@@ -234,7 +242,11 @@ impl Connection {
                 self.wire.say(*at, command.as_bytes(), limit).await?;
             }
             match self.wire.hear(*at, limit).await.and_then(|reply| wanted(*at, reply)) {
-                Ok(_) => {}
+                Ok(_) => {
+                    if let Some(tell) = self.welcomed.take() {
+                        tell();
+                    }
+                }
                 // Every command of a group has its reply, so the others are still to be heard.
                 Err(Trouble::Refused { at, reply }) if !is_421(&reply) => {
                     self.in_step = !pipelined || at == Step::Data;

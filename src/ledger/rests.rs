@@ -85,9 +85,9 @@ impl Rests {
         known.insert(destination.to_owned(), rest);
     }
 
-    /// It was reached: nothing of its rests is remembered.
-    pub fn forget(&self, destination: &str) {
-        self.lock().remove(destination);
+    /// It was reached: nothing of its rests is remembered. True if there was something.
+    pub fn forget(&self, destination: &str) -> bool {
+        self.lock().remove(destination).is_some()
     }
 
     /// An admin wants a destination to be tried at once. How often it could not be had stays known. Returns until when it

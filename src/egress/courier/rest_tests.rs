@@ -113,6 +113,38 @@ async fn a_hop_with_few_places_is_not_asked_for_more_again_and_again() {
     bench.finish().await;
 }
 
+#[tokio::test]
+async fn a_hop_that_greets_and_takes_no_sender_keeps_its_rest_in_mind() {
+    let stage = Arc::new(AtomicUsize::new(0));
+    let now = Arc::clone(&stage);
+    let hop = Hop::start(Script::new(&[], move |heard: &Heard| match (now.load(SeqCst), heard.verb) {
+        (0, "CONNECT") => Some(Act::SayAndClose("421 4.3.2 down for maintenance\r\n".to_owned())),
+        (1, "MAIL") => Some(Act::SayAndClose("421 4.3.2 busy\r\n".to_owned())),
+        _ => None,
+    }))
+    .await;
+    let bench = Bench::start(&settings(&hop), 40);
+    let last = || bench.rests.last(&smarthost(&hop));
+    bench.until("it rests", || last().is_some()).await;
+    bench.until("and all wait", || bench.queue.next_due().unwrap() == last().map(|rest| rest.until)).await;
+    stage.store(1, SeqCst);
+    bench.advance(last().unwrap().until.since(bench.clock.now()));
+    bench.until("all were turned away", || bench.rows().iter().all(|row| row.attempts > 0)).await;
+    assert_eq!(last().map(|rest| rest.times), Some(1), "nobody was taken");
+    assert_eq!(hop.most_open(), 1, "and no more than one asked at a time");
+    stage.store(2, SeqCst);
+    bench.retry_all();
+    bench
+        .until("all arrive", || {
+            bench.advance(Duration::from_secs(1));
+            bench.is_empty()
+        })
+        .await;
+    assert_eq!((last(), hop.messages().len()), (None, 40));
+    assert!(hop.most_open() > 1, "then it has more connections again");
+    bench.finish().await;
+}
+
 /// Turns one sender away at MAIL, and nobody else.
 fn unwelcome(how: fn() -> Act) -> impl Fn(&Heard) -> Option<Act> + Send + Sync {
     move |heard: &Heard| heard.line.starts_with("MAIL FROM:<other-").then(how)
