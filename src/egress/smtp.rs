@@ -140,11 +140,9 @@ impl Connection {
             }
             Err(trouble) => Err(trouble),
         };
-        match &outcome {
-            Ok(_) => self.in_step = true,
-            // Behind a refused dot the next envelope is on its way: there is nothing to reset.
-            Err(_) if self.in_step && self.ahead.is_none() => self.in_step = self.reset().await,
-            Err(_) => {}
+        // Behind a refused dot the next envelope is on its way: there is nothing to reset.
+        if outcome.is_err() && self.in_step && self.ahead.is_none() {
+            self.in_step = self.reset().await;
         }
         outcome
     }
@@ -289,10 +287,18 @@ impl Connection {
             return Err(self.said_early(Step::Content).await);
         }
         block.extend_from_slice(b".\r\n");
+        let (dot, mut gone) = (block.len(), 0);
         block.extend(self.announce(next));
-        self.block(&block).await?;
+        let said = self.wire.say_counting(Step::Content, &block, self.timeouts.block, &mut gone).await;
+        let whole = said.is_ok();
+        match said {
+            // Once the dot is on its way the verdict counts, whatever became of the envelope behind it: a copy that was
+            // acknowledged is not sent again.
+            Err(trouble) if gone < dot => return Err(self.in_its_words(trouble).await),
+            _ => {}
+        }
         let verdict = self.wire.hear(Step::Dot, self.timeouts.dot).await?;
-        self.in_step = !is_421(&verdict);
+        self.in_step = whole && !is_421(&verdict);
         let verdict = wanted(Step::Dot, verdict);
         // Whoever answers the dot with another class of reply may mean anything by what comes next.
         self.in_step &= !matches!(verdict, Err(Trouble::Malformed(..)));
@@ -321,13 +327,17 @@ impl Connection {
     }
 
     async fn block(&mut self, block: &[u8]) -> Result<(), Trouble> {
-        let Err(trouble) = self.wire.say(Step::Content, block, self.timeouts.block).await else {
-            return Ok(());
-        };
-        // A hop that hangs up in the middle has often said why.
+        match self.wire.say(Step::Content, block, self.timeouts.block).await {
+            Ok(()) => Ok(()),
+            Err(trouble) => Err(self.in_its_words(trouble).await),
+        }
+    }
+
+    /// A hop that hangs up in the middle has often said why.
+    async fn in_its_words(&mut self, trouble: Trouble) -> Trouble {
         match self.wire.hear(Step::Content, FAREWELL).await.and_then(|reply| wanted(Step::Content, reply)) {
-            Err(said @ Trouble::Refused { .. }) => Err(said),
-            _ => Err(trouble),
+            Err(said @ Trouble::Refused { .. }) => said,
+            _ => trouble,
         }
     }
 

@@ -54,6 +54,16 @@ impl Wire {
         Ok(Self { stream, inbox: Vec::new() })
     }
 
+    /// Over these.
+    #[cfg(test)]
+    pub(crate) fn over<R, W>(read: R, write: W) -> Self
+    where
+        R: AsyncRead + Send + Unpin + 'static,
+        W: AsyncWrite + Send + Unpin + 'static,
+    {
+        Self { stream: joined(read, write), inbox: Vec::new() }
+    }
+
     /// Goes on encrypted, with `host` or the configured name verified.
     pub(crate) async fn upgrade(self, tls: &Tls, host: &str, limit: Period) -> Result<Self, Trouble> {
         // RFC 3207 §4.2: what came before the handshake is not to be trusted, so it may not wait here for later.
@@ -69,8 +79,30 @@ impl Wire {
 
     /// Sends all of `bytes`, each block within the limit.
     pub(crate) async fn say(&mut self, at: Step, bytes: &[u8], limit: Period) -> Result<(), Trouble> {
-        for block in bytes.chunks(BLOCK) {
-            within(limit, at, self.stream.write_all(block)).await?;
+        self.say_counting(at, bytes, limit, &mut 0).await
+    }
+
+    /// The same, counting the bytes that are on their way, also where it comes to nothing.
+    pub(crate) async fn say_counting(
+        &mut self,
+        at: Step,
+        bytes: &[u8],
+        limit: Period,
+        gone: &mut usize,
+    ) -> Result<(), Trouble> {
+        for mut block in bytes.chunks(BLOCK) {
+            let all = async {
+                while !block.is_empty() {
+                    let some = self.stream.write(block).await?;
+                    if some == 0 {
+                        return Err(io::ErrorKind::WriteZero.into());
+                    }
+                    *gone += some;
+                    block = block.get(some..).unwrap_or_default();
+                }
+                Ok(())
+            };
+            within(limit, at, all).await?;
         }
         within(limit, at, self.stream.flush()).await
     }
