@@ -30,7 +30,7 @@ use crate::id::Entropy;
 use crate::ledger::queue::{Done, Job, Met, Queue};
 use crate::ledger::rests::{Rest, Rests};
 use crate::store::contract::StoreError;
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 use crate::vitals::Vitals;
 
 /// The longest sleep: a wall clock that was set forward is noticed after this time.
@@ -323,9 +323,10 @@ impl<'a> Round<'a> {
             }
             // It is looked at once more at the very end of the time that was promised.
             let until = rest.until.min(job.queued_at.after(settings.give_up_after.get()));
-            back.push(Return { job, pause: until.since(now) });
+            // The moment itself: whoever ends the rest looks for copies that wait for it.
+            back.push((job, until));
         }
-        self.put_back(back).await;
+        self.put_back_until(back).await;
     }
 
     async fn put_back_overdue(&mut self) {
@@ -334,11 +335,15 @@ impl<'a> Round<'a> {
     }
 
     async fn put_back(&self, jobs: Vec<Return>) {
+        let now = self.courier.clock.now();
+        let jobs = jobs.into_iter().map(|Return { job, pause }| (job, now.after(pause)));
+        self.put_back_until(jobs.collect()).await;
+    }
+
+    async fn put_back_until(&self, jobs: Vec<(Job, Timestamp)>) {
         if jobs.is_empty() {
             return;
         }
-        let now = self.courier.clock.now();
-        let jobs: Vec<_> = jobs.into_iter().map(|Return { job, pause }| (job, now.after(pause))).collect();
         let back = move |queue: &Queue| queue.put_back(&jobs);
         if let Err(why) = blocking(self.courier.queue.clone(), back).await {
             tracing::error!(%why, "unsent copies cannot be put back; they are sent when their leases end");

@@ -10,6 +10,7 @@ use std::time::Duration;
 use self::outcome::{expect_version, note, outcome, remove};
 pub use self::row::{Done, Job, KEEP_FAILED, Met, Row, State};
 use self::row::{Record, merged, returned_row, row, state};
+pub use self::wait::Wait;
 use crate::failpoint::{self, Point};
 use crate::id::{ListName, MemberId, ParcelId};
 use crate::ledger::journal::{Actor, Event, Journal, Note};

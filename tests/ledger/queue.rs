@@ -193,6 +193,28 @@ fn what_is_put_back_untried_has_no_attempt_counted() {
 }
 
 #[test]
+fn whoever_waits_is_hurried_and_nobody_else() {
+    let bench = Bench::new();
+    let ids = bench.enqueue("a", &["m-1", "m-2", "m-3", "m-4", "m-5"], T0);
+    let mut jobs = claim(&bench, T0, 5).into_iter();
+    let mut next = || jobs.next().unwrap();
+    let done = [(next(), deferred(at(100))), (next(), deferred(at(200))), (next(), failed("550 no"))];
+    bench.queue().record(&done, at(1)).unwrap();
+    bench.queue().put_back(&[(next(), at(99))]).unwrap();
+    let _claimed = next();
+    let hurried = bench.queue().hurry(at(2), |wait| {
+        assert_eq!(wait.domain.as_str(), "example.org");
+        wait.untried || wait.due == at(100)
+    });
+    assert_eq!(hurried.unwrap(), 2);
+    let due: Vec<_> = ids.iter().map(|id| bench.queue().get(*id).unwrap().unwrap().next).collect();
+    assert_eq!(due.iter().filter(|next| **next == Some(at(2))).count(), 2, "{due:?}");
+    assert_eq!(due.iter().filter(|next| **next == Some(at(200))).count(), 1, "{due:?}");
+    assert_eq!(due.iter().filter(|next| next.is_none()).count(), 2, "{due:?}");
+    assert_eq!(bench.queue().hurry(at(2), |_| true).unwrap(), 1, "what is due needs no hurry");
+}
+
+#[test]
 fn recovery_frees_claims_and_nothing_else() {
     let mut bench = Bench::new();
     bench.enqueue("a", &["m-1", "m-2", "m-3", "m-4"], T0);

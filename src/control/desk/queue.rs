@@ -41,7 +41,13 @@ impl Desk {
     }
 
     pub(super) fn queue_retry(&self, id: ParcelId) -> Reply {
-        if !self.queue.retry(id, self.clock.now())? {
+        let now = self.clock.now();
+        let row = self.queue.get(id)?;
+        let waits = row.filter(|row| matches!(row.state, State::Due | State::Deferred | State::Failed));
+        let destination = waits.map(|row| self.destination(&row));
+        // First of all: a courier that finds the copy due must not find its destination at rest.
+        let until = destination.as_deref().and_then(|destination| self.rests.end(destination, now));
+        if !self.queue.retry(id, now)? {
             let row = self.queue.get(id)?.ok_or_else(|| no_parcel(id))?;
             if matches!(row.state, State::Bounced | State::Delayed) {
                 return Err(Refused::new(
@@ -59,12 +65,12 @@ impl Desk {
                 "wait for its outcome",
             ));
         }
-        let now = self.clock.now();
-        if let Some(row) = self.queue.get(id)?
-            && let Some(until) = self.rests.end(&self.destination(&row), now)
-        {
-            // Whoever waits for the same destination goes with it.
-            self.queue.hurry(until, now)?;
+        if let Some(destination) = destination {
+            // Whoever waits for the same destination goes with it; what was deferred for reasons of its own stays.
+            self.queue.hurry(now, |wait| {
+                (wait.untried || Some(wait.due) == until)
+                    && self.rests.destination(wait.domain) == destination
+            })?;
         }
         self.queued.notify_one();
         Ok(done(format!("{id} is tried now")))

@@ -60,6 +60,43 @@ async fn a_destination_that_cannot_be_had_rests_and_one_copy_asks_for_all() {
     bench.finish().await;
 }
 
+/// A clock that goes on with each look.
+struct Ticking(crate::time::ManualClock);
+
+impl Clock for Ticking {
+    fn now(&self) -> Timestamp {
+        self.0.advance(Duration::from_millis(1));
+        self.0.now()
+    }
+}
+
+#[tokio::test]
+async fn all_wait_for_the_very_end_of_the_rest_though_time_goes_on() {
+    let (hop, _) = closed_for_now().await;
+    let queue = scripted::queue();
+    for n in 0..100 {
+        let parcel = scripted::parcel(n, &format!("reader{n}@example.org"), 10);
+        scripted::enqueue(&queue, &parcel, &body(10), NOW);
+    }
+    let clock = Arc::new(Ticking(crate::time::ManualClock::at(NOW)));
+    let courier = Courier::new(queue.clone(), &settings(&hop), &DnsSettings::default(), clock).unwrap();
+    let (rests, stop) = (courier.rests(), watch::Sender::new(false));
+    let running = tokio::spawn(courier.run(Arc::default(), stop.subscribe()));
+    let end = Instant::now() + Duration::from_secs(30);
+    let waiting = || {
+        let until = rests.last(&smarthost(&hop)).map(|rest| rest.until);
+        let rows = queue.ls(None, 1000).unwrap();
+        until.is_some() && rows.iter().all(|row| row.next == until)
+    };
+    while !waiting() {
+        let next: Vec<_> = queue.ls(None, 3).unwrap().into_iter().map(|row| row.next).collect();
+        assert!(Instant::now() < end, "{next:?} and {:?}", rests.last(&smarthost(&hop)));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    stop.send_replace(true);
+    running.await.unwrap();
+}
+
 #[tokio::test]
 async fn a_copy_expires_while_its_destination_rests_and_says_why() {
     let (hop, _) = closed_for_now().await;

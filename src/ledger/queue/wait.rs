@@ -4,11 +4,23 @@ use super::Queue;
 use super::outcome::{expect_lease, expect_version, unchanged};
 use super::row::Job;
 use crate::ledger::record::encode;
+use crate::mail::address::Domain;
 use crate::store::contract::{Batch, Space, StoreError};
 use crate::time::Timestamp;
 
 /// How many claims are given back in one commit.
 const TOGETHER: usize = 256;
+
+/// How a copy waits that is neither being delivered nor has failed.
+#[derive(Debug)]
+pub struct Wait<'a> {
+    /// Its recipient's.
+    pub domain: &'a Domain,
+    /// When it is tried next.
+    pub due: Timestamp,
+    /// Whether it was never tried: then it waits for its destination, or a connection, and for nothing of its own.
+    pub untried: bool,
+}
 
 impl Queue {
     /// Gives claims back untried, each to be claimed again from its time on: in one durable commit where nobody
@@ -47,14 +59,20 @@ impl Queue {
         Ok(())
     }
 
-    /// Makes every copy that waits for the moment `due` due at once; returns how many.
+    /// Makes every copy due at once of which `of` holds among those that wait; returns how many.
     ///
     /// # Errors
     /// When the store fails; a part of them may be due then.
-    pub fn hurry(&self, due: Timestamp, now: Timestamp) -> Result<usize, StoreError> {
+    pub fn hurry(&self, now: Timestamp, of: impl Fn(&Wait) -> bool) -> Result<usize, StoreError> {
         let mut waiting = Vec::new();
         self.each(|entry, record| {
-            if entry.due == Some(due.millis()) && entry.attempts == 0 && !record.failed {
+            let due = entry.due.filter(|due| *due > now.millis() && entry.attempts == 0 && !record.failed);
+            let wait = due.map(|due| Wait {
+                domain: record.parcel.recipient.domain(),
+                due: Timestamp::from_millis(due),
+                untried: record.attempts == 0,
+            });
+            if wait.is_some_and(|wait| of(&wait)) {
                 waiting.push((entry, record));
             }
             Ok(())
