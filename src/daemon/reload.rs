@@ -13,6 +13,7 @@ use crate::egress::route::RouteError;
 use crate::failpoint::{self, Point};
 use crate::ingress::listener::ListenError;
 use crate::ledger::registry::Registry;
+use crate::ledger::rests::Rests;
 use crate::pgp::keyring::KeyError;
 use crate::store::contract::StoreError;
 
@@ -104,10 +105,36 @@ impl Running {
         noted.await.map_err(|_| NotReloaded::Broken)??;
         // The filter was read with the settings, so this does not fail either.
         let _ = self.known.filter.follow(&config.log);
-        let desk = self.rooms.desk(&config, courier.rests());
+        let (before, rests) = (self.rests(), courier.rests());
+        let other_ways =
+            self.known.now.changes(&snapshot).iter().any(|change| is_of(change, &["egress", "dns"]));
+        if !other_ways {
+            rests.adopt(&before);
+        }
+        let desk = self.rooms.desk(&config, rests);
         self.exchange(&config, Exchange { reception, desk, courier, alarm });
+        if other_ways {
+            self.hurry_what_rested(before).await;
+        }
         failpoint::hit(Point::ReloadDone);
         Ok(self.learn(snapshot))
+    }
+
+    /// Who waited for a destination that could not be had on the old way is tried on the new one.
+    async fn hurry_what_rested(&self, rests: Arc<Rests>) {
+        let (queue, now) = (self.rooms.queue(), self.rooms.clock.now());
+        let hurried = tokio::task::spawn_blocking(move || {
+            queue.hurry(now, |wait| {
+                let rest = || rests.last(&rests.destination(wait.domain));
+                wait.untried || rest().is_some_and(|rest| rest.until == wait.due)
+            })
+        });
+        match hurried.await {
+            Ok(Ok(copies)) => tracing::info!(copies, "the ways out are others; copies that waited are due"),
+            Ok(Err(why)) => tracing::error!(%why, "copies that waited are not due before their time"),
+            Err(_) => tracing::error!("copies that waited are not due before their time"),
+        }
+        self.rooms.queued.notify_one();
     }
 
     /// Tells what is different, and remembers it.
@@ -125,11 +152,14 @@ impl Running {
 }
 
 fn is_live(change: &Change) -> bool {
-    LIVE.iter().any(|(table, key)| {
-        let within =
-            change.table.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-        within && (key.is_none() || change.key.as_deref() == *key)
-    })
+    LIVE.iter()
+        .any(|(table, key)| is_of(change, &[table]) && (key.is_none() || change.key.as_deref() == *key))
+}
+
+/// Whether it is in one of these tables, or in one below.
+fn is_of(change: &Change, tables: &[&str]) -> bool {
+    let below = |rest: &str| rest.is_empty() || rest.starts_with('.');
+    tables.iter().any(|table| change.table.strip_prefix(table).is_some_and(below))
 }
 
 /// What an admin hears.

@@ -131,7 +131,7 @@ impl Rooms {
         Courier::new(self.queue(), &config.egress, &config.dns, Arc::clone(&self.clock))
     }
 
-    fn queue(&self) -> Queue {
+    pub(super) fn queue(&self) -> Queue {
         Queue::new(Arc::clone(&self.store), self.journal.clone())
     }
 

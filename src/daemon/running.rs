@@ -23,6 +23,7 @@ use crate::daemon::web::{self, Door};
 use crate::egress::courier::Courier;
 use crate::ingress::listener::Listeners;
 use crate::ingress::reception::Reception;
+use crate::ledger::rests::Rests;
 
 /// Where an answer goes to.
 pub(super) type ReplyTo = oneshot::Sender<Answer>;
@@ -164,6 +165,11 @@ impl Running {
         ] {
             before.send_replace(true);
         }
+    }
+
+    /// The destinations that rest, as far as the courier at work knows.
+    pub(super) fn rests(&self) -> Arc<Rests> {
+        Arc::clone(&self.desk.read().unwrap_or_else(PoisonError::into_inner).rests)
     }
 
     /// Takes nothing more, and lets what is under way come to its end.

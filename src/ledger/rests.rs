@@ -75,6 +75,12 @@ impl Rests {
             .collect()
     }
 
+    /// What another one knows is known here, too.
+    pub fn adopt(&self, other: &Self) {
+        let theirs = other.lock().clone();
+        self.lock().extend(theirs);
+    }
+
     /// A destination rests from now on.
     pub fn begin(&self, destination: &str, rest: Rest) {
         let mut known = self.lock();
@@ -154,6 +160,14 @@ mod tests {
         assert!(rests.all(at(5)).is_empty());
         assert_eq!(rests.last("b.example").map(|rest| rest.times), Some(1));
         assert_eq!((rests.end("c.example", at(5)), rests.last("c.example")), (None, None));
+    }
+
+    #[test]
+    fn who_takes_over_knows_what_rests() {
+        let (before, after) = (rests(), rests());
+        before.begin("a.example", rest(10));
+        after.adopt(&before);
+        assert_eq!(after.all(at(5)), before.all(at(5)));
     }
 
     #[test]

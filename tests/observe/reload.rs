@@ -8,6 +8,7 @@ use crate::outside::mail::clear;
 use crate::outside::scene::Scene;
 use crate::outside::sink::{Rule, Sink};
 use crate::outside::smtp::Client;
+use crate::outside::until;
 use crate::tls::Pair;
 
 const RITA: &str = "rita@reporter.example";
@@ -113,6 +114,32 @@ fn a_reload_is_for_whoever_comes_next_and_cuts_nobody_off() {
     );
     scene.lives_on();
     assert_eq!(scene.sink.taken_for(&dora).len(), 1, "nothing is sent twice");
+}
+
+#[test]
+fn who_waits_for_a_way_that_was_none_goes_by_the_new_one() {
+    let Some(mut scene) = Scene::with_files("127.0.0.1:1", &[], &[]) else { return };
+    let announced = scene.announce("By another way");
+    let resting = |count: usize| {
+        let rows = scene.install.json(&["queue", "ls"]);
+        let rows = rows.as_array().unwrap().clone();
+        (rows.len() == count && rows.iter().all(|row| row["rests"].is_object())).then_some(rows)
+    };
+    let before = until("both copies wait for the same rest", || resting(2));
+    // What has nothing to do with the way out leaves it as it is.
+    scene.install.edit("name = \"Security Team\"", "name = \"Security Crew\"");
+    scene.install.ok(&["reload"]);
+    let after = until("they still do", || resting(2));
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!((&before["rests"], &before["next"]), (&after["rests"], &after["next"]));
+    }
+    scene.install.edit("smarthost = \"127.0.0.1:1\"", &format!("smarthost = \"{}\"", scene.sink.smarthost()));
+    scene.install.ok(&["reload"]);
+    for person in [&scene.people.dora, &scene.people.emil] {
+        let copies = scene.sink.wait_for(&person.address, 1);
+        assert!(person.open(&copies[0].data, &scene.announce).holds(&announced));
+    }
+    scene.lives_on();
 }
 
 #[test]
