@@ -120,6 +120,11 @@ impl ManualClock {
         Self(Arc::new(AtomicI64::new(at.millis())))
     }
 
+    /// Sets the clock, also back.
+    pub fn set(&self, to: Timestamp) {
+        self.0.store(to.0, Ordering::SeqCst);
+    }
+
     /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);

@@ -36,6 +36,9 @@ use crate::vitals::Vitals;
 /// The longest sleep: a wall clock that was set forward is noticed after this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
+/// A clock that goes back by this was set.
+const SET_BACK: Duration = Duration::from_secs(2);
+
 /// How often idle connections are looked through.
 const POOL_LOOK: Duration = Duration::from_secs(5);
 
@@ -150,6 +153,8 @@ struct Round<'a> {
     rest: Option<Instant>,
     /// Whether something happened, since the claim under way began, that it may have missed.
     missed: bool,
+    /// The latest time that the clock has shown.
+    latest: Timestamp,
     outbox: mpsc::Sender<(Job, Done)>,
     wake: Arc<Notify>,
     cut: watch::Sender<bool>,
@@ -180,6 +185,7 @@ impl<'a> Round<'a> {
             claiming: JoinSet::new(),
             rest: None,
             missed: false,
+            latest: courier.clock.now(),
             outbox,
             wake,
             cut: watch::Sender::new(false),
@@ -192,6 +198,7 @@ impl<'a> Round<'a> {
         while let Some(finished) = self.running.try_join_next() {
             self.finished(finished);
         }
+        self.look_at_the_clock().await;
         self.put_back_what_rests().await;
         self.put_back_overdue().await;
         self.start_waiting();
@@ -203,6 +210,22 @@ impl<'a> Round<'a> {
         }
         let sleep = resting.unwrap_or(LONGEST_SLEEP).min(self.until_overdue()).min(self.tend_pool());
         sleep.max(SHORTEST_SLEEP)
+    }
+
+    /// Where the clock was set back, what was put off by the time before waits for moments that are far away.
+    async fn look_at_the_clock(&mut self) {
+        let (now, longest) = (self.courier.clock.now(), self.courier.settings.retry_max.get().mul_f64(1.1));
+        let before = std::mem::replace(&mut self.latest, now);
+        if before.since(now) < SET_BACK {
+            return;
+        }
+        let (begun, latest) = (now, now.after(longest));
+        let hurry = move |queue: &Queue| queue.hurry(begun, |wait| wait.untried || wait.due > latest);
+        match blocking(self.courier.queue.clone(), hurry).await {
+            Ok(copies) => tracing::warn!(copies, "the clock was set back; copies that waited are due"),
+            Err(why) => tracing::error!(%why, "the clock was set back; copies that wait are late"),
+        }
+        self.look_again();
     }
 
     /// Something may be due before it was expected.

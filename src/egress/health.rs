@@ -145,7 +145,7 @@ impl Health {
         }
         let (now, before) = (met.at, self.rests.last(destination));
         // Another copy that was under way at the same time has said so already.
-        if let Some(rest) = before.as_ref().filter(|rest| rest.until > now && rest.tried >= begun) {
+        if let Some(rest) = before.as_ref().filter(|rest| rest.is_on(now) && rest.tried >= begun) {
             return Unreached::Resting(rest.until);
         }
         let times = before.as_ref().map_or(0, |rest| rest.times);

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::mail::address::Domain;
 use crate::time::Timestamp;
@@ -28,6 +29,17 @@ pub struct Rest {
     pub step: String,
     /// Why it cannot be had: the next hop's words or ours.
     pub why: String,
+}
+
+/// How far two looks at the clock may be out of order.
+const OUT_OF_ORDER: Duration = Duration::from_secs(1);
+
+impl Rest {
+    /// Whether it is not over. One that began in what is the future by now is: the clock was set back since.
+    #[must_use]
+    pub fn is_on(&self, now: Timestamp) -> bool {
+        self.until > now && self.tried <= now.after(OUT_OF_ORDER)
+    }
 }
 
 /// What connections towards a domain are shared by.
@@ -55,7 +67,7 @@ impl Rests {
     /// The rest of a destination that is not over.
     #[must_use]
     pub fn now(&self, destination: &str, now: Timestamp) -> Option<Rest> {
-        self.last(destination).filter(|rest| rest.until > now)
+        self.last(destination).filter(|rest| rest.is_on(now))
     }
 
     /// The last rest of a destination that nobody has reached since.
@@ -70,7 +82,7 @@ impl Rests {
         let known = self.lock();
         known
             .iter()
-            .filter(|(_, rest)| rest.until > now)
+            .filter(|(_, rest)| rest.is_on(now))
             .map(|(name, rest)| (name.clone(), rest.clone()))
             .collect()
     }
@@ -100,7 +112,7 @@ impl Rests {
     /// would have rested: its copies wait for that moment.
     pub fn end(&self, destination: &str, now: Timestamp) -> Option<Timestamp> {
         let mut known = self.lock();
-        let rest = known.get_mut(destination).filter(|rest| rest.until > now)?;
+        let rest = known.get_mut(destination).filter(|rest| rest.is_on(now))?;
         Some(std::mem::replace(&mut rest.until, now))
     }
 
@@ -147,6 +159,15 @@ mod tests {
         assert_eq!(rests.last("example.org").map(|rest| rest.times), Some(1));
         rests.forget("example.org");
         assert_eq!(rests.last("example.org"), None);
+    }
+
+    #[test]
+    fn a_rest_that_began_in_the_future_is_over() {
+        let rests = rests();
+        rests.begin("example.org", Rest { tried: at(1000), ..rest(1300) });
+        assert!(rests.now("example.org", at(1000)).is_some() && rests.now("example.org", at(999)).is_some());
+        assert_eq!(rests.now("example.org", at(500)), None, "the clock was set back");
+        assert_eq!((rests.all(at(500)).len(), rests.end("example.org", at(500))), (0, None));
     }
 
     #[test]

@@ -98,6 +98,22 @@ async fn all_wait_for_the_very_end_of_the_rest_though_time_goes_on() {
 }
 
 #[tokio::test]
+async fn a_clock_that_was_ahead_lets_no_copy_sleep_nor_expire_untried() {
+    let (hop, open) = closed_for_now().await;
+    let bench = Bench::start(&settings(&hop), 0);
+    bench.advance(Duration::from_secs(40 * 86_400));
+    (0..30).for_each(|n| bench.enqueue(n, &format!("reader{n}@example.org")));
+    let rests = Arc::clone(&bench.rests);
+    let until = || rests.last(&smarthost(&hop)).map(|rest| rest.until);
+    bench.until("all wait", || until().is_some() && bench.rows().iter().all(|row| row.next == until())).await;
+    open.store(true, SeqCst);
+    bench.set_clock(NOW.after(Duration::from_secs(60)));
+    bench.until("all arrive", || bench.is_empty()).await;
+    assert_eq!(hop.messages().len(), 30);
+    bench.finish().await;
+}
+
+#[tokio::test]
 async fn a_copy_expires_while_its_destination_rests_and_says_why() {
     let (hop, _) = closed_for_now().await;
     let settings = Settings { give_up_after: Period::mins(12), ..settings(&hop) };

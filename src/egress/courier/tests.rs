@@ -108,6 +108,11 @@ impl Bench {
         pause()
     }
 
+    pub(super) fn set_clock(&self, to: Timestamp) {
+        self.clock.set(to);
+        self.wake.notify_one();
+    }
+
     pub(super) fn advance(&self, by: Duration) {
         self.clock.advance(by);
         self.wake.notify_one();
