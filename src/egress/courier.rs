@@ -404,6 +404,8 @@ impl<'a> Round<'a> {
     }
 
     async fn wind_down(mut self) {
+        // First of all: whoever takes over needs the places that idle connections have at the next hop.
+        let mut leaving = self.close_pool();
         while let Some(claimed) = self.claiming.join_next().await {
             let jobs = claimed.ok().and_then(|claimed| claimed.jobs.ok());
             self.returned.extend(at_once(jobs.into_iter().flatten()));
@@ -426,11 +428,13 @@ impl<'a> Round<'a> {
         }
         let returned = std::mem::take(&mut self.returned);
         self.put_back(returned).await;
-        let mut leaving = JoinSet::new();
-        for idle in self.courier.carrier.pool.drain() {
-            leaving.spawn(idle.connection.quit());
-        }
-        leaving.join_all().await;
+        // One may have come back while the pool was closed.
+        while leaving.join_next().await.is_some() {}
+        self.close_pool().join_all().await;
+    }
+
+    fn close_pool(&self) -> JoinSet<()> {
+        self.courier.carrier.pool.close().into_iter().map(|idle| idle.connection.quit()).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Open connections, and those that wait for the next copy to their destination.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub(crate) struct Pool {
     age: Duration,
     copies: usize,
     idle: Mutex<HashMap<String, Vec<Idle>>>,
+    /// Whether nothing is kept any more.
+    closed: AtomicBool,
 }
 
 struct Idle {
@@ -44,7 +47,13 @@ impl Pool {
     pub(crate) fn new(settings: &Settings) -> Self {
         let Settings { keep_idle, connection_age, messages_per_connection, .. } = settings;
         let (keep, age) = (keep_idle.get(), connection_age.get());
-        Self { keep, age, copies: *messages_per_connection, idle: Mutex::default() }
+        Self {
+            keep,
+            age,
+            copies: *messages_per_connection,
+            idle: Mutex::default(),
+            closed: AtomicBool::new(false),
+        }
     }
 
     /// The connection to `destination` that was used last, as the likeliest to be alive.
@@ -60,7 +69,7 @@ impl Pool {
 
     /// Whether a further copy may be begun over a connection: some hops end a session that carried many, or is old.
     pub(crate) fn has_room(&self, line: &Line) -> bool {
-        line.copies < self.copies && line.opened.elapsed() < self.age
+        !self.closed.load(Ordering::SeqCst) && line.copies < self.copies && line.opened.elapsed() < self.age
     }
 
     /// Keeps a connection, if it is good for another copy; takes leave of one that was used enough, and returns when it is
@@ -82,8 +91,9 @@ impl Pool {
         self.older_than(self.keep)
     }
 
-    /// Takes out everything.
-    pub(crate) fn drain(&self) -> Vec<Line> {
+    /// Keeps nothing from now on, and gives out what was kept.
+    pub(crate) fn close(&self) -> Vec<Line> {
+        self.closed.store(true, Ordering::SeqCst);
         self.older_than(Duration::ZERO)
     }
 

@@ -328,6 +328,26 @@ async fn at_shutdown_running_deliveries_finish_and_are_recorded() {
 }
 
 #[tokio::test]
+async fn at_shutdown_idle_connections_are_given_up_before_running_deliveries_end() {
+    let release = Arc::new(Notify::new());
+    let gate = Arc::clone(&release);
+    let hop = Hop::start(Script::new(&[], move |heard: &Heard| {
+        (heard.line == "RCPT TO:<late@example.org>").then(|| Act::After(Arc::clone(&gate)))
+    }))
+    .await;
+    let bench = Bench::start(&settings(&hop), 40);
+    bench.until("all arrive", || bench.is_empty()).await;
+    bench.enqueue(100, "late@example.org");
+    bench.until("one is under way", || hop.heard("RCPT TO:<late@") == 1).await;
+    assert!(hop.open() > 1, "and others are idle");
+    bench.stop.send_replace(true);
+    bench.until("only that one stands", || hop.open() == 1).await;
+    release.notify_one();
+    bench.finish().await;
+    assert_eq!(hop.messages().len(), 41);
+}
+
+#[tokio::test]
 async fn at_shutdown_what_is_not_finished_goes_back() {
     let hop = Hop::start(Script::new(&[], |heard: &Heard| (heard.verb == "RCPT").then_some(Act::Hang))).await;
     let settings = Settings { drain: Period::millis(100), ..settings(&hop) };
