@@ -60,7 +60,8 @@ impl Marks {
     }
 
     /// Whether the mail was taken in before: this very item, or, under another generation of names, the same bytes.
-    /// Equal bytes under another name of the same generation are a mail of their own.
+    /// Equal bytes under another name of the same generation are a mail of their own. An item whose mark has gone is
+    /// known by its bytes: somebody may have undeleted it, or its place said that it was gone when it was not.
     ///
     /// # Errors
     /// When the store fails.
@@ -73,7 +74,7 @@ impl Marks {
             return Ok(false);
         };
         let record: Record = decode(&entry.value)?;
-        Ok(record.generation != mark.item.generation)
+        Ok(record.generation != mark.item.generation || record.name == mark.item.name)
     }
 
     /// The items of a place that are marked, of every generation.

@@ -324,4 +324,7 @@ fn a_mail_that_its_place_still_has_is_taken_in_once() {
     marks.remove(std::slice::from_ref(&first.item)).unwrap();
     assert_eq!(marks.of("imap/inbox").unwrap(), []);
     assert!(marks.is_known(&mark(2, 1, 1)).unwrap(), "a mailbox that comes back from a backup");
+    assert!(marks.is_known(&first).unwrap(), "it was not gone after all, or came back under its old name");
+    assert!(!marks.is_known(&mark(1, 7, 2)).unwrap(), "an old name with other bytes is another mail");
+    assert!(!marks.is_known(&mark(1, 8, 1)).unwrap(), "delivered twice is two mails still");
 }
