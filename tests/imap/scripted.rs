@@ -23,6 +23,8 @@ pub(crate) enum Bad {
     OldTag,
     /// A response in many levels.
     Deep,
+    /// The same, behind a text that ends like the announcement of a literal.
+    Hidden,
     /// Responses without an end.
     Flood,
     /// A literal of 4 GiB for a mail.
@@ -179,6 +181,10 @@ impl Connection {
                 Some(Bad::Deep) => {
                     let deep = format!("* 1 FETCH (BODYSTRUCTURE {}\r\n", "(".repeat(30_000));
                     self.say(deep.as_bytes())?;
+                }
+                Some(Bad::Hidden) => {
+                    let deep = format!("* 1 FETCH (BODYSTRUCTURE {}\r\n", "(".repeat(30_000));
+                    self.say(format!("* OK x {{{}}}\r\n{deep}", deep.len()).as_bytes())?;
                 }
                 Some(Bad::Flood) => loop {
                     self.say(&b"* OK still here\r\n".repeat(100))?;

@@ -13,8 +13,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The longest response, without its literal, in bytes.
 const MAX_LINE: usize = 64 * 1024;
-/// The deepest parentheses in it: what we ask for has two levels.
-const MAX_DEPTH: usize = 16;
+/// The most opening parentheses in it: what we ask for has two. All are counted, not how deep they are: a closing one may
+/// stand in a quoted string, where it closes nothing, and the library goes one call deeper for each level.
+const MAX_OPENED: usize = 16;
+/// So much of a response tells which it is.
+const HEAD: usize = 24;
+/// RFC 3501 §7.4.2: what stands before the literal of the one thing that is asked for as a literal.
+const BODY: &[u8] = b"BODY[] ";
 /// How much is read, and collected to be written, at once.
 const CHUNK: usize = 16 * 1024;
 
@@ -24,9 +29,12 @@ pub(super) enum Overstep {
     /// A response without an end.
     #[error("it sent a response of more than {MAX_LINE} bytes")]
     Line,
-    /// A response in too many levels.
-    #[error("it sent a response with more than {MAX_DEPTH} levels of parentheses")]
+    /// A response that could be too deep.
+    #[error("it sent a response with more than {MAX_OPENED} opening parentheses")]
     Depth,
+    /// What could be taken for a literal where none can be: two who read it differently would see different responses.
+    #[error("it announced a literal outside the body of a mail")]
+    Misplaced,
     /// A literal (RFC 3501 §4.3) that is larger than what was asked for.
     #[error("it announced {announced} bytes where at most {allowed} were asked for")]
     Literal {
@@ -46,20 +54,33 @@ pub(super) struct Meter {
     allowed: u64,
     /// The bytes of the response so far, without its literal.
     line: usize,
-    depth: usize,
+    /// The first of them.
+    head: Vec<u8>,
+    /// How many of the last of them are a beginning of [`BODY`].
+    body: usize,
+    opened: usize,
     /// Bytes of a literal that are still to come.
     literal: u64,
     brace: Brace,
 }
 
-/// What stands at the end of the line so far: a literal is announced by `{`, digits, `}`, CR and LF.
+/// What stands at the end of the line so far: a literal is announced by `{`, digits, `}`, CR and LF. With how many
+/// bytes, and whether one can stand there.
 #[derive(Clone, Copy, Debug, Default)]
 enum Brace {
     #[default]
     None,
-    Open(u64),
-    Closed(u64),
-    Cr(u64),
+    Open(u64, bool),
+    Closed(u64, bool),
+    Cr(u64, bool),
+}
+
+/// RFC 3501 §7.4.2: `* n FETCH (`, as we ask for it.
+fn is_fetch(head: &[u8]) -> bool {
+    let Some(rest) = head.strip_prefix(b"* ") else { return false };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let verb = rest.get(digits..).and_then(|rest| rest.get(..8));
+    digits > 0 && verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b" FETCH ("))
 }
 
 impl Meter {
@@ -90,17 +111,23 @@ impl Meter {
         if self.line > MAX_LINE {
             return Err(Overstep::Line);
         }
+        if self.head.len() < HEAD {
+            self.head.push(byte);
+        }
         let brace = std::mem::take(&mut self.brace);
+        let body = std::mem::take(&mut self.body);
         match (byte, brace) {
-            (b'{', _) => self.brace = Brace::Open(0),
-            (b'0'..=b'9', Brace::Open(n)) => {
-                self.brace = Brace::Open(n.saturating_mul(10).saturating_add(u64::from(byte - b'0')));
+            // RFC 3501 §9: msg-att. Anywhere else the library may see text.
+            (b'{', _) => self.brace = Brace::Open(0, body == BODY.len() && is_fetch(&self.head)),
+            (b'0'..=b'9', Brace::Open(n, due)) => {
+                self.brace = Brace::Open(n.saturating_mul(10).saturating_add(u64::from(byte - b'0')), due);
             }
             // RFC 7888: the other side's form. A server has no use for it, and it means the same.
-            (b'+', Brace::Open(n)) => self.brace = Brace::Open(n),
-            (b'}', Brace::Open(n)) => self.brace = Brace::Closed(n),
-            (b'\r', Brace::Closed(n)) => self.brace = Brace::Cr(n),
-            (b'\n', Brace::Cr(announced)) => {
+            (b'+', Brace::Open(n, due)) => self.brace = Brace::Open(n, due),
+            (b'}', Brace::Open(n, due)) => self.brace = Brace::Closed(n, due),
+            (b'\r', Brace::Closed(n, due)) => self.brace = Brace::Cr(n, due),
+            (b'\n', Brace::Cr(_, false)) => return Err(Overstep::Misplaced),
+            (b'\n', Brace::Cr(announced, true)) => {
                 if announced > self.allowed {
                     return Err(Overstep::Literal { announced, allowed: self.allowed });
                 }
@@ -110,17 +137,22 @@ impl Meter {
                 return Ok(true);
             }
             (b'\n', _) => {
-                (self.line, self.depth, self.allowed) = (0, 0, self.literals);
+                (self.line, self.opened, self.allowed) = (0, 0, self.literals);
+                self.head.clear();
                 return Ok(true);
             }
             (b'(', _) => {
-                self.depth = self.depth.saturating_add(1);
-                if self.depth > MAX_DEPTH {
+                self.opened = self.opened.saturating_add(1);
+                if self.opened > MAX_OPENED {
                     return Err(Overstep::Depth);
                 }
             }
-            (b')', _) => self.depth = self.depth.saturating_sub(1),
-            _ => {}
+            // No beginning of it but the first byte stands anywhere else in it.
+            _ => {
+                let next = BODY.get(body).is_some_and(|due| byte.eq_ignore_ascii_case(due));
+                self.body =
+                    if next { body.saturating_add(1) } else { usize::from(byte.eq_ignore_ascii_case(&b'B')) };
+            }
         }
         Ok(false)
     }
@@ -269,97 +301,4 @@ impl<S: AsyncWrite + Unpin> Limited<S> {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-
-    use super::*;
-
-    /// What is handed on of this, sent in pieces of that size, with literals up to `allowed`.
-    async fn through(sent: &[u8], piece: usize, allowed: u64) -> Result<Vec<u8>, Overstep> {
-        let (mut server, client) = duplex(1 << 20);
-        let mut limited = Limited::new(client);
-        limited.enter(Phase::Session);
-        limited.allow(allowed);
-        let sent = sent.to_vec();
-        let sending = tokio::spawn(async move {
-            for piece in sent.chunks(piece) {
-                if server.write_all(piece).await.is_err() {
-                    break;
-                }
-            }
-        });
-        let mut got = Vec::new();
-        let read = limited.read_to_end(&mut got).await;
-        sending.abort();
-        match read {
-            Ok(_) => Ok(got),
-            Err(error) => Err(*error.get_ref().unwrap().downcast_ref::<Overstep>().unwrap()),
-        }
-    }
-
-    #[tokio::test]
-    async fn what_was_agreed_to_passes_in_whole_lines() {
-        let mail =
-            b"* 1 FETCH (UID 7 BODY[] {5}\r\na\r\n{9)\r\n* 2 FETCH (UID 8 BODY[] {2}\r\nxy)\r\nA1 OK\r\n";
-        for piece in [1, 2, 3, 7, 1000] {
-            assert_eq!(through(mail, piece, 5).await.unwrap(), mail, "in pieces of {piece}");
-        }
-        assert_eq!(through(b"* OK a\r\n* OK b", 4, 0).await.unwrap(), b"* OK a\r\n", "half a line is none");
-    }
-
-    #[tokio::test]
-    async fn what_was_not_agreed_to_does_not() {
-        let literal = |announced, allowed| Err(Overstep::Literal { announced, allowed });
-        assert_eq!(through(b"* 1 FETCH (BODY[] {4294967296}\r\n", 5, 10).await, literal(1 << 32, 10));
-        assert_eq!(through(b"* OK {1}\r\n", 5, 0).await, literal(1, 0), "none was asked for");
-        let many = format!("* OK {{{}}}\r\n", "9".repeat(500));
-        assert_eq!(through(many.as_bytes(), 500, 10).await, literal(u64::MAX, 10));
-        let two = b"* 1 FETCH (BODY[] {2}\r\nab X {2}\r\nab)\r\n";
-        assert_eq!(through(two, 50, 2).await, literal(2, 0), "one in a response");
-        assert_eq!(through(&[b'a'; MAX_LINE + 1], 1000, 0).await, Err(Overstep::Line));
-        let split = [&b"* 1 FETCH ("[..], &b"a {0}\r\n".repeat(2)].concat();
-        assert_eq!(through(&split, 9, 0).await.unwrap(), split, "nothing is no literal");
-        let endless = b"{0}\r\n".repeat(MAX_LINE / 5 + 1);
-        assert_eq!(
-            through(&endless, 1000, 0).await,
-            Err(Overstep::Line),
-            "a response, whatever it is cut into"
-        );
-        let deep = b"(".repeat(MAX_DEPTH + 1);
-        assert_eq!(through(&deep, 1, 0).await, Err(Overstep::Depth));
-        assert!(through(&[b"()".repeat(100), b"\r\n".to_vec()].concat(), 9, 0).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_login_hears_only_what_answers_it() {
-        let (mut server, client) = duplex(1 << 10);
-        let mut limited = Limited::new(client);
-        server
-            .write_all(b"* OK hello\r\n* OK wait\r\n+ \r\n* OK wait\r\nA1 OK\r\n* 1 EXISTS\r\n")
-            .await
-            .unwrap();
-        drop(server);
-        let mut line = [0; 100];
-        let read = limited.read(&mut line).await.unwrap();
-        assert_eq!(&line[..read], b"* OK hello\r\n");
-        limited.enter(Phase::Login);
-        for expected in [&b"+ "[..], b"\r\n", b"A1 OK\r\n"] {
-            let read = limited.read(&mut line[..expected.len()]).await.unwrap();
-            assert_eq!(&line[..read], expected);
-        }
-        limited.enter(Phase::Session);
-        let read = limited.read(&mut line).await.unwrap();
-        assert_eq!(&line[..read], b"* 1 EXISTS\r\n");
-    }
-
-    #[tokio::test]
-    async fn a_command_leaves_in_one_piece_when_it_is_flushed() {
-        let (mut server, client) = duplex(1 << 10);
-        let mut limited = Limited::new(client);
-        limited.write_all(b"A1").await.unwrap();
-        limited.write_all(b" NOOP\r\n").await.unwrap();
-        limited.flush().await.unwrap();
-        let mut got = [0; 20];
-        assert_eq!(server.read(&mut got).await.unwrap(), 9);
-    }
-}
+mod tests;
