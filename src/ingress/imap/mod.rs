@@ -2,9 +2,10 @@
 //! only then removed there.
 //!
 //! Read `mailbox` first: what goes on in one. `plan` says what is to be done with a listing, `wire` speaks, strictly,
-//! through `limited`, which lets nothing by that was not agreed to; `taking` and `removal` are the two halves around the
+//! through `limited`, which lets nothing by that was not agreed to, and `answer` reads what is answered; `taking` and `removal` are the two halves around the
 //! one commit.
 
+mod answer;
 mod board;
 mod connect;
 mod limited;

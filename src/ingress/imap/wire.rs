@@ -1,7 +1,7 @@
 //! Commands and their answers, strictly: only the tag of the command that was given ends it, only what was asked for is
 //! taken, and every answer has an end, in time and in number.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use async_imap::imap_proto::{
 };
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::answer::{fitting, has_flag, is_news, listed, most, uid};
 use super::connect::ImapSession;
 use super::plan::Listed;
 use super::trouble::Trouble;
@@ -19,9 +20,6 @@ use crate::secret::Plaintext;
 pub(super) const LEFT: &str = "$VouchsafeLeft";
 /// Responses that may come with an answer and belong to none: other clients are at work in the mailbox.
 const ASIDE: usize = 1_000;
-/// How much larger than announced a mail may be: some servers count line ends as one byte.
-const SLACK: u64 = 64 * 1024;
-
 /// What the server can do, beyond RFC 3501.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Can {
@@ -62,6 +60,14 @@ pub(super) enum Waited {
     Renew,
     /// The server ended it, or does not do it after all.
     Dropped,
+}
+
+/// What a server made of IDLE.
+enum Begun {
+    /// It tells from now on; whether it told something before it said so.
+    Idle { news: bool },
+    /// Nothing.
+    Not,
 }
 
 /// A session in which commands are given one after the other.
@@ -146,17 +152,16 @@ impl Wire {
     }
 
     /// Fetches these mails, without any mark there that they were read; each is handed to `got` as it comes, or that the
-    /// server had nothing to give.
+    /// server had nothing to give, or less than the mail it listed.
     pub(super) async fn fetch(
         &mut self,
         mails: &[Listed],
         got: &mut (dyn FnMut(u32, Option<Plaintext>) + Send),
     ) -> Result<(), Trouble> {
-        let mut due: BTreeSet<u32> = mails.iter().map(|mail| mail.uid).collect();
+        let mut due: BTreeMap<u32, u64> = mails.iter().map(|mail| (mail.uid, mail.size)).collect();
         let largest = mails.iter().map(|mail| mail.size).max().unwrap_or(0);
-        let allowed = largest.saturating_add(largest / 8).saturating_add(SLACK);
-        self.session.as_mut().allow(allowed);
-        let command = format!("UID FETCH {} (UID BODY.PEEK[])", set(due.iter()));
+        self.session.as_mut().allow(most(largest));
+        let command = format!("UID FETCH {} (UID BODY.PEEK[])", set(due.keys()));
         let bytes = mails.iter().map(|mail| mail.size).fold(0_u64, u64::saturating_add);
         let within = self.within.saturating_add(Duration::from_secs(bytes / self.rate));
         let done = self
@@ -169,8 +174,9 @@ impl Wire {
                     _ => None,
                 };
                 let Some(body) = attributes.iter().find_map(body) else { return Ok(()) };
-                let uid = uid(attributes).filter(|uid| due.remove(uid)).ok_or(Trouble::Unasked)?;
-                got(uid, body);
+                let (uid, size) =
+                    uid(attributes).and_then(|uid| due.remove_entry(&uid)).ok_or(Trouble::Unasked)?;
+                got(uid, fitting(body, size)?);
                 Ok(())
             })
             .await;
@@ -235,11 +241,16 @@ impl Wire {
         let (deadline, within) = (Instant::now() + at_most, self.within);
         let id = self.session.run_command("IDLE").await.map_err(|e| Trouble::of(e, "IDLE"))?;
         let asked = timeout(within, self.idle_begins(&id)).await;
-        if !asked.map_err(|_| Trouble::Silent { doing: "IDLE", within })?? {
-            return Ok(Waited::Dropped);
-        }
-        let mut waited = Waited::Renew;
+        let mut waited = match asked.map_err(|_| Trouble::Silent { doing: "IDLE", within })?? {
+            // It came while nobody waited yet: the server will not say it again.
+            Begun::Idle { news: true } => Waited::News,
+            Begun::Idle { news: false } => Waited::Renew,
+            Begun::Not => return Ok(Waited::Dropped),
+        };
         for _ in 0..ASIDE {
+            if waited == Waited::News {
+                break;
+            }
             let Ok(read) = timeout_at(deadline, async { read!(self, "IDLE") }).await else { break };
             let response = read?;
             match response.parsed() {
@@ -247,12 +258,10 @@ impl Wire {
                 Response::Done { .. } => return Err(Trouble::WrongTag),
                 other => {
                     self.note(other)?;
-                    if matches!(other, Response::MailboxData(MailboxDatum::Exists(_)) | Response::Expunge(_))
-                    {
-                        waited = Waited::News;
-                        break;
-                    }
                     // "Still here", a flag that somebody set: it goes on.
+                    if is_news(other) {
+                        waited = Waited::News;
+                    }
                 }
             }
         }
@@ -265,14 +274,18 @@ impl Wire {
     }
 
     /// Whether the server agrees to tell.
-    async fn idle_begins(&mut self, id: &RequestId) -> Result<bool, Trouble> {
+    async fn idle_begins(&mut self, id: &RequestId) -> Result<Begun, Trouble> {
+        let mut news = false;
         for _ in 0..ASIDE {
             let response = read!(self, "IDLE")?;
             match response.parsed() {
-                Response::Continue(_) => return Ok(true),
-                Response::Done { tag, .. } if tag == id => return Ok(false),
+                Response::Continue(_) => return Ok(Begun::Idle { news }),
+                Response::Done { tag, .. } if tag == id => return Ok(Begun::Not),
                 Response::Done { .. } => return Err(Trouble::WrongTag),
-                other => self.note(other)?,
+                other => {
+                    self.note(other)?;
+                    news |= is_news(other);
+                }
             }
         }
         Err(Trouble::Flood)
@@ -356,26 +369,6 @@ impl Wire {
         }
         Ok(())
     }
-}
-
-fn listed(attributes: &[AttributeValue<'_>]) -> Option<Listed> {
-    let size = attributes.iter().find_map(|a| match a {
-        AttributeValue::Rfc822Size(size) => Some(u64::from(*size)),
-        _ => None,
-    })?;
-    let (left, deleted) = (has_flag(attributes, LEFT), has_flag(attributes, "\\Deleted"));
-    Some(Listed { uid: uid(attributes)?, size, left, deleted })
-}
-
-fn uid(attributes: &[AttributeValue<'_>]) -> Option<u32> {
-    attributes.iter().find_map(|a| if let AttributeValue::Uid(uid) = a { Some(*uid) } else { None })
-}
-
-fn has_flag(attributes: &[AttributeValue<'_>], name: &str) -> bool {
-    attributes.iter().any(|a| match a {
-        AttributeValue::Flags(flags) => flags.iter().any(|flag| flag.eq_ignore_ascii_case(name)),
-        _ => false,
-    })
 }
 
 /// RFC 3501 §9: a quoted string. The settings let nothing but printable ASCII through.
