@@ -65,6 +65,12 @@ impl Budget {
         Self { pool: Arc::clone(&self.pool), client: client.map(network) }
     }
 
+    /// How many bytes there are in all, by the present limits.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.pool.limit.load(Ordering::Relaxed)
+    }
+
     /// How many bytes are free at this moment.
     #[must_use]
     pub fn free(&self) -> usize {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::limited::Overstep;
 use super::plan::{Listed, Memory};
@@ -15,7 +15,7 @@ use super::trouble::Trouble;
 use super::wire::Wire;
 use crate::failpoint::{self, Point};
 use crate::ingress::budget::{Budget, Share};
-use crate::ingress::intake::{Digest, Intake};
+use crate::ingress::intake::{Digest, Intake, Taken};
 use crate::ingress::pickup::{Found, NotPicked, Whom, pick_up};
 use crate::ingress::reception::Reception;
 use crate::ledger::mark::Item;
@@ -25,6 +25,8 @@ use crate::time::Clock;
 
 /// How long to wait before memory that others hold is asked for again.
 const FOR_MEMORY: Duration = Duration::from_millis(200);
+/// How long in all; then the session ends, and the next one sees newer limits.
+const AT_MOST: Duration = Duration::from_secs(60);
 
 /// Where the mails of a mailbox are taken in.
 #[derive(Clone)]
@@ -72,6 +74,8 @@ impl Place {
 pub(super) struct Came {
     /// Durable, now or before: to be removed.
     pub(super) taken: Vec<u32>,
+    /// How many of these were not known before.
+    pub(super) fresh: usize,
     /// To be left, and why.
     pub(super) left: Vec<(u32, NotPicked)>,
     /// Whether the session came to its end with it.
@@ -80,7 +84,7 @@ pub(super) struct Came {
     pub(super) trouble: Option<Trouble>,
 }
 
-type Outcome = (u32, Result<Result<(), NotPicked>, Trouble>);
+type Outcome = (u32, Result<Result<Taken, NotPicked>, Trouble>);
 
 impl Taking {
     /// What names the items of this mailbox: a UID means something within its mailbox and UIDVALIDITY (RFC 3501 §2.3.1.1).
@@ -106,7 +110,10 @@ impl Taking {
         reception: &Arc<Reception>,
         memory: &mut Memory,
     ) -> Came {
-        let _share = self.room_for(group, reception).await;
+        let _share = match room_for(&self.budget, group).await {
+            Ok(share) => share,
+            Err(trouble) => return Came { trouble: Some(trouble), ..Came::default() },
+        };
         let mut came = Came::default();
         let (mut arrived, mut empty) = (BTreeSet::new(), Vec::new());
         let mut work: JoinSet<Outcome> = JoinSet::new();
@@ -127,7 +134,10 @@ impl Taking {
         // What has come is taken in, whatever became of the rest.
         while let Some(done) = work.join_next().await {
             match done {
-                Ok((uid, Ok(Ok(())))) => came.taken.push(uid),
+                Ok((uid, Ok(Ok(taken)))) => {
+                    came.taken.push(uid);
+                    came.fresh = came.fresh.saturating_add(usize::from(taken != Taken::Before));
+                }
                 Ok((uid, Ok(Err(why)))) => came.left.push((uid, why)),
                 Ok((uid, Err(trouble))) => {
                     if matches!(trouble, Trouble::Broken) {
@@ -154,26 +164,13 @@ impl Taking {
         came
     }
 
-    /// Waits until there is memory for a group: each mail once, and the largest once more while it is copied. Mail that
-    /// is fetched counts with mail that comes in by SMTP.
-    async fn room_for(&self, group: &[Listed], reception: &Reception) -> Share {
-        let largest = group.iter().map(|mail| mail.size).max().unwrap_or(0);
-        let bytes = group.iter().map(|mail| mail.size).fold(largest, u64::saturating_add);
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX).min(reception.limits.max_in_memory);
-        let mut share = self.budget.share();
-        while !share.grow(bytes) {
-            sleep(FOR_MEMORY).await;
-        }
-        share
-    }
-
     /// Takes one mail in; or why it has to stay where it is.
     async fn take_in(
         self,
         raw: Plaintext,
         item: Item,
         reception: Arc<Reception>,
-    ) -> Result<Result<(), NotPicked>, Trouble> {
+    ) -> Result<Result<Taken, NotPicked>, Trouble> {
         let found = Found {
             via: Via::Imap,
             place: self.place.clone(),
@@ -189,11 +186,27 @@ impl Taking {
             Err(why) => Ok(Err(why)),
             Ok((envelope, raw)) => {
                 let digest = Some(Arc::clone(&self.digest));
-                self.intake.take_in_once(envelope, raw, item, digest).await?;
-                Ok(Ok(()))
+                Ok(Ok(self.intake.take_in_once(envelope, raw, item, digest).await?))
             }
         }
     }
+}
+
+/// Waits until there is memory for a group: each mail once, and the largest once more while it is copied. Mail that is
+/// fetched counts with mail that comes in by SMTP.
+async fn room_for(budget: &Budget, group: &[Listed]) -> Result<Share, Trouble> {
+    let largest = group.iter().map(|mail| mail.size).max().unwrap_or(0);
+    let bytes = group.iter().map(|mail| mail.size).fold(largest, u64::saturating_add);
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let (mut share, deadline) = (budget.share(), Instant::now() + AT_MOST);
+    // The limit may change meanwhile: more than all there is will never come.
+    while !share.grow(bytes.min(budget.limit())) {
+        if Instant::now() >= deadline {
+            return Err(Trouble::NoMemory(AT_MOST));
+        }
+        sleep(FOR_MEMORY).await;
+    }
+    Ok(share)
 }
 
 /// What is remembered of mails that did not come.
@@ -212,4 +225,41 @@ fn learn(memory: &mut Memory, missing: &[u32], fetched: &Result<(), Trouble>, li
 /// Whether a mail comes over TLS.
 pub(super) fn is_encrypted(settings: &Settings) -> bool {
     settings.tls != Encryption::None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingress::settings::Limits;
+
+    const GROUP: [Listed; 2] = [
+        Listed { uid: 1, size: 60, left: false, deleted: false },
+        Listed { uid: 2, size: 30, left: false, deleted: false },
+    ];
+
+    #[tokio::test(start_paused = true)]
+    async fn memory_is_not_waited_for_without_end() {
+        let budget = Budget::new(200);
+        assert!(room_for(&budget, &GROUP).await.is_ok());
+        let mut others = budget.share();
+        assert!(others.grow(51));
+        let refused = room_for(&budget, &GROUP).await;
+        assert!(matches!(refused, Err(Trouble::NoMemory(AT_MOST))));
+        drop(others);
+        assert!(room_for(&budget, &GROUP).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_that_is_lowered_meanwhile_lets_a_large_group_in_alone() {
+        let budget = Budget::new(200);
+        let mut others = budget.share();
+        assert!(others.grow(100));
+        let waiting = async {
+            sleep(FOR_MEMORY).await;
+            budget.obey(&Limits { max_in_memory: 100, ..Limits::default() });
+            drop(others);
+        };
+        let (share, ()) = tokio::join!(room_for(&budget, &GROUP), waiting);
+        assert!(share.is_ok() && budget.free() == 0);
+    }
 }

@@ -93,6 +93,15 @@ pub(super) enum Trouble {
     /// It keeps what it was told to remove.
     #[error("it keeps mails that it was told to remove; until they are gone nothing more is fetched")]
     StillThere,
+    /// A reload took the recipient's list away. What it calls for is a restart, not another mark on each mail.
+    #[error(
+        "the recipient that is set for it is none of the lists' addresses any more: nothing is fetched; mend recipient \
+         and restart the daemon"
+    )]
+    Nobody,
+    /// Others hold the memory.
+    #[error("there was no memory for its mail within {} seconds; see [limits] max_in_memory", .0.as_secs())]
+    NoMemory(Duration),
     /// A mail could not be made durable here; it stays there.
     #[error("mail cannot be taken in here ({0}); it stays in the mailbox")]
     NotTaken(&'static str),
