@@ -24,7 +24,7 @@ use super::plan::{Memory, Plan};
 use super::removal::Removal;
 use super::secret::secret;
 use super::settings::Settings;
-use super::taking::Taking;
+use super::taking::{Taking, stay};
 use super::tls::Tls;
 use super::trouble::Trouble;
 use super::wire::{Opened, Waited, Wire};
@@ -40,6 +40,17 @@ const WINDOW: u32 = 200;
 const LOOKS: usize = 3;
 /// The pause after news that were none.
 const NO_NEWS: Duration = Duration::from_secs(1);
+
+/// What came of going through a mailbox. A mail that was left, or was known before, is no reason to do it again: a server
+/// that lists it all the same would keep us at it.
+enum Passed {
+    /// Mail was taken in.
+    Took,
+    /// None was, and something is to be asked for in another way.
+    Learnt,
+    /// Nothing more is to be done.
+    Idle,
+}
 
 /// One mailbox.
 pub(super) struct Mailbox {
@@ -94,6 +105,10 @@ impl Mailbox {
 
     /// One session, which ends in trouble only.
     async fn attend(&self, memory: &mut Memory, looked: &mut bool) -> Result<Infallible, Trouble> {
+        let reception = Arc::clone(&self.receptions.borrow());
+        if !self.taking.has_recipient(&reception) {
+            return Err(Trouble::Nobody);
+        }
         let mut wire = self.connect().await?;
         let opened = wire.select(&self.settings.mailbox).await?;
         memory.in_generation(opened.validity);
@@ -149,29 +164,34 @@ impl Mailbox {
         Removal { name: &self.name, settings: &self.settings, keywords: opened.keywords, place }
     }
 
-    /// Goes through the mailbox until nothing more is to be done; whether anything was.
+    /// Goes through the mailbox until nothing more is to be done; whether any mail was taken in.
     async fn look(&self, wire: &mut Wire, opened: &Opened, memory: &mut Memory) -> Result<bool, Trouble> {
-        let mut worked = false;
+        let mut took = false;
         for _ in 0..LOOKS {
             loop {
                 wire.changed = false;
-                if !self.pass(wire, opened, memory).await? {
-                    break;
+                match self.pass(wire, opened, memory).await? {
+                    Passed::Took => took = true,
+                    Passed::Learnt => sleep(NO_NEWS).await,
+                    Passed::Idle => break,
                 }
-                worked = true;
             }
             if !wire.changed {
                 break;
             }
         }
-        Ok(worked)
+        Ok(took)
     }
 
-    /// Goes through the mailbox once, in windows, from its front; whether anything was done.
-    async fn pass(&self, wire: &mut Wire, opened: &Opened, memory: &mut Memory) -> Result<bool, Trouble> {
+    /// Goes through the mailbox once, in windows, from its front.
+    async fn pass(&self, wire: &mut Wire, opened: &Opened, memory: &mut Memory) -> Result<Passed, Trouble> {
         let (removal, reception) = (self.removal(opened), Arc::clone(&self.receptions.borrow()));
+        if !self.taking.has_recipient(&reception) {
+            return Err(Trouble::Nobody);
+        }
+        memory.under(&reception);
         let limit = u64::try_from(reception.limits.max_message).unwrap_or(u64::MAX);
-        let (mut first, mut worked, mut left) = (1_u32, false, 0_usize);
+        let (mut first, mut fresh, mut left, learnt) = (1_u32, 0_usize, 0_usize, memory.learnt());
         while first <= wire.exists {
             let last = first.saturating_add(WINDOW - 1).min(wire.exists);
             let listing = wire.list(first, last).await?;
@@ -179,13 +199,14 @@ impl Mailbox {
             left = left.saturating_add(plan.left);
             let mut went = 0_u32;
             for (uid, why) in plan.leave {
-                went = went.saturating_add(removal.leave(wire, uid, &why, memory).await?);
-                worked = true;
+                let gone = removal.leave(wire, uid, (&why, why.stay()), memory).await?;
+                (went, left) = (went.saturating_add(gone), left.saturating_add(usize::from(gone == 0)));
             }
             for group in plan.fetch {
                 let came = self.taking.fetch(wire, &removal.place, &group, &reception, memory).await;
                 for (uid, why) in &came.left {
-                    went = went.saturating_add(removal.leave(wire, *uid, why, memory).await?);
+                    let gone = removal.leave(wire, *uid, (why, stay(why)), memory).await?;
+                    (went, left) = (went.saturating_add(gone), left.saturating_add(usize::from(gone == 0)));
                 }
                 if !came.taken.is_empty() && !came.lost {
                     went = went.saturating_add(removal.remove(wire, &self.marks, &came.taken).await?);
@@ -193,13 +214,17 @@ impl Mailbox {
                 if let Some(trouble) = came.trouble {
                     return Err(trouble);
                 }
-                worked = true;
+                fresh = fresh.saturating_add(came.fresh);
             }
             // Those behind have moved up by as many as went.
             first = last.saturating_add(1).saturating_sub(went);
         }
         self.board.left(&self.name, left);
-        Ok(worked)
+        Ok(match (fresh, memory.learnt() != learnt) {
+            (1.., _) => Passed::Took,
+            (0, true) => Passed::Learnt,
+            (0, false) => Passed::Idle,
+        })
     }
 
     /// Waits for something to do; whether the server told of it.

@@ -1,6 +1,9 @@
 //! What is to be done with what lies in a mailbox. Pure: a listing in, steps out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::ingress::reception::Reception;
 
 /// The most mails of one FETCH, and the most bytes of it where it has several.
 const MAX_MAILS: usize = 50;
@@ -24,10 +27,14 @@ pub(super) struct Listed {
 }
 
 /// What was learnt about single mails in this generation of UIDs; lost at a restart, at the price of another look.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Memory {
     /// The generation.
     validity: Option<u32>,
+    /// By which lists and limits mail was left.
+    reception: Option<Arc<Reception>>,
+    /// Grows with whatever makes the next plan fetch otherwise.
+    learnt: u64,
     /// Left, where the server keeps no keyword.
     left: BTreeSet<u32>,
     /// Larger than the server says.
@@ -46,6 +53,20 @@ impl Memory {
         }
     }
 
+    /// By other lists and limits, what was left may be taken in: it is looked at again.
+    pub(super) fn under(&mut self, reception: &Arc<Reception>) {
+        if !self.reception.as_ref().is_some_and(|before| Arc::ptr_eq(before, reception)) {
+            self.reception = Some(Arc::clone(reception));
+            self.left.clear();
+            self.refusals.clear();
+        }
+    }
+
+    /// A number that is another one when the next plan fetches otherwise than the last one.
+    pub(super) fn learnt(&self) -> u64 {
+        self.learnt
+    }
+
     /// It is not looked at again.
     pub(super) fn leave(&mut self, uid: u32) {
         if self.left.len() < MAX_REMEMBERED {
@@ -55,17 +76,19 @@ impl Memory {
 
     /// It is larger than the server says.
     pub(super) fn is_larger(&mut self, uid: u32, size: u64) {
-        if self.sizes.len() < MAX_REMEMBERED {
-            self.sizes.insert(uid, size);
+        if self.sizes.len() < MAX_REMEMBERED && self.sizes.insert(uid, size) != Some(size) {
+            self.learnt = self.learnt.saturating_add(1);
         }
         self.suspect([uid]);
     }
 
     /// A FETCH of these did not come to its end.
     pub(super) fn suspect(&mut self, uids: impl IntoIterator<Item = u32>) {
-        if self.suspects.len() < MAX_REMEMBERED {
+        let before = self.suspects.len();
+        if before < MAX_REMEMBERED {
             self.suspects.extend(uids);
         }
+        self.learnt = self.learnt.saturating_add(u64::from(self.suspects.len() > before));
     }
 
     /// The server refused to give this one, or had nothing to give.
@@ -97,8 +120,29 @@ pub(super) enum Unfetched {
         limit: u64,
     },
     /// The server cannot give it.
-    #[error("the server could not give it, {MAX_REFUSALS} times")]
+    #[error(
+        "the server could not give it, or not whole, {MAX_REFUSALS} times; it is asked again after a reload or restart"
+    )]
     NotGiven,
+}
+
+impl Unfetched {
+    /// For how long.
+    pub(super) const fn stay(self) -> Stay {
+        match self {
+            Self::TooLarge { .. } => Stay::Settled,
+            Self::NotGiven => Stay::ForNow,
+        }
+    }
+}
+
+/// For how long a mail is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stay {
+    /// Until somebody looks at it there: it is marked, or moved aside.
+    Settled,
+    /// It is no fault of the mail's: nothing is done to it, and it is looked at again by other settings.
+    ForNow,
 }
 
 /// What is to be done with a listing.
@@ -147,6 +191,8 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingress::settings::{Limits, SmtpSettings};
+    use crate::mail::directory::Directory;
 
     fn mail(uid: u32, size: u64) -> Listed {
         Listed { uid, size, left: false, deleted: false }
@@ -178,6 +224,42 @@ mod tests {
         let plan = Plan::of(&[mail(1, 11), left, deleted, mail(4, 10), mail(5, 1)], &memory, 10);
         assert_eq!((uids(&plan), plan.left), (vec![vec![4]], 2));
         assert_eq!(plan.leave, [(1, Unfetched::TooLarge { size: 11, limit: 10 })]);
+    }
+
+    #[test]
+    fn what_was_left_is_looked_at_again_by_other_lists_and_limits() {
+        let reception = || {
+            let directory = Arc::new(Directory::new(Vec::new()));
+            Arc::new(Reception::new(&SmtpSettings::default(), &Limits::default(), directory, None))
+        };
+        let (first, second, mut memory) = (reception(), reception(), Memory::default());
+        memory.under(&first);
+        memory.leave(1);
+        (0..MAX_REFUSALS).for_each(|_| memory.refused(2));
+        memory.under(&first);
+        assert_eq!(Plan::of(&[mail(1, 1), mail(2, 1)], &memory, 9).fetch, Vec::<Vec<Listed>>::new());
+        memory.under(&second);
+        assert_eq!(uids(&Plan::of(&[mail(1, 1), mail(2, 1)], &memory, 9)), [vec![1], vec![2]]);
+    }
+
+    #[test]
+    fn only_what_changes_the_next_plan_calls_for_another_look_at_once() {
+        let mut memory = Memory::default();
+        let learns = |memory: &mut Memory, what: &dyn Fn(&mut Memory)| {
+            let before = memory.learnt();
+            what(memory);
+            memory.learnt() != before
+        };
+        assert!(learns(&mut memory, &|memory| memory.suspect([1, 2])));
+        assert!(!learns(&mut memory, &|memory| memory.suspect([1, 2])));
+        assert!(learns(&mut memory, &|memory| memory.refused(3)), "it is asked for alone now");
+        assert!(!learns(&mut memory, &|memory| memory.refused(3)), "that is for the next look");
+        assert!(learns(&mut memory, &|memory| memory.is_larger(1, 9)));
+        assert!(!learns(&mut memory, &|memory| memory.is_larger(1, 9)));
+        let all = u32::try_from(MAX_REMEMBERED).unwrap() + 9;
+        assert!(!learns(&mut memory, &|memory| (0..all).for_each(|uid| memory.leave(uid))));
+        assert!(learns(&mut memory, &|memory| memory.suspect(0..all)));
+        assert!(!learns(&mut memory, &|memory| (0..all).for_each(|uid| memory.suspect([uid + all]))), "full");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use super::plan::Memory;
+use super::plan::{Memory, Stay};
 use super::settings::{After, Settings};
 use super::taking::Place;
 use super::trouble::Trouble;
@@ -72,30 +72,37 @@ impl Removal<'_> {
     }
 
     /// Leaves a mail that is not taken in, or moves it aside, so that it is not looked at again; says so, once. Returns how
-    /// many are gone from the mailbox.
+    /// many are gone from the mailbox. What the server keeps no keyword of is remembered here, until a restart; what it
+    /// does keep is not, so that whoever takes the keyword away has it looked at again.
     pub(super) async fn leave(
         &self,
         wire: &mut Wire,
         uid: u32,
-        why: &(dyn Display + Sync),
+        (why, stay): (&(dyn Display + Sync), Stay),
         memory: &mut Memory,
     ) -> Result<u32, Trouble> {
-        let moved = self.settings.aside.as_deref();
+        let settled = stay == Stay::Settled;
+        let moved = self.settings.aside.as_deref().filter(|_| settled);
         let what = if moved.is_some() { "moved aside" } else { "left where it is" };
         tracing::warn!(mailbox = self.name, uid, %why, "a mail is not taken in from a mailbox, and is {what}");
-        memory.leave(uid);
         if let Some(mailbox) = moved {
+            memory.leave(uid);
             self.relocate(wire, &[uid], mailbox).await?;
             return Ok(u32::from(wire.remaining(&[uid]).await?.is_empty()));
         }
-        if self.keywords {
-            match wire.flag(&[uid], LEFT).await {
-                // Then it is remembered here, until a restart.
-                Ok(()) | Err(Trouble::Refused(_)) => {}
-                Err(trouble) => return Err(trouble),
-            }
+        if !(settled && self.keywords && self.keeps_keyword(wire, uid).await?) {
+            memory.leave(uid);
         }
         Ok(0)
+    }
+
+    /// Sets the keyword; whether it is there then.
+    async fn keeps_keyword(&self, wire: &mut Wire, uid: u32) -> Result<bool, Trouble> {
+        match wire.flag(&[uid], LEFT).await {
+            Ok(()) => wire.has(uid, LEFT).await,
+            Err(Trouble::Refused(_)) => Ok(false),
+            Err(trouble) => Err(trouble),
+        }
     }
 
     async fn delete(&self, wire: &mut Wire, uids: &[u32]) -> Result<(), Trouble> {

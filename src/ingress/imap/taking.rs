@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::limited::Overstep;
-use super::plan::{Listed, Memory};
+use super::plan::{Listed, Memory, Stay};
 use super::settings::{Encryption, Settings};
 use super::trouble::Trouble;
 use super::wire::Wire;
@@ -101,6 +101,14 @@ impl Taking {
         Place { name: self.place.clone(), generation: generation.into_bytes() }
     }
 
+    /// Whether there is somebody here whom mail can be for. A reload may have taken the list away, or its address.
+    pub(super) fn has_recipient(&self, reception: &Reception) -> bool {
+        match &self.whom {
+            Whom::Always(address) => reception.directory.resolve(address).is_some(),
+            Whom::Field(_) => true,
+        }
+    }
+
     /// Fetches a group and takes in what comes.
     pub(super) async fn fetch(
         &self,
@@ -189,6 +197,19 @@ impl Taking {
                 Ok(Ok(self.intake.take_in_once(envelope, raw, item, digest).await?))
             }
         }
+    }
+}
+
+/// For how long a mail is left for this.
+pub(super) const fn stay(why: &NotPicked) -> Stay {
+    match why {
+        // The settings are at fault.
+        NotPicked::Nobody => Stay::ForNow,
+        NotPicked::TooLarge(_)
+        | NotPicked::Headers(_)
+        | NotPicked::Loop(_)
+        | NotPicked::NoRecipient(_)
+        | NotPicked::NotOurs(_) => Stay::Settled,
     }
 }
 

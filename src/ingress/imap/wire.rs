@@ -200,6 +200,21 @@ impl Wire {
         Ok(found)
     }
 
+    /// Whether this mail has a flag.
+    pub(super) async fn has(&mut self, asked: u32, flag: &str) -> Result<bool, Trouble> {
+        let mut has = false;
+        self.command(&format!("UID FETCH {asked} (UID FLAGS)"), "FETCH of flags", 1, &mut |response| {
+            if let Response::Fetch(_, attributes) = response
+                && uid(attributes) == Some(asked)
+            {
+                has = has_flag(attributes, flag);
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(has)
+    }
+
     /// Sets a flag.
     pub(super) async fn flag(&mut self, uids: &[u32], flag: &str) -> Result<(), Trouble> {
         let command = format!("UID STORE {} +FLAGS.SILENT ({flag})", set(uids.iter()));
