@@ -37,6 +37,59 @@ pub(super) fn verify(all: &Mailboxes, source: &Source, directory: &Directory) ->
             let key = if error == NoWhom::Both { "recipient_from" } else { "recipient" };
             return Err(source.error(&["imap", name, key], error.to_string()));
         }
+        // Each keeps marks of its own: both would take in every mail.
+        let shared = all.iter().find(|(other, s)| *other != name && is_same(s, settings));
+        if let Some((other, _)) = shared {
+            let what = format!(
+                "[imap.{other}] fetches from the same mailbox of the same user, host and port: one of them is enough"
+            );
+            return Err(source.error(&["imap", name, "host"], what));
+        }
     }
     Ok(())
+}
+
+/// Whether both are one mailbox, as far as their names tell.
+fn is_same(one: &Settings, other: &Settings) -> bool {
+    // RFC 3501 §5.1: INBOX in any case is one; other names differ by theirs.
+    let mailbox = |s: &Settings| match s.mailbox.eq_ignore_ascii_case("INBOX") {
+        true => "INBOX".to_owned(),
+        false => s.mailbox.clone(),
+    };
+    let host = |s: &Settings| s.host.trim_end_matches('.').to_ascii_lowercase();
+    (host(one), one.port(), &one.user, mailbox(one))
+        == (host(other), other.port(), &other.user, mailbox(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    fn told(more: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("relay.toml");
+        let list = "[list.security]\naddress = \"security@lists.example\"\nkind = \"intake\"\n";
+        let one = |name: &str, host: &str, more: &str| {
+            format!(
+                "[imap.{name}]\nhost = \"{host}\"\nuser = \"a\"\npassword_file = \"p\"\n\
+                 recipient = \"security@lists.example\"\n{more}\n"
+            )
+        };
+        let (a, b) = (one("a", "imap.example.org", ""), one("b", "IMAP.example.org", more));
+        std::fs::write(&file, format!("{a}{b}{list}")).unwrap();
+        match Config::load(&file) {
+            Ok(config) => format!("{} loaded", config.imap.len()),
+            Err(error) => error.what,
+        }
+    }
+
+    #[test]
+    fn one_mailbox_is_attended_once() {
+        for same in ["", "mailbox = \"Inbox\"", "port = 993"] {
+            assert!(told(same).contains("fetches from the same mailbox"), "{same}: {}", told(same));
+        }
+        for another in ["mailbox = \"Security\"", "port = 994"] {
+            assert_eq!(told(another), "2 loaded", "{another}");
+        }
+    }
 }
