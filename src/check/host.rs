@@ -23,9 +23,11 @@ pub(super) fn host(config: &Config, report: &mut Report) {
     tls_files(config, report);
     groups(config, report);
     let smtp = &config.smtp;
-    if smtp.listen.is_empty() && smtp.tls_listen.is_empty() && config.lmtp.listen.is_empty() {
-        let what = "nothing listens, so no mail can come in";
-        report.warn(config.source.place(&["smtp", "listen"]), what, "set [smtp] listen or [lmtp] listen");
+    let listens = !(smtp.listen.is_empty() && smtp.tls_listen.is_empty() && config.lmtp.listen.is_empty());
+    if !listens && config.imap.is_empty() && config.maildir.is_empty() {
+        let what = "nothing listens and nothing is fetched, so no mail can come in";
+        let remedy = "set [smtp] listen or [lmtp] listen, or add [imap.NAME] or [maildir.NAME]";
+        report.warn(config.source.place(&["smtp", "listen"]), what, remedy);
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::acceptor::{Acceptor, Desk};
 use super::admission::Admission;
 use super::budget::Budget;
-use super::connection::Speech;
+use super::connection::{Speech, stopped};
 pub use super::events::TakeIn;
 use super::inherited::Inherited;
 use super::reception::{Reception, Receptions};
@@ -81,13 +81,15 @@ impl Listeners {
     }
 
     /// Serves until `stop` turns true (or its sender is gone), then lets the mails under way come to their end,
-    /// within `shutdown_grace`. Each new connection is received by the newest of `receptions`.
+    /// within `shutdown_grace`. Each new connection is received by the newest of `receptions`. Without any socket it waits
+    /// for the stop all the same: mail may come by other ways. A socket that is served no more before the stop ends all of
+    /// it, so that whoever waits for the end can tell.
     pub async fn run(
         self,
         mut receptions: Receptions,
         take_in: TakeIn,
         clock: Arc<dyn Clock>,
-        stop: watch::Receiver<bool>,
+        mut stop: watch::Receiver<bool>,
     ) {
         let limits = Arc::clone(&receptions.borrow_and_update().limits);
         let (budget, admission) = (self.budget, Admission::new(&limits));
@@ -99,7 +101,8 @@ impl Listeners {
         }
         loop {
             tokio::select! {
-                ended = acceptors.join_next() => if ended.is_none() { break },
+                Some(_) = acceptors.join_next() => break,
+                () = stopped(&mut stop) => break,
                 () = sleep(BEAT) => self.pulse.beat(),
                 Ok(()) = receptions.changed() => {
                     let limits = Arc::clone(&receptions.borrow_and_update().limits);
@@ -108,5 +111,45 @@ impl Listeners {
                 }
             }
         }
+        if !*stop.borrow() && stop.has_changed().is_ok() {
+            tracing::error!("a socket is served no more");
+            return;
+        }
+        // Those under way have `shutdown_grace`, and the pulse goes on: this is no time to be taken for dead.
+        while !acceptors.is_empty() {
+            tokio::select! {
+                _ = acceptors.join_next() => {}
+                () = sleep(BEAT) => self.pulse.beat(),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::ingress::settings::Limits;
+    use crate::mail::directory::Directory;
+    use crate::time::SystemClock;
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_socket_the_stop_is_waited_for() {
+        let (smtp, lmtp, limits) = (SmtpSettings::default(), LmtpSettings::default(), Limits::default());
+        let first = Reception::new(&smtp, &limits, Arc::new(Directory::new(Vec::new())), None);
+        let listeners = Listeners::bind(&smtp, &lmtp, Path::new("/"), &first, Inherited::default());
+        let listeners = listeners.await.unwrap();
+        assert!(listeners.addresses().is_empty());
+        let (_receive, receptions) = watch::channel(Arc::new(first));
+        let (stop, stopped) = watch::channel(false);
+        let take_in: TakeIn = Arc::new(|_, _| Box::pin(std::future::pending()));
+        let mut running = tokio::spawn(listeners.run(receptions, take_in, Arc::new(SystemClock), stopped));
+        let hour = Duration::from_secs(3_600);
+        assert!(timeout(hour, &mut running).await.is_err(), "other parts of the daemon go on, so this does");
+        stop.send_replace(true);
+        timeout(hour, running).await.unwrap().unwrap();
     }
 }

@@ -99,6 +99,18 @@ fn what_is_delivered_is_taken_and_what_does_not_belong_there_stays_and_is_named(
 }
 
 #[test]
+fn where_nothing_listens_a_maildir_is_enough() {
+    let Some((scene, mail)) = scene(&format!("recipient = \"{SECURITY}\"")) else { return };
+    scene.install.edit("listen = [\"127.0.0.1:0\"]", "listen = []");
+    let scene = scene.restarted();
+    deliver(&mail, "1.only", &report("only"));
+    until("it is relayed", || (got(&scene, "only") == 1).then_some(()));
+    until("it is gone from the folder", || names(&mail.join("new")).is_empty().then_some(()));
+    let checked = scene.install.run(&["check"]);
+    assert!(!checked.out.contains("no mail can come in"), "{}", checked.out);
+}
+
+#[test]
 fn what_is_kept_goes_to_cur_and_is_not_taken_again() {
     let Some((scene, mail)) = scene(&format!("recipient = \"{SECURITY}\"\nthen = \"keep\"")) else { return };
     deliver(&mail, "1.kept", &report("kept"));
