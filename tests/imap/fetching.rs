@@ -59,6 +59,40 @@ fn nothing_is_told_at_the_finest_level_of_logs_nor_left_on_a_disk() {
 }
 
 #[test]
+fn where_nothing_listens_mail_is_fetched_all_the_same() {
+    let Some(dovecot) = Dovecot::start() else { return };
+    let Some(stage) = Stage::set(&at(&dovecot, "")) else { return };
+    stage.install.edit("listen = [\"127.0.0.1:0\"]", "listen = []");
+    let daemon = stage.start();
+    dovecot.deliver(&unsigned("one"));
+    assert_eq!(stage.subjects(1), ["one"]);
+    dovecot.holds("", 0);
+    let (_, log) = daemon.stop();
+    assert!(log.contains("stopped") && !log.contains("served no more"), "{log}");
+}
+
+#[test]
+fn a_list_whose_address_a_reload_changes_marks_no_mail() {
+    let Some(dovecot) = Dovecot::start() else { return };
+    let Some(stage) = Stage::set(&at(&dovecot, "")) else { return };
+    let daemon = stage.start();
+    stage.install.edit("address = \"security@lists.example\"", "address = \"reports@lists.example\"");
+    stage.install.edit(
+        "recipient = \"security@lists.example\"\npassword",
+        "recipient = \"reports@lists.example\"\npassword",
+    );
+    stage.install.ok(&["reload"]);
+    dovecot.deliver(&unsigned("one"));
+    until("status says that a restart is due", || {
+        stage.problems().iter().any(|p| p.contains("restart the daemon")).then_some(())
+    });
+    assert_eq!(daemon.count_lines("is not taken in from a mailbox"), 0, "{}", daemon.log());
+    daemon.stop();
+    let _daemon = stage.start();
+    dovecot.holds("", 0);
+}
+
+#[test]
 fn starttls_and_login_lead_there_too_and_polling_is_enough() {
     let Some(dovecot) = Dovecot::start() else { return };
     let polled = at(&dovecot, "tls = \"starttls\"\nauth = \"login\"\nidle = false\n")

@@ -81,6 +81,49 @@ fn a_slow_server_is_waited_for_and_one_that_drops_idle_is_looked_at_all_the_same
 }
 
 #[test]
+fn a_server_that_denies_a_mail_and_keeps_it_has_it_relayed_once() {
+    let server = Scripted::start();
+    let Some(stage) = Stage::set(&clear(&server, "idle_renew = \"200ms\"")) else { return };
+    server.deliver(5, &unsigned("one"));
+    server.misbehave(&[Bad::Denies]);
+    let daemon = stage.start();
+    until("it was looked at again and again", || (server.idles() >= 4).then_some(()));
+    assert_eq!((server.mails(), stage.subjects(1)), (1, vec!["one".to_owned()]));
+    daemon.stop();
+    let _daemon = stage.start();
+    until("it is removed there", || (server.mails() == 0).then_some(()));
+    assert_eq!(stage.subjects(1), ["one"]);
+}
+
+#[test]
+fn a_mail_that_comes_empty_or_cut_off_stays_and_is_relayed_once_it_is_whole() {
+    let server = Scripted::start();
+    let Some(stage) = Stage::set(&clear(&server, "idle_renew = \"200ms\"")) else { return };
+    let long = |subject| [unsigned(subject), b"It still overflows.\r\n".repeat(500)].concat();
+    server.deliver(5, &long("cut off"));
+    server.deliver(6, &long("empty"));
+    server.misbehave(&[Bad::Truncates]);
+    let daemon = stage.start();
+    let named = "2 mails in the mailbox inbox could not be taken in";
+    until("they are named", || stage.problems().iter().any(|p| p.starts_with(named)).then_some(()));
+    assert_eq!((server.mails(), daemon.count_lines("could not give it, or not whole")), (2, 2));
+    daemon.stop();
+    let _daemon = stage.start();
+    assert_eq!(stage.subjects(2), ["cut off", "empty"]);
+    until("they are removed there", || (server.mails() == 0).then_some(()));
+}
+
+#[test]
+fn news_that_come_before_the_consent_to_idle_are_heard() {
+    let server = Scripted::start();
+    let Some(stage) = Stage::set(&clear(&server, "").replace("100ms", "1h")) else { return };
+    server.deliver_late(5, &unsigned("one"));
+    server.misbehave(&[Bad::TellsEarly]);
+    let _daemon = stage.start();
+    assert_eq!(stage.subjects(1), ["one"], "nobody told of it again");
+}
+
+#[test]
 fn nothing_is_believed_that_was_said_before_starttls() {
     let server = Scripted::start();
     let upgraded = clear(&server, "").replace("tls = \"none\"", "tls = \"starttls\"");

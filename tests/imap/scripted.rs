@@ -37,6 +37,12 @@ pub(crate) enum Bad {
     Rubbish,
     /// EXPUNGE does nothing.
     Keeps,
+    /// EXPUNGE does nothing, and it says that all is gone.
+    Denies,
+    /// Mails come empty, or cut off.
+    Truncates,
+    /// It tells of new mail before it agrees to tell of new mail.
+    TellsEarly,
     /// IDLE is ended at once, each time.
     DropsIdle,
     /// It is another mailbox all of a sudden.
@@ -54,6 +60,8 @@ pub(crate) enum Bad {
 struct State {
     /// UIDs and mails.
     mails: Vec<(u32, Vec<u8>)>,
+    /// What comes at the next IDLE of a connection that tells early.
+    late: Vec<(u32, Vec<u8>)>,
     bad: VecDeque<Bad>,
     /// What was sent to log in.
     logins: Vec<String>,
@@ -96,6 +104,11 @@ impl Scripted {
 
     pub(crate) fn deliver(&self, uid: u32, raw: &[u8]) {
         self.state.lock().unwrap().mails.push((uid, raw.to_vec()));
+    }
+
+    /// Delivers while the next IDLE begins, where that is told early.
+    pub(crate) fn deliver_late(&self, uid: u32, raw: &[u8]) {
+        self.state.lock().unwrap().late.push((uid, raw.to_vec()));
     }
 
     pub(crate) fn mails(&self) -> usize {
@@ -197,8 +210,11 @@ impl Connection {
             },
             ("FETCH", range) => self.sizes(range)?,
             ("UID", "FETCH") if command.contains("BODY.PEEK[]") => self.bodies(command)?,
+            ("UID", "FETCH") if self.bad == Some(Bad::Denies) => {}
             ("UID", "FETCH") => self.flags(command)?,
-            ("UID", "EXPUNGE") if self.bad != Some(Bad::Keeps) => self.expunge(command)?,
+            ("UID", "EXPUNGE") if !matches!(self.bad, Some(Bad::Keeps | Bad::Denies)) => {
+                self.expunge(command)?
+            }
             ("IDLE", _) => return self.idle(tag),
             ("NOOP", _) => self.count()?,
             _ => {}
@@ -253,6 +269,15 @@ impl Connection {
                         self.say(&[b'x'; 65_536])?;
                     }
                 }
+                Some(Bad::Truncates) if uid % 2 == 0 => {
+                    self.say(format!("* {n} FETCH (UID {uid} BODY[] \"\")\r\n").as_bytes())?;
+                }
+                Some(Bad::Truncates) => {
+                    let part = &raw[..raw.len() / 2];
+                    self.say(format!("* {n} FETCH (UID {uid} BODY[] {{{}}}\r\n", part.len()).as_bytes())?;
+                    self.say(part)?;
+                    self.say(b")\r\n")?;
+                }
                 Some(Bad::Unasked) => self.say(b"* 9 FETCH (UID 999 BODY[] {2}\r\nhi)\r\n")?,
                 Some(Bad::HalfMail) => {
                     self.say(
@@ -289,7 +314,15 @@ impl Connection {
     }
 
     fn idle(&mut self, tag: &str) -> io::Result<()> {
-        self.state.lock().unwrap().idles += 1;
+        let late = {
+            let mut state = self.state.lock().unwrap();
+            state.idles += 1;
+            if self.bad == Some(Bad::TellsEarly) { std::mem::take(&mut state.late) } else { Vec::new() }
+        };
+        if !late.is_empty() {
+            self.state.lock().unwrap().mails.extend(late);
+            self.count()?;
+        }
         self.say(b"+ idling\r\n")?;
         if self.bad == Some(Bad::DropsIdle) {
             return self.say(format!("{tag} OK no more of this\r\n").as_bytes());
