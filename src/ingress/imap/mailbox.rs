@@ -197,7 +197,7 @@ impl Mailbox {
             let listing = wire.list(first, last).await?;
             let plan = Plan::of(&listing, memory, limit);
             left = left.saturating_add(plan.left);
-            let mut went = 0_u32;
+            let (mut went, before) = (0_u32, wire.exists);
             for (uid, why) in plan.leave {
                 let gone = removal.leave(wire, uid, (&why, why.stay()), memory).await?;
                 (went, left) = (went.saturating_add(gone), left.saturating_add(usize::from(gone == 0)));
@@ -216,8 +216,9 @@ impl Mailbox {
                 }
                 fresh = fresh.saturating_add(came.fresh);
             }
-            // Those behind have moved up by as many as went.
-            first = last.saturating_add(1).saturating_sub(went);
+            // Those behind have moved up by as many as went; by its count, lest a server that only says so hold us here.
+            let moved = went.min(before.saturating_sub(wire.exists));
+            first = last.saturating_add(1).saturating_sub(moved);
         }
         self.board.left(&self.name, left);
         Ok(match (fresh, memory.learnt() != learnt) {
