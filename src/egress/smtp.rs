@@ -25,7 +25,7 @@ use lettre::transport::smtp::response::{Response, Severity};
 use crate::egress::dkim::Signers;
 use crate::egress::period::Period;
 use crate::egress::route::{Endpoint, Timeouts};
-use crate::egress::smtp::content::Pieces;
+use crate::egress::smtp::content::{Pieces, signatures};
 use crate::egress::smtp::reply::Offers;
 pub(crate) use crate::egress::smtp::reply::{printable, shown};
 use crate::egress::smtp::trouble::is_421;
@@ -355,22 +355,6 @@ fn group(commands: &[(Step, String); 3]) -> String {
     commands.iter().map(|(_, command)| command.as_str()).collect()
 }
 
-/// What stands in front of the copy: its signatures, over all of it (RFC 6376 §3.7), or nothing.
-async fn signatures<F, Fut>(signers: &Signers, parcel: &Parcel, body: &mut F) -> Result<Vec<u8>, Trouble>
-where
-    F: FnMut(u64) -> Fut,
-    Fut: Future<Output = Result<Vec<u8>, String>>,
-{
-    let Some(mut signing) = signers.begin(parcel) else { return Ok(Vec::new()) };
-    let mut pieces = Pieces::of_message(parcel);
-    while let Some(piece) = pieces.next(body).await? {
-        signing.push(&piece);
-    }
-    // RSA takes about a millisecond, in which this thread would serve nobody else.
-    let signed = tokio::task::spawn_blocking(move || signing.finish()).await;
-    signed.map_err(|_| Trouble::Unsigned("signing broke off".to_owned()))?.map_err(Trouble::Unsigned)
-}
-
 async fn ehlo(wire: &mut Wire, helo: &str, timeouts: &Timeouts) -> Result<Offers, Trouble> {
     // RFC 5321 §4.3.1: the greeting is one reply; what stands behind it would be taken for the answer to EHLO.
     if !wire.is_quiet() {
@@ -404,5 +388,7 @@ fn mailbox(address: &Address) -> Mailbox {
 
 #[cfg(test)]
 mod encryption_tests;
+#[cfg(test)]
+mod lost_tests;
 #[cfg(test)]
 mod tests;

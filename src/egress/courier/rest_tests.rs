@@ -1,6 +1,9 @@
 //! Destinations that cannot be had, connections that are shared, and how many there are at most.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::tests::{Bench, settings};
 use super::*;
@@ -9,6 +12,7 @@ use crate::egress::route::TlsMode;
 use crate::egress::scripted::{self, Act, Heard, Hop, NOW, Script, body, say};
 use crate::egress::settings::DomainSettings;
 use crate::ledger::queue::State;
+use crate::time::{ManualClock, Timestamp};
 
 /// A hop that cannot be had until it is told otherwise.
 async fn closed_for_now() -> (Hop, Arc<AtomicBool>) {
@@ -61,7 +65,7 @@ async fn a_destination_that_cannot_be_had_rests_and_one_copy_asks_for_all() {
 }
 
 /// A clock that goes on with each look.
-struct Ticking(crate::time::ManualClock);
+struct Ticking(ManualClock);
 
 impl Clock for Ticking {
     fn now(&self) -> Timestamp {
@@ -78,7 +82,7 @@ async fn all_wait_for_the_very_end_of_the_rest_though_time_goes_on() {
         let parcel = scripted::parcel(n, &format!("reader{n}@example.org"), 10);
         scripted::enqueue(&queue, &parcel, &body(10), NOW);
     }
-    let clock = Arc::new(Ticking(crate::time::ManualClock::at(NOW)));
+    let clock = Arc::new(Ticking(ManualClock::at(NOW)));
     let courier = Courier::new(queue.clone(), &settings(&hop), &DnsSettings::default(), clock).unwrap();
     let (rests, stop) = (courier.rests(), watch::Sender::new(false));
     let running = tokio::spawn(courier.run(Arc::default(), stop.subscribe()));

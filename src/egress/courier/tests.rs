@@ -1,6 +1,9 @@
 //! The courier at work: a queue, a next hop that follows a script, and a clock that stands still.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::*;
 use crate::egress::carrier::{Attempt, Outcome};
@@ -9,8 +12,8 @@ use crate::egress::period::Period;
 use crate::egress::route::{Timeouts, TlsMode};
 use crate::egress::scripted::{self, Act, Heard, Hop, NOW, Script, body, say};
 use crate::egress::smtp::Step;
-use crate::ledger::queue::{Row, State};
-use crate::time::ManualClock;
+use crate::ledger::queue::{Done, Row, State};
+use crate::time::{ManualClock, Timestamp};
 
 /// Long enough for any machine; a test that reaches it has failed.
 const PATIENCE: Duration = Duration::from_secs(30);

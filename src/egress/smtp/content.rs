@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use crate::egress::dkim::Signers;
 use crate::egress::smtp::trouble::Trouble;
 use crate::mail::parcel::{Base64Lines, Parcel};
 
@@ -97,4 +98,24 @@ fn lines(text: &[u8], dot: &[u8]) -> Vec<u8> {
         }
     }
     out
+}
+
+/// What stands in front of the copy: its signatures, over all of it (RFC 6376 §3.7), or nothing.
+pub(super) async fn signatures<F, Fut>(
+    signers: &Signers,
+    parcel: &Parcel,
+    body: &mut F,
+) -> Result<Vec<u8>, Trouble>
+where
+    F: FnMut(u64) -> Fut,
+    Fut: Future<Output = Result<Vec<u8>, String>>,
+{
+    let Some(mut signing) = signers.begin(parcel) else { return Ok(Vec::new()) };
+    let mut pieces = Pieces::of_message(parcel);
+    while let Some(piece) = pieces.next(body).await? {
+        signing.push(&piece);
+    }
+    // RSA takes about a millisecond, in which this thread would serve nobody else.
+    let signed = tokio::task::spawn_blocking(move || signing.finish()).await;
+    signed.map_err(|_| Trouble::Unsigned("signing broke off".to_owned()))?.map_err(Trouble::Unsigned)
 }
