@@ -14,9 +14,10 @@ pub enum Sign {
     AutoReplied,
     /// `Precedence: auto_reply`, `X-Autoreply` or `X-Autorespond`: what responders wrote before RFC 3834.
     AutoReply,
-    /// A `multipart/report` (RFC 6522) with the null sender: a bounce that went astray.
+    /// A report of a delivery (RFC 3464) or of a reading (RFC 8098) with the null sender: a bounce that went astray.
     AstrayReport,
-    /// It answers one of our copies, with the null sender or as generated: an out-of-office reply.
+    /// It answers one of our copies, with the null sender or as generated: an out-of-office reply, or a person's answer
+    /// that a rule, a ticket system or a pipe handed on.
     AutoAnswer,
     /// `Auto-Submitted` with another value.
     Generated,
@@ -26,17 +27,19 @@ pub enum Sign {
     OtherList,
     /// `X-Auto-Response-Suppress: All`, which Exchange writes on what nobody is to answer.
     NoAnswerWanted,
-    /// A `multipart/report` that somebody sent.
+    /// Another `multipart/report` (RFC 6522), or one that somebody sent.
     Report,
     /// The null sender (RFC 5321 §4.5.5).
     NullSender,
 }
 
 impl Sign {
-    /// Whether nothing else can be meant: nobody wrote that mail, and nobody misses it.
+    /// Whether nothing else can be meant: nobody wrote that mail, and nobody misses it. Only what programs write on their
+    /// own answers and reports counts. A null sender does not: a pipe may not know the sender. Nor do Exchange's marks,
+    /// which are on what a rule redirects, too.
     #[must_use]
     pub const fn is_certain(self) -> bool {
-        matches!(self, Self::AutoReplied | Self::AutoReply | Self::AstrayReport | Self::AutoAnswer)
+        matches!(self, Self::AutoReplied | Self::AutoReply | Self::AstrayReport)
     }
 
     /// What stands in the mail, for the readers of a mail that is let through.
@@ -87,7 +90,7 @@ pub fn sign(raw: &[u8], message: Option<&Message<'_>>, envelope: &Envelope, tags
     let signs = [
         (submitted.as_deref() == Some("auto-replied"), Sign::AutoReplied),
         (precedence == "auto_reply" || said("X-Autoreply") || said("X-Autorespond"), Sign::AutoReply),
-        (null && report, Sign::AstrayReport),
+        (null && report && is_of_delivery(raw), Sign::AstrayReport),
         (unasked && message.is_some_and(|message| answers_us(message, tags)), Sign::AutoAnswer),
         (submitted.is_some(), Sign::Generated),
         (matches!(precedence.as_str(), "bulk" | "junk"), Sign::Bulk),
@@ -118,6 +121,16 @@ fn is_null_sender(raw: &[u8], envelope: &Envelope) -> bool {
 fn is_report(raw: &[u8]) -> bool {
     header(raw, "Content-Type")
         .is_some_and(|value| value.to_ascii_lowercase().starts_with(b"multipart/report"))
+}
+
+/// RFC 6522 §3: the parameter names what is reported on.
+fn is_of_delivery(raw: &[u8]) -> bool {
+    let value = String::from_utf8_lossy(header(raw, "Content-Type").unwrap_or_default()).to_ascii_lowercase();
+    let mut parameters = value.split(';').filter_map(|parameter| parameter.split_once('='));
+    parameters.any(|(name, value)| {
+        let kind = value.trim().trim_matches('"');
+        name.trim() == "report-type" && matches!(kind, "delivery-status" | "disposition-notification")
+    })
 }
 
 fn suppresses_all(raw: &[u8]) -> bool {
@@ -152,6 +165,31 @@ mod tests {
         sign(raw.as_bytes(), Some(&message), &envelope, &Tags::new(&[7; 32]))
     }
 
+    const DSN: &str = "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n";
+    const MDN: &str =
+        "Content-Type: Multipart/Report; boundary=b;\r\n Report-Type=\"disposition-notification\"\r\n";
+
+    /// A rule that redirects leaves Exchange's marks, a ticket system writes auto-generated, and a pipe that knows no
+    /// sender gives the null one: people's answers come through all of them.
+    #[test]
+    fn what_may_be_a_persons_answer_is_not_certain() {
+        let ours = Tags::new(&[7; 32]).message_id("x@y", &"lists.example.org".parse().unwrap());
+        for (marks, sender) in [
+            ("", None),
+            ("X-MS-Exchange-Inbox-Rules-Loop: d@e.example\r\n", Some("dora@distro.example")),
+            ("X-MS-Exchange-Generated-Message-Source: Mailbox Rules Agent\r\n", None),
+            ("Auto-Submitted: auto-generated\r\n", Some("tickets@distro.example")),
+        ] {
+            for via in [Via::Smtp, Via::Lmtp, Via::Imap, Via::Maildir] {
+                let sign = seen(&format!("{marks}In-Reply-To: <{ours}>\r\n"), sender, via);
+                assert!(!sign.is_some_and(Sign::is_certain), "{marks} {sender:?} {via:?}");
+            }
+        }
+        for certain in ["Auto-Submitted: auto-replied\r\n", "Precedence: auto_reply\r\n", DSN, MDN] {
+            assert!(seen(certain, None, Via::Lmtp).unwrap().is_certain(), "{certain}");
+        }
+    }
+
     /// Each row of the table in docs/operate.md.
     #[test]
     fn each_sign_is_seen_and_the_surest_is_told() {
@@ -173,7 +211,8 @@ mod tests {
             ("Precedence: auto_reply\r\n", dora, Some(Sign::AutoReply)),
             ("X-Autoreply: yes\r\n", dora, Some(Sign::AutoReply)),
             ("X-Autorespond: out\r\n", dora, Some(Sign::AutoReply)),
-            ("Content-Type: multipart/report; boundary=b\r\n", None, Some(Sign::AstrayReport)),
+            (DSN, None, Some(Sign::AstrayReport)),
+            (MDN, None, Some(Sign::AstrayReport)),
             (&answer, None, Some(Sign::AutoAnswer)),
             (&thread, None, Some(Sign::AutoAnswer)),
             (&format!("Auto-Submitted: auto-generated\r\n{answer}"), dora, Some(Sign::AutoAnswer)),
@@ -187,7 +226,8 @@ mod tests {
             ("List-Id: <a.b.example>\r\n", dora, Some(Sign::OtherList)),
             ("List-Unsubscribe: <mailto:a@b.example>\r\n", dora, Some(Sign::OtherList)),
             ("X-Auto-Response-Suppress: All\r\n", dora, Some(Sign::NoAnswerWanted)),
-            ("Content-Type: multipart/report; boundary=b\r\n", dora, Some(Sign::Report)),
+            (DSN, dora, Some(Sign::Report)),
+            ("Content-Type: multipart/report; boundary=delivery-status\r\n", None, Some(Sign::Report)),
             ("", None, Some(Sign::NullSender)),
             (foreign, None, Some(Sign::NullSender)),
         ] {

@@ -71,7 +71,7 @@ pub enum Reason {
     BadSignature(Why),
     /// Its signer is on the roster, but may not post here.
     NotAPoster,
-    /// Somebody who may post here signed it, and it says of itself that a program wrote it.
+    /// It says of itself that a program wrote it, and a person may have.
     Automatic(Sign),
     /// It is for the list's admins, and the list has no team.
     NoTeam,
@@ -154,7 +154,7 @@ pub fn before_opening(raw: &[u8], purpose: &Purpose, own: &Own<'_>, sign: Option
     (!for_postmaster).then_some(Ruling::Drop(DropReason::Automatic(certain)))
 }
 
-/// What becomes of an opened mail, of which `sign` says that a program may have written it.
+/// What becomes of an opened mail, of which `sign` says that a program may have written it. Nothing is dropped for that.
 pub fn judge(opened: Opened, purpose: &Purpose, sign: Option<Sign>, world: &World<'_>) -> Ruling {
     let signer = match opened.verdict() {
         Verdict::Good { signer, .. } => Some(*signer),
@@ -164,28 +164,39 @@ pub fn judge(opened: Opened, purpose: &Purpose, sign: Option<Sign>, world: &Worl
     match world.list.kind {
         // Anyone may report, in whatever form: it goes to the team, and the note says what it is worth. So does mail
         // for the admins of any list.
-        Kind::Intake => admit(opened, purpose, world, signer),
-        _ if to_team && world.team().is_some() => admit(opened, purpose, world, signer),
+        Kind::Intake => match answer(&opened, sign, world) {
+            Some(reason) => Ruling::Hold(reason, signer),
+            None => admit(opened, purpose, world, signer),
+        },
+        _ if to_team && world.team().is_some() => match answer(&opened, sign, world) {
+            Some(reason) => Ruling::Hold(reason, signer),
+            None => admit(opened, purpose, world, signer),
+        },
         _ if to_team => Ruling::Hold(Reason::NoTeam, signer),
-        Kind::Announce | Kind::Discuss => match (reason_against(&opened, signer, world), sign) {
-            (None, None) => admit(opened, purpose, world, signer),
-            // Somebody who may post signed it: nothing of theirs is dropped unheard.
-            (None, Some(sign)) => match unwaived(Reason::Automatic(sign), world) {
-                Some(reason) => Ruling::Hold(reason, signer),
-                None => admit(opened, purpose, world, signer),
-            },
-            // What could not be opened may be theirs.
-            (Some(reason), Some(sign)) if !matches!(reason, Reason::Closed(_)) => {
-                Ruling::Drop(DropReason::Automatic(sign))
-            }
-            (Some(reason), _) => Ruling::Hold(reason, signer.or_else(|| claimed_signer(&opened))),
+        // A sign that is less than certain drops nothing: a person may have written it.
+        Kind::Announce | Kind::Discuss => match reason_against(&opened, signer, sign, world) {
+            None => admit(opened, purpose, world, signer),
+            Some(reason) => Ruling::Hold(reason, signer.or_else(|| claimed_signer(&opened))),
         },
         Kind::Public => Ruling::Hold(Reason::NotAPoster, signer),
     }
 }
 
+/// The doubt about what looks like a program's answer to a copy of ours, for those whom anyone may write to. Let through,
+/// it would be answered again. Programs neither sign nor encrypt, and whoever did is heard at once.
+fn answer(opened: &Opened, sign: Option<Sign>, world: &World<'_>) -> Option<Reason> {
+    let bare = opened.how() == How::Clear && matches!(opened.verdict(), Verdict::Unsigned);
+    let sign = sign.filter(|sign| bare && *sign == Sign::AutoAnswer)?;
+    unwaived(Reason::Automatic(sign), world)
+}
+
 /// The first rule against a post to a list where only known signers post.
-fn reason_against(opened: &Opened, signer: Option<Fingerprint>, world: &World<'_>) -> Option<Reason> {
+fn reason_against(
+    opened: &Opened,
+    signer: Option<Fingerprint>,
+    sign: Option<Sign>,
+    world: &World<'_>,
+) -> Option<Reason> {
     match opened.how() {
         How::Closed(why) => return Some(Reason::Closed(why)),
         How::Clear => return Some(Reason::NotEncrypted),
@@ -196,7 +207,8 @@ fn reason_against(opened: &Opened, signer: Option<Fingerprint>, world: &World<'_
         Verdict::UnknownKey(_) => Some(Reason::UnknownSigner),
         Verdict::Bad(why) => Some(Reason::BadSignature(*why)),
         Verdict::Good { .. } if signer.and_then(|s| world.poster(s)).is_none() => Some(Reason::NotAPoster),
-        Verdict::Good { .. } => None,
+        // An admin who lets a stranger's mail through lets its marks through: one reason is waived, not two.
+        Verdict::Good { .. } => sign.map(Reason::Automatic),
     };
     unwaived(doubt?, world)
 }

@@ -32,16 +32,12 @@ fn became(setting: &Setting, sent: &Sent<'_>) -> String {
 #[test]
 fn each_row_of_the_table_holds() {
     let setting = setting();
-    let domain = "lists.example".parse().unwrap();
-    let ours = Tags::new(setting.tags.as_bytes()).message_id("x@y", &domain);
-    let answer = format!("Auto-Submitted: auto-generated\r\nIn-Reply-To: <{ours}>\r\n");
     let (posted, dropped) = ("posted".to_owned(), |name: &str| format!("dropped automatic:{name}"));
     // Fields, the sign's name, and whether an intake list lets it through.
     for (fields, name, through) in [
         ("Auto-Submitted: auto-replied\r\n", "auto-replied", false),
         ("Precedence: auto_reply\r\n", "auto-reply", false),
         ("X-Autoreply: yes\r\n", "auto-reply", false),
-        (&answer, "auto-answer", false),
         ("Auto-Submitted: auto-generated\r\n", "auto-submitted", true),
         ("Precedence: bulk\r\n", "bulk", true),
         ("List-Id: <oss-security.lists.openwall.example>\r\n", "other-list", true),
@@ -58,17 +54,25 @@ fn each_row_of_the_table_holds() {
         }
         // An announcement by somebody who may, by somebody who may not, and by nobody.
         let by = |who: &str| with(fields, &setting.write("distrib", ENTITY, &[setting.by(who)]));
-        let wanted = if through { format!("held automatic:{name}") } else { dropped(name) };
-        assert_eq!(became(setting, &Sent::to("distrib", &by("ada"))), wanted, "announce: {fields}");
         let unsigned = with(fields, &setting.write("distrib", ENTITY, &[]));
-        for raw in [&by("mallory"), &by("dora"), &unsigned, &with(fields, CLEAR)] {
-            assert_eq!(became(setting, &Sent::to("distrib", raw)), dropped(name), "announce: {fields}");
+        for (raw, reason) in [
+            (&by("ada"), format!("automatic:{name}").as_str()),
+            (&by("mallory"), "unknown-signer"),
+            (&by("dora"), "not-a-poster"),
+            (&unsigned, "unsigned"),
+            (&with(fields, CLEAR), "not-encrypted"),
+        ] {
+            let wanted = if through { format!("held {reason}") } else { dropped(name) };
+            assert_eq!(became(setting, &Sent::to("distrib", raw)), wanted, "announce: {fields}");
         }
         if through {
             let (raw, mut waived) = (by("ada"), Sent::to("distrib", CLEAR));
             waived.raw = &raw;
             waived.waived = Some(format!("automatic:{name}"));
             assert_eq!(became(setting, &waived), "posted", "an admin let it through: {fields}");
+            waived.raw = &unsigned;
+            waived.waived = Some("unsigned".to_owned());
+            assert_eq!(became(setting, &waived), "posted", "and does it once: {fields}");
         }
     }
     let postmaster = with("Auto-Submitted: auto-replied\r\n", CLEAR);
@@ -76,6 +80,39 @@ fn each_row_of_the_table_holds() {
         became(setting, &Sent::to("security", &postmaster).at(Purpose::Postmaster)),
         dropped("auto-replied")
     );
+}
+
+/// An answer to one of our copies that a rule, a ticket system or a pipe handed on may be a person's, and an out-of-office
+/// reply looks the same: none is dropped. Let through, the latter would go round; programs neither sign nor encrypt.
+#[test]
+fn an_answer_that_looks_automatic_is_never_dropped() {
+    let setting = setting();
+    let domain = "lists.example".parse().unwrap();
+    let ours = Tags::new(setting.tags.as_bytes()).message_id("x@y", &domain);
+    for marks in [
+        "Auto-Submitted: auto-generated\r\n",
+        "X-MS-Exchange-Inbox-Rules-Loop: dora@distro.example\r\n",
+        "X-MS-Exchange-Generated-Message-Source: Mailbox Rules Agent\r\n",
+    ] {
+        let fields = format!("{marks}In-Reply-To: <{ours}>\r\n");
+        let written = |list: &str, by: &[_]| with(&fields, &setting.write(list, ENTITY, by));
+        for purpose in [Purpose::Post, Purpose::Owner] {
+            let to = |raw: &[u8]| became(setting, &Sent::to("security", raw).at(purpose.clone()));
+            assert_eq!(to(&written("security", &[setting.by("ada")])), "posted", "signed: {fields}");
+            assert_eq!(to(&written("security", &[])), "posted", "encrypted: {fields}");
+            assert_eq!(to(&with(&fields, CLEAR)), "held automatic:auto-answer", "{fields}");
+        }
+        let clear = with(&fields, CLEAR);
+        let mut waived = Sent::to("security", &clear);
+        waived.waived = Some("automatic:auto-answer".to_owned());
+        assert_eq!(became(setting, &waived), "posted", "an admin let it through: {fields}");
+        let announced = written("distrib", &[setting.by("ada")]);
+        assert_eq!(
+            became(setting, &Sent::to("distrib", &announced)),
+            "held automatic:auto-answer",
+            "{fields}"
+        );
+    }
 }
 
 #[test]
