@@ -101,7 +101,8 @@ pub struct Init {
 /// them with --socket.
 #[derive(Debug, clap::Args)]
 pub struct Ingest {
-    /// The envelope sender, which may be empty; where it is not given, the mbox line before the header names it.
+    /// The envelope sender; empty is the null sender. Where it is not given or no address, the mbox line before the header
+    /// names it, else Return-Path, else From.
     #[arg(long, short = 'f', value_name = "ADDRESS", allow_hyphen_values = true)]
     pub sender: Option<String>,
     /// The daemon's LMTP socket; the configuration is not read then.

@@ -5,7 +5,8 @@ use std::io::{self, Read};
 use zeroize::Zeroizing;
 
 use crate::mail::address::Address;
-use crate::mime::scan::header;
+use crate::mime::read::read;
+use crate::mime::scan::{Limits, header, scan};
 use crate::secret::Plaintext;
 
 /// How much is read at once, in bytes.
@@ -63,9 +64,23 @@ impl Message {
         Self { text: text.without_front(front), separator }
     }
 
-    /// Whom the mbox line names as its sender, where there was one.
-    pub(super) fn separator(&self) -> Option<&Address> {
-        self.separator.as_ref()
+    /// Who sent it, as far as the mail itself can tell; `None` is the null sender, and only where it says so. Behind a pipe
+    /// it is often not known, and what is not known is no null sender: that would make a person's answer look like a
+    /// program's. So the author stands in for the sender.
+    pub(super) fn sender(&self) -> Option<Address> {
+        if let Some(sender) = &self.separator {
+            return Some(sender.clone());
+        }
+        // RFC 5321 §4.4: the server that made the final delivery wrote the return path there.
+        match header(self.text.expose(), "Return-Path").map(<[u8]>::trim_ascii) {
+            Some(b"<>" | b"") => None,
+            _ => self.address("Return-Path").or_else(|| self.author()),
+        }
+    }
+
+    fn author(&self) -> Option<Address> {
+        let message = read(scan(self.text.expose(), &Limits::default()).ok()?).ok()?;
+        message.headers().from.into_iter().find_map(|mailbox| mailbox.address?.parse().ok())
     }
 
     /// Its size in bytes, as RFC 1870 §3 counts it.
@@ -201,8 +216,8 @@ mod tests {
     fn the_mbox_line_goes_and_says_who_the_sender_is() {
         let message = read(b"From rita@reporter.example Sat Nov 21 12:00:00 2026\nSubject: x\n\nbody\n");
         assert_eq!(message.text.expose(), b"Subject: x\r\n\r\nbody\r\n");
-        assert_eq!(message.separator().unwrap().to_string(), "rita@reporter.example");
-        assert!(read(b"From MAILER-DAEMON Sat Nov 21\nSubject: x\n").separator().is_none());
+        assert_eq!(message.sender().unwrap().to_string(), "rita@reporter.example");
+        assert!(read(b"From MAILER-DAEMON Sat Nov 21\nSubject: x\n").sender().is_none());
         let header = b"From: rita@reporter.example\r\n\r\nFrom here on\r\n";
         assert_eq!(text(header), header, "a header field is none, nor is a line of text");
     }

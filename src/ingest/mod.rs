@@ -34,7 +34,7 @@ pub enum Recipients {
 pub struct Order {
     /// Where the daemon takes mail.
     pub door: Door,
-    /// The reverse-path as it was typed; where it was not, the mbox line's.
+    /// The reverse-path as it was typed; where it was not, the mail's own: its mbox line, `Return-Path` or author.
     pub sender: Option<String>,
     /// Whom it is for.
     pub recipients: Recipients,
@@ -59,7 +59,7 @@ fn hand_in(order: &Order, input: &mut dyn Read) -> Result<(), Failure> {
     let mut session = Session::open(&order.door, order.patience)?;
     let limit = session.max_size();
     let message = Message::read(input, limit).map_err(|why| unread(&why, limit))?;
-    let sender = order.sender.as_deref().map_or_else(|| message.separator().cloned(), reverse_path);
+    let sender = reverse_path(order.sender.as_deref(), &message);
     let (mut waiting, mut verdicts) = recipients(&order.recipients, &message)?;
     // Lists of different kinds take their mail apart: as many transactions as they want.
     while !waiting.is_empty() {
@@ -75,10 +75,14 @@ fn hand_in(order: &Order, input: &mut dyn Read) -> Result<(), Failure> {
     sum(verdicts)
 }
 
-/// The reverse-path of a mail (RFC 5321 §4.4). What is none, such as a bare `MAILER-DAEMON`, names nobody: no mail is
-/// refused for it.
-fn reverse_path(typed: &str) -> Option<Address> {
-    bare(typed).parse().ok()
+/// The reverse-path of a mail (RFC 5321 §4.4); `None` is the null one, which nothing but `<>` or nothing at all means.
+/// What is no address, such as a bare `root`, says nothing: the mail itself is asked, and none is refused for it.
+fn reverse_path(typed: Option<&str>, message: &Message) -> Option<Address> {
+    match typed.map(|typed| bare(typed.trim())) {
+        Some("") => None,
+        Some(typed) => typed.parse().ok().or_else(|| message.sender()),
+        None => message.sender(),
+    }
 }
 
 fn bare(typed: &str) -> &str {

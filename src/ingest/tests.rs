@@ -187,7 +187,7 @@ fn what_can_be_nobodys_address_is_no_user_and_the_others_get_their_mail() {
 }
 
 #[test]
-fn the_sender_is_what_was_typed_else_the_mbox_line_else_nobody() {
+fn the_sender_is_what_was_typed_else_what_the_mail_says_and_what_is_unknown_is_not_null() {
     let from = |sender: Option<&str>, mail: &[u8]| {
         let server = Server::lmtp(TAKEN);
         let mut order = order(server.door, &["security@lists.example"]);
@@ -199,10 +199,21 @@ fn the_sender_is_what_was_typed_else_the_mbox_line_else_nobody() {
     let mbox = b"From rita@reporter.example Sat Nov 21 12:00:00 2026\nSubject: x\n\nb\n";
     assert_eq!(from(Some("ada@team.example"), mbox), "<ada@team.example>");
     assert_eq!(from(None, mbox), "<rita@reporter.example>");
-    for nobody in ["", "<>", "MAILER-DAEMON", "root"] {
-        assert_eq!(from(Some(nobody), mbox), "<>", "{nobody:?}");
+    for null in ["", "<>", " <> "] {
+        assert_eq!(from(Some(null), mbox), "<>", "{null:?}");
     }
-    assert_eq!(from(None, MAIL), "<>");
+    for unknown in ["MAILER-DAEMON", "root"] {
+        assert_eq!(from(Some(unknown), mbox), "<rita@reporter.example>", "{unknown:?}");
+    }
+    let returned =
+        b"From MAILER-DAEMON Sat Nov 21\nReturn-Path: <r@reporter.example>\nFrom: x@y.example\n\nb\n";
+    let author = b"From: \"Rita, of the lab\" <rita@reporter.example>\nSubject: x\n\nb\n";
+    for sender in [None, Some("root")] {
+        assert_eq!(from(sender, returned), "<r@reporter.example>", "{sender:?}");
+        assert_eq!(from(sender, author), "<rita@reporter.example>", "{sender:?}");
+        assert_eq!(from(sender, b"Return-Path: <>\nFrom: m@mx.example\n\nb\n"), "<>", "{sender:?}");
+    }
+    assert_eq!(from(None, MAIL), "<>", "there is nobody to be named");
 }
 
 #[test]
