@@ -110,14 +110,15 @@ impl Folder {
         Ok((text, key))
     }
 
-    /// The key of what has this name now; none where nothing has.
-    pub(super) fn key(&self, name: &OsStr) -> Option<Key> {
-        statat(&self.new, name, AtFlags::SYMLINK_NOFOLLOW).ok().map(|stat| Key::of(name, &stat))
+    /// The key of what has this name now; none where nothing has. An error says nothing of either.
+    pub(super) fn key(&self, name: &OsStr) -> io::Result<Option<Key>> {
+        present(statat(&self.new, name, AtFlags::SYMLINK_NOFOLLOW))
+            .map(|stat| stat.map(|stat| Key::of(name, &stat)))
     }
 
     /// Removes the mail that was read under this key; false when something else has its name now.
     pub(super) fn remove(&self, name: &OsStr, key: &Key) -> io::Result<bool> {
-        if self.key(name).as_ref() != Some(key) {
+        if self.key(name)?.as_ref() != Some(key) {
             return Ok(false);
         }
         unlinkat(&self.new, name, AtFlags::empty())?;
@@ -126,7 +127,7 @@ impl Folder {
 
     /// Moves the mail that was read under this key to `cur`, marked as read (maildir(5)); false as above.
     pub(super) fn keep(&self, name: &OsStr, key: &Key) -> io::Result<bool> {
-        if self.key(name).as_ref() != Some(key) {
+        if self.key(name)?.as_ref() != Some(key) {
             return Ok(false);
         }
         let mut kept = name.to_owned();
@@ -162,11 +163,10 @@ impl Folder {
 }
 
 impl Key {
+    /// Without the device: its number is another one after a restart or a remount (NFS, btrfs, overlayfs), and a mark has
+    /// to outlive both.
     fn of(name: &OsStr, stat: &Stat) -> Self {
-        let numbers = format!(
-            "\0{}:{}:{}:{}.{}",
-            stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime, stat.st_mtime_nsec
-        );
+        let numbers = format!("\0{}:{}:{}.{}", stat.st_ino, stat.st_size, stat.st_mtime, stat.st_mtime_nsec);
         Self([name.as_bytes(), numbers.as_bytes()].concat())
     }
 
@@ -179,6 +179,15 @@ impl Key {
     pub(super) fn from_bytes(bytes: &[u8]) -> (OsString, Self) {
         let name = bytes.split(|b| *b == 0).next().unwrap_or_default();
         (OsString::from_vec(name.to_vec()), Self(bytes.to_vec()))
+    }
+}
+
+/// What was looked for, none where nothing has its name: all other errors stay errors, of a disk or a server that fails.
+fn present(looked: Result<Stat, rustix::io::Errno>) -> io::Result<Option<Stat>> {
+    match looked {
+        Ok(stat) => Ok(Some(stat)),
+        Err(rustix::io::Errno::NOENT) => Ok(None),
+        Err(why) => Err(why.into()),
     }
 }
 
@@ -269,6 +278,24 @@ mod tests {
         assert!(folder.keep(OsStr::new("1"), &key).is_err(), "nothing is overwritten");
         assert!(folder.remove(OsStr::new("1"), &key).unwrap() && !new.join("1").exists());
         folder.sync().unwrap();
+    }
+
+    #[test]
+    fn a_key_outlives_a_remount_and_an_error_does_not_say_that_a_file_is_gone() {
+        let (dir, folder) = maildir();
+        fs::write(dir.path().join("new/1"), "one").unwrap();
+        let name = OsStr::new("1");
+        let mut stat = statat(&folder.new, name, AtFlags::SYMLINK_NOFOLLOW).unwrap();
+        let before = Key::of(name, &stat);
+        stat.st_dev += 1;
+        assert_eq!(Key::of(name, &stat), before, "the same file on a device with another number");
+        assert_eq!(folder.key(name).unwrap(), Some(before));
+        assert_eq!(folder.key(OsStr::new("2")).unwrap(), None);
+        for failure in [rustix::io::Errno::IO, rustix::io::Errno::STALE, rustix::io::Errno::ACCESS] {
+            assert!(present(Err(failure)).is_err(), "{failure}");
+        }
+        let long = "x".repeat(300);
+        assert!(folder.key(OsStr::new(&long)).is_err(), "a real one, ENAMETOOLONG");
     }
 
     #[test]

@@ -171,7 +171,7 @@ impl Watcher {
                 break;
             }
             let left = self.named.get(&name).and_then(|left| left.key.clone());
-            if left.is_some_and(|key| folder.key(&name) == Some(key)) {
+            if left.is_some_and(|key| matches!(folder.key(&name), Ok(Some(now)) if now == key)) {
                 continue;
             }
             match self.take(&folder, &name, directory, limits).await {
@@ -268,7 +268,8 @@ impl Watcher {
             let mut gone = marks.of(&place)?;
             gone.retain(|item| {
                 let (name, key) = Key::from_bytes(&item.name);
-                folder.key(&name) != Some(key)
+                // Only what is known to be gone: a mark that is missing has its mail relayed twice.
+                folder.key(&name).is_ok_and(|now| now != Some(key))
             });
             marks.remove(&gone)
         });
