@@ -3,8 +3,8 @@
 //! A signature stands in front of a copy and covers its whole body, so the body is read twice: hashed first, then sent.
 //! It is never in memory as a whole. Both signatures of a copy share one body hash.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mail_auth::common::crypto::{
     Algorithm, DkimKey, Ed25519Key, HashContext, HashImpl, RsaKey, Sha256, SigningKey,
@@ -40,6 +40,8 @@ pub struct UnusableKey {
 #[derive(Clone, Default)]
 pub struct Signers {
     by_domain: Arc<BTreeMap<String, Vec<Signer>>>,
+    /// The domains whose copies leave unsigned though others' are signed, and which were told.
+    unsigned: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// One key of a domain.
@@ -58,7 +60,7 @@ impl Signers {
         for key in keys {
             by_domain.entry(key.record.domain.clone()).or_default().push(Signer::new(key)?);
         }
-        Ok(Self { by_domain: Arc::new(by_domain) })
+        Ok(Self { by_domain: Arc::new(by_domain), unsigned: Arc::default() })
     }
 
     /// How many bytes in front of this copy are signatures, at most.
@@ -68,7 +70,10 @@ impl Signers {
 
     /// What takes this copy in and signs it; none where nobody signs for its author's domain.
     pub(crate) fn begin(&self, parcel: &Parcel) -> Option<Signing> {
-        let domain = self.signs(parcel)?;
+        let Some(domain) = self.signs(parcel) else {
+            self.tell_of_unsigned(parcel);
+            return None;
+        };
         // The time of the copy and not of the attempt: what is sent again after a crash is the same to the byte.
         Some(Signing {
             signers: self.clone(),
@@ -77,6 +82,21 @@ impl Signers {
             head: Vec::new(),
             body: None,
         })
+    }
+
+    /// Says once of each domain that its copies leave unsigned, where there are keys at all: who has none has been told by
+    /// `check`. Lists' domains are few, so what was told is.
+    fn tell_of_unsigned(&self, parcel: &Parcel) {
+        if self.by_domain.is_empty() {
+            return;
+        }
+        let domain = from_domain(&parcel.head.fields).unwrap_or_default();
+        if self.unsigned.lock().unwrap_or_else(PoisonError::into_inner).insert(domain.clone()) {
+            tracing::warn!(
+                domain,
+                "mail leaves without a DKIM signature: there is no key of its From's domain"
+            );
+        }
     }
 
     /// RFC 7489 §3.1.1: a signature counts for DMARC where it is of the From's domain, so it is of no other.
@@ -201,13 +221,11 @@ impl Writable for Signed<'_> {
     }
 }
 
-/// The domain of the From, in ASCII.
+/// The domain of the From, in ASCII. A long name before the address puts it on a line of its own.
 fn from_domain(fields: &str) -> Option<String> {
-    let from = fields.split("\r\n").find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("From").then_some(value)
-    })?;
-    let (_, domain) = from.rsplit_once('@')?;
+    let head = Head::new(fields.as_bytes());
+    let (_, from) = head.0.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"From"))?;
+    let (_, domain) = std::str::from_utf8(from).ok()?.rsplit_once('@')?;
     Some(domain.trim().trim_end_matches('>').to_ascii_lowercase())
 }
 

@@ -136,6 +136,21 @@ fn what_the_relay_itself_writes_is_signed_as_well() {
 }
 
 #[test]
+fn a_title_that_folds_the_from_is_no_way_around_the_signature() {
+    let title = "The Security Issue Review Team of the Foundation for Examples";
+    let Some(scene) = Scene::edited(&[("name = \"Security Team\"", &format!("name = \"{title}\""))]) else {
+        return;
+    };
+    let dns = Dns::start();
+    publish(&scene.install, &dns);
+    scene.tell("Overflow");
+    let copy = scene.sink.wait_for(&scene.people.ada.address, 1).remove(0);
+    let folded = format!("\r\nFrom: {title}\r\n <{SECURITY}>\r\n");
+    assert!(find(&copy.data, folded.as_bytes()).is_some(), "{}", String::from_utf8_lossy(&copy.data));
+    assert!(holds(&copy.data, &dns));
+}
+
+#[test]
 fn who_signs_behind_turns_it_off() {
     let Some(scene) = Scene::edited(&[("#dkim = true", "dkim = false")]) else { return };
     scene.tell("Overflow");

@@ -18,6 +18,7 @@ use crate::egress::settings::Timeouts;
 use crate::egress::smtp::{Connection, Trouble};
 use crate::egress::tls::Tls;
 use crate::mail::parcel::Parcel;
+use crate::mime::write::{mailbox, raw_field};
 use crate::pgp::keyring::{KeyDir, Passphrase};
 use crate::secret::Plaintext;
 
@@ -248,4 +249,32 @@ fn the_domain_is_that_of_the_author_whom_readers_see() {
 fn nobody_signs_unless_told_to() {
     assert!(Signers::default().begin(&parcel("", 10)).is_none());
     assert_eq!(Signers::default().room(&parcel("", 10)), 0);
+}
+
+#[tokio::test]
+async fn a_title_that_folds_the_from_is_signed_as_well() {
+    let (signers, published) = keys();
+    for title in ["x".repeat(50), "Security Issue Review Team ".repeat(9), "\u{dc}bung ".repeat(40)] {
+        let author = mailbox(Some(&title), &format!("security@{DOMAIN}"));
+        let from = String::from_utf8(raw_field("From", &author).expose().to_vec()).unwrap();
+        assert!(!from.lines().next().unwrap().contains('@'), "{from}");
+        let mut parcel = parcel("", 10_240);
+        parcel.head.fields = format!("{from}To: security@{DOMAIN}\r\nSubject: [...]\r\n");
+        let mail = delivered(&signers, &parcel, &body(10_240), &["8BITMIME"]).await;
+        assert_eq!(verdicts(&mail, &published).await, [true, true], "{from}");
+    }
+}
+
+#[test]
+fn a_domain_without_keys_among_others_is_told_once() {
+    let (signers, _) = keys();
+    let mut other = parcel("", 1);
+    other.head.fields = "From: \"S\" <security@elsewhere.example>\r\n".to_owned();
+    let told = |signers: &Signers| signers.unsigned.lock().unwrap().len();
+    for _ in 0..2 {
+        assert!(signers.begin(&other).is_none() && signers.clone().begin(&parcel("", 1)).is_some());
+        assert_eq!(told(&signers), 1);
+    }
+    assert!(Signers::default().begin(&other).is_none());
+    assert_eq!(told(&Signers::default()), 0);
 }
