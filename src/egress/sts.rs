@@ -44,6 +44,8 @@ const UNUSED: Duration = Duration::from_secs(90 * 24 * 3600);
 /// How many domains are remembered in memory; the others are read from the store again.
 const DOMAINS: usize = 10_000;
 
+const NO_ANSWER: &str = "the name service does not say whether there is one";
+
 /// Which of a domain's hosts may be asked.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pin(Option<Arc<[String]>>);
@@ -77,6 +79,9 @@ struct Slot {
     kept: Option<Kept>,
     looked_at: Option<Timestamp>,
     failed: Option<Failure>,
+    /// What is kept cannot be read, and may have named the domain's hosts: until the domain has said anew what it wants,
+    /// nothing goes there.
+    unreadable: bool,
 }
 
 struct Failure {
@@ -112,7 +117,7 @@ impl Sts {
     /// Which of the domain's hosts may be asked now.
     ///
     /// # Errors
-    /// When somebody else than the domain answers for its policy, and none is kept.
+    /// When somebody else than the domain answers for its policy and none is kept, and while it is not known which one is.
     pub(crate) async fn pin(&self, domain: &Domain) -> Result<Pin, String> {
         // An address literal has no policy: its certificate has to bear the address.
         if !*self.rules.of(domain) || domain.as_str().starts_with('[') {
@@ -120,8 +125,19 @@ impl Sts {
         }
         let slot = self.slot(domain);
         let mut slot = slot.lock().await;
+        // RFC 8461 §10.2: what stands between must not find that the policy is forgotten, whatever made us forget it.
+        self.load(domain, &mut slot)
+            .await
+            .map_err(|why| format!("4.3.0 the kept MTA-STS policy of {domain} cannot be read: {why}"))?;
         self.bring_up_to_date(domain, &mut slot).await;
         self.note_use(domain, &mut slot).await;
+        if slot.unreadable {
+            let why =
+                slot.failed.as_ref().map_or_else(|| NO_ANSWER.to_owned(), |failed| failed.why.to_string());
+            return Err(format!(
+                "4.7.5 the kept MTA-STS policy of {domain} is damaged and cannot be fetched again: {why}"
+            ));
+        }
         match (&slot.kept, &slot.failed) {
             (Some(kept), _) if kept.mode == Mode::Enforce => Ok(Pin(Some(kept.mx.clone().into()))),
             (None, Some(Failure { why: Fault::Untrusted(why), .. })) => Err(format!(
@@ -157,7 +173,7 @@ impl Sts {
             let unused = now.since(kept.used_at) > UNUSED || !*self.rules.of(&domain);
             let slot = self.slot(&domain);
             let mut slot = slot.lock().await;
-            if !unused && is_due(&kept, now) {
+            if !unused && is_due(&kept, now) && self.load(&domain, &mut slot).await.is_ok() {
                 self.bring_up_to_date(&domain, &mut slot).await;
             }
             let holds = slot.kept.as_ref().unwrap_or(&kept).expires_at > now;
@@ -178,23 +194,40 @@ impl Sts {
         Arc::clone(domains.entry(domain.clone()).or_default())
     }
 
-    async fn bring_up_to_date(&self, domain: &Domain, slot: &mut Slot) {
-        if !slot.loaded {
-            let (policies, of) = (self.policies.clone(), domain.clone());
-            // A store that cannot be read now is asked again next time.
-            let Ok(kept) = blocking("read a policy", move || policies.get(&of)).await else { return };
-            (slot.kept, slot.loaded) = (kept, true);
+    /// Reads what is kept, once. A store that cannot be read now is asked again next time; a record that cannot be is put
+    /// right by the domain alone.
+    async fn load(&self, domain: &Domain, slot: &mut Slot) -> Result<(), StoreError> {
+        if slot.loaded {
+            return Ok(());
         }
+        let (policies, of) = (self.policies.clone(), domain.clone());
+        match blocking("read a policy", move || policies.get(&of)).await {
+            Ok(kept) => slot.kept = kept,
+            Err(why @ (StoreError::Damaged(_) | StoreError::TooNew { .. })) => {
+                tracing::error!(%domain, %why, "the domain's MTA-STS policy is damaged; nothing goes there until it is fetched anew");
+                slot.unreadable = true;
+            }
+            Err(why) => return Err(why),
+        }
+        slot.loaded = true;
+        Ok(())
+    }
+
+    async fn bring_up_to_date(&self, domain: &Domain, slot: &mut Slot) {
         let now = self.clock.now();
         slot.kept.take_if(|kept| kept.expires_at <= now);
         if slot.looked_at.is_some_and(|at| at <= now && now.since(at) < LOOK) {
             return;
         }
         slot.looked_at = Some(now);
-        let Announced::Id(id) = self.announced(domain).await else {
+        let id = match self.announced(domain).await {
+            Announced::Id(id) => id,
             // RFC 8461 §3.3: without a record a policy that is kept holds all the same, until it expires.
-            slot.failed = None;
-            return;
+            answer => {
+                slot.failed = None;
+                slot.unreadable &= !matches!(answer, Announced::Nothing);
+                return;
+            }
         };
         if slot.kept.as_ref().is_some_and(|kept| kept.id == id && !is_due(kept, now)) {
             return;
@@ -221,7 +254,7 @@ impl Sts {
         let kept = Kept { id, mode, mx, fetched_at: now, expires_at: now.after(max_age), used_at: now };
         tracing::info!(%domain, mode = ?kept.mode, until = %kept.expires_at, "the domain's MTA-STS policy was fetched");
         self.keep(domain, &kept).await;
-        (slot.kept, slot.failed) = (Some(kept), None);
+        *slot = Slot { kept: Some(kept), failed: None, unreadable: false, ..std::mem::take(slot) };
     }
 
     async fn keep(&self, domain: &Domain, kept: &Kept) {
@@ -274,36 +307,4 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kept(max_age: u64) -> Kept {
-        let fetched_at = Timestamp::from_secs(1_800_000_000);
-        Kept {
-            id: "1".to_owned(),
-            mode: Mode::Enforce,
-            mx: vec!["mx.example.org".to_owned()],
-            fetched_at,
-            expires_at: fetched_at.after(Duration::from_secs(max_age)),
-            used_at: fetched_at,
-        }
-    }
-
-    #[test]
-    fn a_policy_is_fetched_again_long_before_it_expires() {
-        for (max_age, due_after) in [(604_800, 86_400), (3600, 1800), (0, 0)] {
-            let policy = kept(max_age);
-            let after = |secs: i64| Timestamp::from_millis(policy.fetched_at.millis() + secs * 1000);
-            assert!(is_due(&policy, after(due_after)), "{max_age}");
-            assert!(due_after == 0 || !is_due(&policy, after(due_after - 1)), "{max_age}");
-            assert!(is_due(&policy, after(-1)), "the clock was set back");
-        }
-    }
-
-    #[test]
-    fn a_pin_allows_what_it_names_and_no_pin_everything() {
-        assert!(Pin::default().allows("mx.example.org"));
-        let pin = Pin::to(&["mx.example.org", "*.example.net"]);
-        assert!(pin.allows("mx.example.org") && pin.allows("a.example.net") && !pin.allows("mx.example.com"));
-    }
-}
+mod tests;
