@@ -43,7 +43,7 @@ fn init_prints_what_to_publish_and_keeps_the_keys_locked() {
     }
     assert_eq!(lines.len(), 3, "{printed}");
     let files: Vec<PathBuf> = fs::read_dir(folder(&install)).unwrap().map(|e| e.unwrap().path()).collect();
-    assert_eq!(files.len(), 2, "{files:?}");
+    assert_eq!(files.len(), 3, "both halves, and which pair signs: {files:?}");
     for file in files {
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(!contains(&fs::read(&file).unwrap(), b"PRIVATE KEY"), "{} is locked", file.display());

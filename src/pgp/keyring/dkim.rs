@@ -3,7 +3,7 @@
 //! ```text
 //! DIR/dkim/<domain>/<name>.pgp   both secret keys, PKCS #8 in PEM, in a message that the passphrase opens, 0600
 //!                   <name>.txt   their public halves: selector, algorithm, base64, 0600
-//!                   active       the name of the pair that signs; without it the oldest does, 0600
+//!                   active       the name of the pair that signs; without it the first name does, 0600
 //! ```
 //!
 //! A new pair beside an older one signs nothing until it is made active, so that it can be published first.
@@ -34,7 +34,7 @@ impl KeyDir {
     /// When the files cannot be written.
     pub fn create_dkim(&self, domain: &str, pass: &Passphrase, now: Timestamp) -> Result<Pair, KeyError> {
         let there = self.dkim(domain)?;
-        let name = self.unused_name(domain, now);
+        let name = self.unused_name(domain, &there, now);
         let mut pem = Zeroizing::new(Vec::new());
         let mut public = String::new();
         for algorithm in Algorithm::ALL {
@@ -53,18 +53,28 @@ impl KeyDir {
         let draft = above.join(format!(".new-{domain}"));
         discard(&draft)?;
         make_dir(&draft)?;
-        let names = [format!("{name}.txt"), format!("{name}.pgp")];
+        // A wrong clock gives a new pair the first name: which one signs is written down before there are two.
+        if let Some(signing) = there.iter().find(|pair| pair.active) {
+            self.mark(domain, &signing.name)?;
+        }
+        let names = [format!("{name}.txt"), format!("{name}.pgp"), ACTIVE.to_owned()];
         replace(&draft.join(&names[0]), public.as_bytes(), 0o600)?;
         replace(&draft.join(&names[1]), &sealed, 0o600)?;
-        hand_over(&draft, &self.0)?;
-        place(&draft, &self.dkim_dir(domain), &names.each_ref().map(String::as_str))?;
         let active = there.is_empty();
+        let mut placed: Vec<&str> = names.iter().map(String::as_str).collect();
+        if active {
+            replace(&draft.join(ACTIVE), format!("{name}\n").as_bytes(), 0o600)?;
+        } else {
+            placed.pop();
+        }
+        hand_over(&draft, &self.0)?;
+        place(&draft, &self.dkim_dir(domain), &placed)?;
         let path = self.public_file(domain, &name);
         let records = records(domain, &path, &public)?;
         Ok(Pair { name, active, records })
     }
 
-    /// The public halves of a domain's pairs, the oldest first; none when it has no keys.
+    /// The public halves of a domain's pairs, the oldest first as their names say; none when it has no keys.
     ///
     /// # Errors
     /// [`KeyError::Malformed`], and when the folder cannot be read.
@@ -131,6 +141,11 @@ impl KeyDir {
         if !self.dkim(domain)?.iter().any(|pair| pair.name == name) {
             return Err(KeyError::Missing(path));
         }
+        self.mark(domain, name)
+    }
+
+    /// Writes down which pair signs.
+    fn mark(&self, domain: &str, name: &str) -> Result<(), KeyError> {
         let dir = self.dkim_dir(domain);
         replace(&dir.join(ACTIVE), format!("{name}\n").as_bytes(), 0o600)?;
         hand_over(&dir, &self.0)
@@ -146,15 +161,21 @@ impl KeyDir {
     }
 
     /// `vs` and the day, which says how old the key is wherever the selector is seen; a second one of the same day gets a
-    /// letter.
-    fn unused_name(&self, domain: &str, now: Timestamp) -> String {
+    /// letter. It stands behind all that there are, also where the clock is behind them.
+    fn unused_name(&self, domain: &str, there: &[Pair], now: Timestamp) -> String {
         let day: String = now.to_string().chars().filter(|c| *c != '-').take(8).collect();
-        let letters = ('b'..='z').map(|letter| format!("vs{day}{letter}"));
-        let mut names = std::iter::once(format!("vs{day}")).chain(letters);
+        let today = format!("vs{day}");
+        let days = there.iter().filter_map(|pair| pair.name.get(..today.len()));
+        let base = days.chain([today.as_str()]).max().unwrap_or_default().to_owned();
+        let letters = ('b'..='z').map(|letter| format!("{base}{letter}"));
+        let mut names = std::iter::once(base.clone()).chain(letters);
         let dir = self.dkim_dir(domain);
-        let free = |name: &String| ["txt", "pgp"].iter().all(|e| !dir.join(format!("{name}.{e}")).exists());
+        let free = |name: &String| {
+            there.iter().all(|pair| pair.name < *name)
+                && ["txt", "pgp"].iter().all(|e| !dir.join(format!("{name}.{e}")).exists())
+        };
         // The twenty-seventh finds the last name taken, and is refused.
-        names.find(free).unwrap_or_else(|| format!("vs{day}z"))
+        names.find(free).unwrap_or_else(|| format!("{base}z"))
     }
 }
 
@@ -196,4 +217,42 @@ fn blocks(pem: &[u8]) -> impl Iterator<Item = &[u8]> {
         pem.windows(begin.len()).enumerate().filter(|(_, at)| at == begin).map(|(at, _)| at).collect();
     let ends: Vec<usize> = starts.iter().skip(1).copied().chain([pem.len()]).collect();
     starts.into_iter().zip(ends).filter_map(|(from, to)| pem.get(from..to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Plaintext;
+
+    const DOMAIN: &str = "lists.example.org";
+
+    #[test]
+    fn a_pair_made_by_a_wrong_clock_waits_like_any_other() {
+        let pass = Passphrase::new(Plaintext::new(b"pass".to_vec()));
+        let day = |n: i64| Timestamp::from_secs(1_800_000_000 + n * 86_400);
+        // With the file, and without it, as former releases left it.
+        for former in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let keys = KeyDir::new(folder.path());
+            let first = keys.create_dkim(DOMAIN, &pass, day(0)).unwrap();
+            let active = keys.dkim_dir(DOMAIN).join(ACTIVE);
+            assert_eq!(std::fs::read_to_string(&active).unwrap(), format!("{}\n", first.name));
+            if former {
+                std::fs::remove_file(&active).unwrap();
+                assert_eq!(keys.dkim(DOMAIN).unwrap(), std::slice::from_ref(&first));
+            }
+            let second = keys.create_dkim(DOMAIN, &pass, day(-400)).unwrap();
+            assert!(first.active && !second.active && first.name < second.name, "{}", second.name);
+            assert_eq!(keys.dkim(DOMAIN).unwrap(), [first.clone(), second.clone()]);
+            assert!(keys.load_dkim(DOMAIN, &pass).unwrap()[0].record.selector.starts_with(&first.name));
+            // Even a name from elsewhere that stands in front of it changes nothing.
+            for end in ["txt", "pgp"] {
+                let dir = keys.dkim_dir(DOMAIN);
+                let from = dir.join(format!("{}.{end}", second.name));
+                std::fs::rename(from, dir.join(format!("vs19990101.{end}"))).unwrap();
+            }
+            let found = keys.dkim(DOMAIN).unwrap();
+            assert_eq!(found.iter().map(|pair| pair.active).collect::<Vec<_>>(), [false, true]);
+        }
+    }
 }
