@@ -15,6 +15,7 @@ use crate::daemon::catch_up;
 use crate::daemon::fatal::Fatal;
 use crate::daemon::housekeeping::Housekeeping;
 use crate::daemon::worker::Worker;
+use crate::dkim;
 use crate::egress::courier::Courier;
 use crate::egress::dkim::{Signers, UnusableKey};
 use crate::egress::route::RouteError;
@@ -256,13 +257,25 @@ pub(super) fn signers<E>(config: &Config, keys: &Keychain) -> Result<Signers, E>
 where
     E: From<KeyError> + From<UnusableKey>,
 {
+    if !config.egress.dkim {
+        return Ok(Signers::default());
+    }
     let mut found = Vec::new();
-    for domain in config.domains().into_iter().filter(|_| config.egress.dkim) {
-        let keys = keys.dkim(domain.as_str())?;
-        for key in &keys {
-            tracing::info!(%domain, selector = key.record.selector, "mail is signed by DKIM");
+    let wanted = config.domains();
+    for domain in &wanted {
+        found.extend(keys.dkim(domain.as_str())?);
+    }
+    // Copies may still be queued of a list that is no more, or has moved. They hinder nobody who has none.
+    for domain in keys.dkim_domains()?.iter().filter(|name| wanted.iter().all(|d| d.as_str() != *name)) {
+        match keys.dkim(domain) {
+            Ok(more) => found.extend(more),
+            Err(why) => {
+                tracing::warn!(domain, %why, "what is queued of a domain without lists leaves unsigned");
+            }
         }
-        found.extend(keys);
+    }
+    for dkim::Record { domain, selector, .. } in found.iter().map(|key| &key.record) {
+        tracing::info!(domain, selector, "mail is signed by DKIM");
     }
     Ok(Signers::new(&found)?)
 }

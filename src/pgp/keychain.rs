@@ -80,6 +80,14 @@ impl Keychain {
         &self.tags
     }
 
+    /// The domains of which there are keys that sign mail, also those that no list has any more.
+    ///
+    /// # Errors
+    /// When their folder cannot be read.
+    pub fn dkim_domains(&self) -> Result<Vec<String>, KeyError> {
+        self.dir.dkim_domains()
+    }
+
     /// The unlocked keys that sign mail of this domain; none where there are none.
     ///
     /// # Errors

@@ -151,6 +151,29 @@ fn a_title_that_folds_the_from_is_no_way_around_the_signature() {
 }
 
 #[test]
+fn what_is_queued_of_a_domain_that_left_the_settings_is_signed() {
+    let Some(scene) = Scene::set() else { return };
+    let dns = Dns::start();
+    publish(&scene.install, &dns);
+    let ada = scene.people.ada.address.clone();
+    scene.sink.rule(&ada, Rule::RefuseContent("451 4.3.0 not now"));
+    scene.tell("Overflow");
+    scene.queue("the copy for Ada is deferred", |rows| {
+        rows.len() == 1 && rows.iter().all(|row| row["attempts"].as_u64() >= Some(1))
+    });
+    for list in [SECURITY, ANNOUNCE] {
+        let moved = list.replace(DOMAIN, "moved.example");
+        scene.install.edit(&format!("address = \"{list}\""), &format!("address = \"{moved}\""));
+    }
+    let scene = scene.restarted();
+    scene.sink.obey(&ada);
+    scene.install.ok(&["queue", "retry", "--all"]);
+    let copy = scene.sink.wait_for(&ada, 1).remove(0);
+    assert!(copy.header("From").unwrap().contains(DOMAIN));
+    assert!(holds(&copy.data, &dns));
+}
+
+#[test]
 fn who_signs_behind_turns_it_off() {
     let Some(scene) = Scene::edited(&[("#dkim = true", "dkim = false")]) else { return };
     scene.tell("Overflow");

@@ -74,6 +74,19 @@ impl KeyDir {
         Ok(Pair { name, active, records })
     }
 
+    /// The domains that have a folder of keys, whether a list is there still or not.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn dkim_domains(&self) -> Result<Vec<String>, KeyError> {
+        let names = files(&self.0.join(DKIM))?.into_iter().filter(|path| path.is_dir());
+        let names = names.filter_map(|path| path.file_name()?.to_str().map(str::to_owned));
+        // No domain begins with a dot: that is one in the making.
+        let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+        names.sort();
+        Ok(names)
+    }
+
     /// The public halves of a domain's pairs, the oldest first as their names say; none when it has no keys.
     ///
     /// # Errors
