@@ -10,6 +10,28 @@ use crate::pgp::keyring::KeyDir;
 /// What ends one look: findings stand in the report.
 type Looked = Result<(), NoAnswer>;
 
+/// What a domain's records ask receivers to do with mail that nobody signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Request {
+    /// There is no record.
+    Nothing,
+    /// `quarantine` or `reject`.
+    Strict,
+    /// `none`: to let it through.
+    Leniency,
+    /// None of it counts, and why.
+    Void(&'static str),
+}
+
+/// Whose policy is looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum For {
+    /// That of the domain that has the record.
+    Itself,
+    /// That of a domain below.
+    Below,
+}
+
 /// Looks everything up. That DNS does not answer is a finding like others, and ends the looking where nobody answers at
 /// all.
 pub(super) fn dns(config: &Config, report: &mut Report) {
@@ -77,43 +99,61 @@ fn problem(record: &Record, found: &[String]) -> Option<String> {
     }
 }
 
-/// DMARC: the lists' mail comes from their own domain and is signed by it, so that a strict policy suits it.
+/// DMARC (RFC 7489): the lists' mail comes from their own domain and is signed by it, so that a strict policy suits it.
 fn policy(lookup: &Lookup, _: &Config, domain: &Domain, report: &mut Report) -> Looked {
     let domain = domain.as_str();
     let name = format!("_dmarc.{domain}");
-    let right = zone_line(&name, "v=DMARC1; p=none; adkim=s; aspf=s");
+    let found = dmarc(lookup, &name)?;
     let advice = format!(
         "{}; later p=quarantine, then p=reject, which keeps others from sending in the lists' name",
-        publish(&right)
+        publish(&zone_line(&name, "v=DMARC1; p=none; adkim=s; aspf=s"))
     );
-    let found: Vec<String> = dmarc(lookup, &name)?;
-    let what = match found.as_slice() {
-        [] if inherited(lookup, domain)? => return Ok(()),
-        [] => {
-            report.warn(
-                place(&name),
-                "there is no DMARC record: anybody can send in the lists' name",
-                advice,
-            );
-            return Ok(());
+    match asked(&found, For::Itself) {
+        Request::Strict => {}
+        Request::Leniency => {
+            let what = "p=none asks receivers to let mail through that nobody signed";
+            let right = found.first().and_then(|record| with_reject(record)).unwrap_or_default();
+            report.note(place(&name), what, publish(&zone_line(&name, &right)));
         }
-        [one] => match requested(one).as_deref() {
-            Some("quarantine" | "reject") => return Ok(()),
-            Some("none") => {
-                let what = "p=none asks receivers to let mail through that nobody signed";
-                let right = one.replacen("p=none", "p=reject", 1);
-                report.note(place(&name), what, publish(&zone_line(&name, &right)));
-                return Ok(());
-            }
-            // RFC 7489 §6.3: "p: … (plain-text; REQUIRED for policy records)".
-            _ => {
-                "the record has no p= that is none, quarantine or reject, so that it counts as p=none or not at all"
-            }
-        },
-        // RFC 7489 §6.6.3: "If the remaining set contains multiple records … policy discovery terminates".
-        _ => "there are several DMARC records, so that none of them counts",
+        Request::Void(what) => report.warn(place(&name), what, advice),
+        Request::Nothing => inherited(lookup, domain, &name, advice, report)?,
+    }
+    Ok(())
+}
+
+/// RFC 7489 §6.6.3: without a record of its own the organisational domain's counts, and none in between. Which domain
+/// that is a list of public suffixes would say, and there is none here: the shortest one above is taken that has a record,
+/// has two labels at least and does not say that it is a public suffix (`psd=y`).
+fn inherited(lookup: &Lookup, domain: &str, name: &str, advice: String, report: &mut Report) -> Looked {
+    let mut organisation = None;
+    let mut above = domain;
+    while let Some((_, rest)) = above.split_once('.').filter(|(_, rest)| rest.contains('.')) {
+        above = rest;
+        let found = dmarc(lookup, &format!("_dmarc.{above}"))?;
+        if !found.is_empty() && !found.iter().any(|record| tag(record, "psd").is_some_and(|psd| psd == "y")) {
+            organisation = Some((above, found));
+        }
+    }
+    let Some((above, found)) = organisation else {
+        let what = "there is no DMARC record: anybody can send in the lists' name";
+        report.warn(place(name), what, advice);
+        return Ok(());
     };
-    report.warn(place(&name), what, advice);
+    match asked(&found, For::Below) {
+        Request::Strict => {}
+        Request::Nothing | Request::Void(_) => {
+            let what = format!("there is no DMARC record, and that of {above} does not count");
+            report.warn(place(name), what, advice);
+        }
+        Request::Leniency => {
+            let what = format!(
+                "there is no DMARC record, and that of {above} asks receivers to let mail of domains below it through \
+                 that nobody signed"
+            );
+            let own = zone_line(name, "v=DMARC1; p=reject; adkim=s; aspf=s");
+            report.note(place(name), what, publish(&own));
+        }
+    }
     Ok(())
 }
 
@@ -122,21 +162,47 @@ fn dmarc(lookup: &Lookup, name: &str) -> Result<Vec<String>, NoAnswer> {
     Ok(lookup.txt(name)?.into_iter().filter(|text| text.trim_start().starts_with("v=DMARC1")).collect())
 }
 
-/// Whether a domain above has a policy, which counts then (RFC 7489 §6.6.3).
-fn inherited(lookup: &Lookup, domain: &str) -> Result<bool, NoAnswer> {
-    let mut above = domain;
-    while let Some((_, rest)) = above.split_once('.').filter(|(_, rest)| rest.contains('.')) {
-        above = rest;
-        if !dmarc(lookup, &format!("_dmarc.{above}"))?.is_empty() {
-            return Ok(true);
-        }
+/// What the records of one name ask for.
+fn asked(records: &[String], whose: For) -> Request {
+    let record = match records {
+        [] => return Request::Nothing,
+        [one] => one,
+        // RFC 7489 §6.6.3: "If the remaining set contains multiple records … policy discovery terminates".
+        _ => return Request::Void("there are several DMARC records, so that none of them counts"),
+    };
+    // RFC 7489 §6.3: "p: … (plain-text; REQUIRED for policy records)"; without sp= it is for the domains below as well.
+    let own = tag(record, "p");
+    let below = tag(record, "sp").filter(|_| whose == For::Below);
+    let void = Request::Void(
+        "the record has no p= that is none, quarantine or reject, so that it counts as p=none or not at all",
+    );
+    match (level(own.as_deref()), below) {
+        (None, _) => void,
+        (Some(own), None) => own,
+        (Some(_), Some(below)) => level(Some(&below)).unwrap_or(void),
     }
-    Ok(false)
 }
 
-/// What a DMARC record asks for.
-fn requested(record: &str) -> Option<String> {
-    tags(record)?.into_iter().find(|(name, _)| name == "p").map(|(_, value)| value.to_ascii_lowercase())
+fn level(policy: Option<&str>) -> Option<Request> {
+    match policy? {
+        "quarantine" | "reject" => Some(Request::Strict),
+        "none" => Some(Request::Leniency),
+        _ => None,
+    }
+}
+
+/// What a tag of a record says, in small letters.
+fn tag(record: &str, name: &str) -> Option<String> {
+    tags(record)?.into_iter().find(|(tag, _)| tag == name).map(|(_, value)| value.to_ascii_lowercase())
+}
+
+/// The same record with `p=reject`.
+fn with_reject(record: &str) -> Option<String> {
+    let tags = tags(record)?.into_iter().map(|(name, value)| match name.as_str() {
+        "p" => "p=reject".to_owned(),
+        _ => format!("{name}={value}"),
+    });
+    Some(tags.collect::<Vec<_>>().join("; "))
 }
 
 /// SPF, of which nobody but the operator knows who may send.
@@ -199,4 +265,36 @@ fn place(name: &str) -> String {
 
 fn publish(zone_line: &str) -> String {
     format!("publish: {zone_line}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_record_asks_for_is_read_from_its_tags() {
+        let none = |record: &str| asked(&[record.to_owned()], For::Below) == Request::Leniency;
+        let strict = |record: &str, whose| asked(&[record.to_owned()], whose) == Request::Strict;
+        assert!(strict("v=DMARC1; p=reject; sp=none", For::Itself));
+        assert!(none("v=DMARC1; p=reject; sp=none") && none("v=DMARC1;p = NONE"));
+        assert!(strict("v=DMARC1; p=none; sp=quarantine", For::Below));
+        assert!(strict("v=DMARC1; p=Reject", For::Below));
+        for void in ["v=DMARC1; sp=reject", "v=DMARC1; p=reject; sp=some", "v=DMARC1; p"] {
+            assert!(matches!(asked(&[void.to_owned()], For::Below), Request::Void(_)), "{void}");
+        }
+        assert_eq!(asked(&[], For::Itself), Request::Nothing);
+    }
+
+    #[test]
+    fn advice_changes_one_tag_alone() {
+        for (record, right) in [
+            ("v=DMARC1; sp=none; p=none", "v=DMARC1; sp=none; p=reject"),
+            (
+                "v=DMARC1;p = None;rua=mailto:p=none@a.example;",
+                "v=DMARC1; p=reject; rua=mailto:p=none@a.example",
+            ),
+        ] {
+            assert_eq!(with_reject(record).as_deref(), Some(right));
+        }
+    }
 }

@@ -165,3 +165,36 @@ fn a_name_service_that_fails_is_a_finding() {
     let printed = stage.install.run(&["check", "--dns"]);
     assert_eq!(printed.code, 0, "the settings are right: {printed:?}");
 }
+
+#[test]
+fn a_policy_from_above_is_read_as_receivers_read_it() {
+    let dns = Dns::start();
+    let domain = "lists.team.corp.example";
+    let install = Install::elsewhere(domain, "127.0.0.1:9");
+    install.edit("#resolver = \"127.0.0.1:53\"", &format!("resolver = \"{}\"", dns.address()));
+    publish(&install, &dns);
+    let spf = Data::Txt("v=spf1 mx -all".to_owned());
+    dns.set(domain, vec![spf, Data::Mx(10, format!("mail.{domain}"))]);
+    dns.set(&format!("mail.{domain}"), vec![Data::A([192, 0, 2, 1].into())]);
+    let stage = Stage { install, dns, selectors: Vec::new() };
+    let above = "_dmarc.corp.example";
+    stage.one("warning", "there is no DMARC record: anybody", "_dmarc.lists.team.corp.example. IN TXT");
+    for right in ["v=DMARC1; p=reject", "v=DMARC1; p=none; sp=quarantine"] {
+        stage.dns.txt(above, right);
+        assert_eq!(stage.findings(), [], "{right}");
+    }
+    // The one in between is asked by nobody.
+    stage.dns.txt("_dmarc.team.corp.example", "v=DMARC1; p=reject");
+    for weak in ["v=DMARC1; p=reject; sp=none", "v=DMARC1; p=none"] {
+        stage.dns.txt(above, weak);
+        let own = "_dmarc.lists.team.corp.example. IN TXT \"v=DMARC1; p=reject; adkim=s; aspf=s\"";
+        stage.one("note", "that of corp.example asks receivers to let mail of domains below it through", own);
+    }
+    stage.dns.txt(above, "v=DMARC1; rua=mailto:d@corp.example");
+    stage.one("warning", "that of corp.example does not count", "IN TXT");
+    // Its own comes first, and its sp= is for others.
+    stage.dns.txt("_dmarc.lists.team.corp.example", "v=DMARC1; p=reject; sp=none");
+    assert_eq!(stage.findings(), []);
+    stage.dns.txt("_dmarc.lists.team.corp.example", "v=DMARC1; sp=none; p=none");
+    stage.one("note", "p=none", "\"v=DMARC1; sp=none; p=reject\"");
+}
