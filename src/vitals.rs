@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::time::Timestamp;
 
@@ -47,6 +49,18 @@ impl Pulse {
     /// The part goes on.
     pub fn beat(&self) {
         self.state().last = Instant::now();
+    }
+
+    /// Waits for what may take long for good reasons, with signs of life.
+    pub async fn while_waiting<T>(&self, awaited: impl Future<Output = T>) -> T {
+        let mut awaited = std::pin::pin!(awaited);
+        loop {
+            self.beat();
+            if let Ok(done) = tokio::time::timeout(BEAT, &mut awaited).await {
+                self.beat();
+                return done;
+            }
+        }
     }
 
     /// A piece of work begins, which hangs when it is not done within this time.

@@ -1,15 +1,17 @@
 //! The worker: claim an arrival, relay it, ONE commit. Where it dies, the lease and the counted claim remain.
 
 mod bounced;
+mod room;
 mod told;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use self::room::Room;
 use crate::failpoint::{self, Point};
 use crate::id::{BodyId, Entropy, Fingerprint, ListName, ParcelId, Token};
 use crate::ledger::certs::CertBook;
@@ -45,8 +47,6 @@ const IDLE: Duration = Duration::from_secs(6);
 const TRIES: usize = 10;
 /// How many mails are worked on at once.
 const AT_ONCE: usize = 2;
-/// A mail costs a few times its size while it is open; so many mebibytes of sealed mail are open at once.
-const MEBIBYTES_AT_ONCE: usize = 64;
 
 /// What a worker works with. Blocking calls inside.
 pub(super) struct Worker {
@@ -109,7 +109,7 @@ enum Worked {
 impl Worker {
     /// Works until `stop` says so; `arrived` wakes it.
     pub(super) async fn run(self: Arc<Self>, arrived: Arc<Notify>, mut stop: watch::Receiver<bool>) {
-        let room = Arc::new(Semaphore::new(MEBIBYTES_AT_ONCE));
+        let room = Room::default();
         let mut working = JoinSet::new();
         while !*stop.borrow() {
             self.pulse.beat();
@@ -124,9 +124,7 @@ impl Worker {
                 }
                 continue;
             };
-            let cost = usize::try_from(spooled.size >> 20).unwrap_or(MEBIBYTES_AT_ONCE) + 1;
-            let cost = u32::try_from(cost.min(MEBIBYTES_AT_ONCE)).unwrap_or(1);
-            let Ok(permit) = Arc::clone(&room).acquire_many_owned(cost).await else { break };
+            let Some(permit) = room.take(spooled.size, &self.pulse).await else { break };
             let worker = Arc::clone(&self);
             let under_way = self.pulse.work(LEASE);
             working.spawn(async move {
