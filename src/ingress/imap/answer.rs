@@ -4,9 +4,10 @@ use async_imap::imap_proto::{AttributeValue, MailboxDatum, Response};
 
 use super::limited::Overstep;
 use super::plan::Listed;
-use super::wire::LEFT;
 use crate::secret::Plaintext;
 
+/// The keyword of mail that was looked at and not taken in.
+pub(super) const LEFT: &str = "$VouchsafeLeft";
 /// How much larger than announced a mail may be: some servers count line ends as one byte.
 const SLACK: u64 = 64 * 1024;
 /// How much smaller: some estimate.

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
+use super::answer::LEFT;
 use super::plan::{Memory, Stay};
 use super::settings::{After, Settings};
 use super::taking::Place;
 use super::trouble::Trouble;
-use super::wire::{LEFT, Wire};
+use super::wire::Wire;
 use crate::failpoint::{self, Point};
 use crate::ledger::mark::{Item, Marks};
 use crate::store::contract::StoreError;

@@ -10,14 +10,12 @@ use async_imap::imap_proto::{
 };
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::answer::{fitting, has_flag, is_news, listed, most, uid};
+use super::answer::{LEFT, fitting, has_flag, is_news, listed, most, uid};
 use super::connect::ImapSession;
 use super::plan::Listed;
 use super::trouble::Trouble;
 use crate::secret::Plaintext;
 
-/// The keyword of mail that was looked at and not taken in.
-pub(super) const LEFT: &str = "$VouchsafeLeft";
 /// Responses that may come with an answer and belong to none: other clients are at work in the mailbox.
 const ASIDE: usize = 1_000;
 /// What the server can do, beyond RFC 3501.

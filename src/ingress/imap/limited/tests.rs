@@ -1,3 +1,5 @@
+//! What is handed on of what a server sends, and what is not.
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::*;
