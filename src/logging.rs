@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use self::journal::Journal;
+use self::journal::{JOURNALD, Journal};
 use rustix::fs::fstat;
 use serde::Deserialize;
 use tracing::Subscriber;
@@ -32,9 +32,6 @@ const SILENT: &[&str] = &[
     "sled",
     "tokio_rustls",
 ];
-
-/// Where systemd-journald takes records (systemd-journald.service(8)).
-const JOURNALD: &str = "/run/systemd/journal/socket";
 
 /// What is written when nobody says otherwise.
 const USUAL: &str = "info";

@@ -98,7 +98,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("sequoia_openpgp", &["pgp/"]),
     ("sled", &["store/sled"]),
     ("smtp_proto", &["ingress/"]),
-    ("tokio", &["cli/run/watch.rs", "control/", "daemon/", "demo", "egress/", "ingress/"]),
+    ("tokio", &["cli/run/watch.rs", "control/", "daemon/", "demo", "egress/", "ingress/", "vitals.rs"]),
     ("tokio_rustls", &["egress/", "ingress/"]),
     ("tracing_subscriber", &["logging"]),
     ("zeroizing_alloc", &["main.rs"]),

@@ -8,6 +8,7 @@
 //! A claim is a lease. A copy waits for at most a third of it and is in delivery until nine tenths of it at the latest,
 //! so that what is in flight is always ours.
 
+mod means;
 mod round;
 mod waits;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc, watch};
 
+use self::means::Means;
 use self::round::Round;
 use self::waits::rest;
 use crate::egress::carrier::Carrier;
@@ -28,16 +30,7 @@ use crate::time::Clock;
 use crate::vitals::Vitals;
 
 /// Takes copies from the queue to their next hops until it is told to stop.
-pub struct Courier {
-    queue: Queue,
-    settings: Arc<Settings>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<Entropy>,
-    carrier: Arc<Carrier>,
-    vitals: Vitals,
-    /// Turns true when the whole daemon stops.
-    end: Option<watch::Receiver<bool>>,
-}
+pub struct Courier(Means);
 
 impl Courier {
     /// A courier for this queue.
@@ -55,27 +48,27 @@ impl Courier {
         let carrier = Arc::new(carrier.with_policies(Arc::clone(&clock))?);
         let settings = Arc::new(settings.clone());
         let vitals = Vitals::default();
-        Ok(Self { queue, settings, clock, entropy, carrier, vitals, end: None })
+        Ok(Self(Means { queue, settings, clock, entropy, carrier, vitals, end: None }))
     }
 
     /// One of a daemon's: it gives signs of life, and may be told to stop because another one takes over. Then what is
     /// under way has its lease to come to an end, and is hurried only when `end` turns true.
     #[must_use]
     pub fn of_daemon(self, vitals: Vitals, end: watch::Receiver<bool>) -> Self {
-        Self { vitals, end: Some(end), ..self }
+        Self(Means { vitals, end: Some(end), ..self.0 })
     }
 
     /// The destinations that rest, for whoever shows them or ends a rest. Wake the courier after that.
     #[must_use]
     pub fn rests(&self) -> Arc<Rests> {
-        Arc::clone(&self.carrier.health.rests)
+        Arc::clone(&self.0.carrier.health.rests)
     }
 
     /// The same courier, whose copies leave signed by these.
     #[must_use]
     pub fn signing(mut self, signers: Signers) -> Self {
         // Nobody has it yet.
-        if let Some(carrier) = Arc::get_mut(&mut self.carrier) {
+        if let Some(carrier) = Arc::get_mut(&mut self.0.carrier) {
             carrier.signers = signers;
         }
         self
@@ -86,29 +79,29 @@ impl Courier {
     pub async fn run(self, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) {
         let (outbox, inbox) = mpsc::channel(256);
         let recorder = tokio::spawn(record_outcomes(
-            self.queue.clone(),
-            Arc::clone(&self.clock),
+            self.0.queue.clone(),
+            Arc::clone(&self.0.clock),
             Arc::clone(&wake),
             inbox,
         ));
-        let carrier = Arc::clone(&self.carrier);
+        let carrier = Arc::clone(&self.0.carrier);
         let tending = tokio::spawn(async move { carrier.tend_policies().await });
-        let mut round = Round::new(&self, outbox, Arc::clone(&wake));
+        let mut round = Round::new(&self.0, outbox, Arc::clone(&wake));
         while !*stop.borrow_and_update() {
             // Registered before the queue is asked, so that no wake-up falls between asking and sleeping.
             let woken = wake.notified();
             tokio::pin!(woken);
             woken.as_mut().enable();
-            self.vitals.courier.beat();
+            self.0.vitals.courier.beat();
             let sleep = round.work().await;
             tokio::select! {
                 changed = stop.changed() => if changed.is_err() { break },
                 () = woken => round.look_again(),
                 // What was claimed already may have a connection now.
-                () = self.carrier.health.grown.notified() => {}
+                () = self.0.carrier.health.grown.notified() => {}
                 Some(finished) = round.running.join_next() => round.finished(finished),
                 Some(claimed) = round.claiming.join_next() => round.claimed(claimed).await,
-                () = rest(&self.vitals.courier, sleep) => {}
+                () = rest(&self.0.vitals.courier, sleep) => {}
             }
         }
         tending.abort();

@@ -1,5 +1,6 @@
 //! Copies that wait for the courier: Due → Claimed → Delivered | Deferred | Failed.
 
+mod each;
 mod outcome;
 mod row;
 mod wait;
@@ -7,6 +8,7 @@ mod wait;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::each::each;
 use self::outcome::{expect_version, note, outcome, remove};
 pub use self::row::{Done, Job, KEEP_FAILED, Met, Row, State};
 use self::row::{Record, merged, returned_row, row, state};
@@ -18,7 +20,7 @@ use crate::ledger::record::{decode, encode, readable};
 use crate::ledger::sent::SentBook;
 use crate::ledger::sts::Policies;
 use crate::mail::parcel::Parcel;
-use crate::store::contract::{self, Batch, Entry, Expect, Lease, Space, Store, StoreError};
+use crate::store::contract::{self, Batch, Expect, Lease, Space, Store, StoreError};
 use crate::time::Timestamp;
 
 /// The queue of a store.
@@ -123,7 +125,7 @@ impl Queue {
     pub fn recover(&self, now: Timestamp) -> Result<usize, StoreError> {
         let mut recovered = 0;
         let latest = now.after(LONGEST_PAUSE).millis();
-        self.each(|entry, record| {
+        each(&*self.store, |entry, record| {
             // A clock that was ahead when the copy was queued or deferred must not keep it waiting.
             let ahead =
                 entry.due.is_some_and(|due| due > latest || (record.attempts == 0 && due > now.millis()));
@@ -240,7 +242,7 @@ impl Queue {
         member: &MemberId,
     ) -> Result<Vec<Note>, StoreError> {
         let mut notes = Vec::new();
-        self.each(|entry, record| {
+        each(&*self.store, |entry, record| {
             let parcel = &record.parcel;
             if parcel.list == *list && parcel.member == *member {
                 expect_version(batch, &entry);
@@ -259,7 +261,7 @@ impl Queue {
     /// When the store fails.
     pub fn counts(&self) -> Result<(usize, usize, usize, usize), StoreError> {
         let (mut due, mut claimed, mut deferred, mut failed) = (0, 0, 0, 0);
-        self.each(|entry, record| {
+        each(&*self.store, |entry, record| {
             match state(&entry, &record) {
                 State::Due => due += 1,
                 State::Claimed => claimed += 1,
@@ -328,17 +330,29 @@ impl Queue {
         }
     }
 
-    fn each(&self, mut visit: impl FnMut(Entry, Record) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let page = self.store.scan(Space::Queue, b"", after.as_deref(), 500)?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = Some(last.key.clone());
-            for entry in page {
-                let record = decode(&entry.value)?;
-                visit(entry, record)?;
-            }
-        }
+    /// Gives claims back untried, each to be claimed again from its time on: in one durable commit where nobody
+    /// interfered.
+    ///
+    /// # Errors
+    /// When the store fails; then the leases run out by themselves.
+    pub fn put_back(&self, jobs: &[(Job, Timestamp)]) -> Result<(), StoreError> {
+        wait::put_back(&*self.store, jobs)
+    }
+
+    /// Makes every copy due at once of which `of` holds among those that wait; returns how many.
+    ///
+    /// # Errors
+    /// When the store fails; a part of them may be due then.
+    pub fn hurry(&self, now: Timestamp, of: impl Fn(&Wait) -> bool) -> Result<usize, StoreError> {
+        wait::hurry(&*self.store, now, of)
+    }
+
+    /// When the oldest copy was queued that has neither arrived nor failed.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn oldest(&self) -> Result<Option<Timestamp>, StoreError> {
+        wait::oldest(&*self.store)
     }
 }
 

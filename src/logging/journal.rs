@@ -10,7 +10,8 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use super::JOURNALD;
+/// Where systemd-journald takes records (systemd-journald.service(8)).
+pub(super) const JOURNALD: &str = "/run/systemd/journal/socket";
 
 /// Where records go.
 pub(super) struct Journal(UnixDatagram);

@@ -7,7 +7,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::Courier;
+use super::means::Means;
 use super::waits::{blocking, patience};
 use crate::egress::delivery::{Delivery, expired};
 use crate::egress::lanes::{Lanes, Return, Waiting};
@@ -36,7 +36,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// The courier at work: what is claimed, waits and runs.
 pub(super) struct Round<'a> {
-    courier: &'a Courier,
+    means: &'a Means,
     /// Deliveries take the copy that follows over their connection by themselves.
     lanes: Arc<Mutex<Lanes>>,
     /// Deliveries; each gives back what it could not try.
@@ -65,21 +65,21 @@ pub(super) struct Claimed {
 }
 
 impl<'a> Round<'a> {
-    pub(super) fn new(courier: &'a Courier, outbox: mpsc::Sender<(Job, Done)>, wake: Arc<Notify>) -> Self {
-        let Settings { connections_total, smarthost, domain, .. } = courier.settings.as_ref();
-        let connections = courier.carrier.most_connections();
+    pub(super) fn new(means: &'a Means, outbox: mpsc::Sender<(Job, Done)>, wake: Arc<Notify>) -> Self {
+        let Settings { connections_total, smarthost, domain, .. } = means.settings.as_ref();
+        let connections = means.carrier.most_connections();
         let one_destination = smarthost.is_some() && domain.is_empty();
-        let turns = Turns::new(courier.settings.timeouts.command.get());
-        let health = Arc::clone(&courier.carrier.health);
+        let turns = Turns::new(means.settings.timeouts.command.get());
+        let health = Arc::clone(&means.carrier.health);
         let lanes = Lanes::new(connections, *connections_total, one_destination, turns, health);
         Self {
-            courier,
+            means,
             lanes: Arc::new(Mutex::new(lanes)),
             running: JoinSet::new(),
             claiming: JoinSet::new(),
             rest: None,
             missed: false,
-            latest: courier.clock.now(),
+            latest: means.clock.now(),
             outbox,
             wake,
             cut: watch::Sender::new(false),
@@ -108,14 +108,14 @@ impl<'a> Round<'a> {
 
     /// Where the clock was set back, what was put off by the time before waits for moments that are far away.
     async fn look_at_the_clock(&mut self) {
-        let (now, longest) = (self.courier.clock.now(), self.courier.settings.retry_max.get().mul_f64(1.1));
+        let (now, longest) = (self.means.clock.now(), self.means.settings.retry_max.get().mul_f64(1.1));
         let before = std::mem::replace(&mut self.latest, now);
         if before.since(now) < SET_BACK {
             return;
         }
         let (begun, latest) = (now, now.after(longest));
         let hurry = move |queue: &Queue| queue.hurry(begun, |wait| wait.untried || wait.due > latest);
-        match blocking(self.courier.queue.clone(), hurry).await {
+        match blocking(self.means.queue.clone(), hurry).await {
             Ok(copies) => tracing::warn!(copies, "the clock was set back; copies that waited are due"),
             Err(why) => tracing::error!(%why, "the clock was set back; copies that wait are late"),
         }
@@ -129,8 +129,8 @@ impl<'a> Round<'a> {
     }
 
     fn begin_claim(&mut self, wanted: usize) {
-        let (now, lease, at) = (self.courier.clock.now(), self.courier.settings.lease.get(), Instant::now());
-        let claim = blocking(self.courier.queue.clone(), move |queue| queue.claim(now, lease, wanted));
+        let (now, lease, at) = (self.means.clock.now(), self.means.settings.lease.get(), Instant::now());
+        let claim = blocking(self.means.queue.clone(), move |queue| queue.claim(now, lease, wanted));
         self.missed = false;
         self.claiming.spawn(async move { Claimed { wanted, at, jobs: claim.await } });
     }
@@ -149,7 +149,7 @@ impl<'a> Round<'a> {
                 let mut too_many = Vec::new();
                 let mut resting = Vec::new();
                 for job in jobs {
-                    let destination = self.courier.carrier.destination(&job.parcel);
+                    let destination = self.means.carrier.destination(&job.parcel);
                     match self.resting(&destination) {
                         Some(rest) => resting.push((job, rest)),
                         None => {
@@ -175,17 +175,17 @@ impl<'a> Round<'a> {
         loop {
             let started = self.lanes().next(self.running.len());
             let Some((waiting, turn)) = started else { break };
-            let carrier = &self.courier.carrier;
+            let carrier = &self.means.carrier;
             let line = carrier.pool.take(&carrier.destination(&waiting.job.parcel));
             let delivery = Delivery {
                 carrier: Arc::clone(carrier),
                 lanes: Arc::clone(&self.lanes),
-                settings: Arc::clone(&self.courier.settings),
-                clock: Arc::clone(&self.courier.clock),
-                entropy: Arc::clone(&self.courier.entropy),
+                settings: Arc::clone(&self.means.settings),
+                clock: Arc::clone(&self.means.clock),
+                entropy: Arc::clone(&self.means.entropy),
                 outbox: self.outbox.clone(),
                 wake: Arc::clone(&self.wake),
-                vitals: self.courier.vitals.clone(),
+                vitals: self.means.vitals.clone(),
             };
             // Idle connections count as well, so room is made first.
             let surplus = carrier.pool.surplus(self.lanes().spare(self.running.len() + 1));
@@ -212,7 +212,7 @@ impl<'a> Round<'a> {
     }
 
     fn resting(&self, destination: &str) -> Option<Rest> {
-        self.courier.carrier.health.rests.now(destination, self.courier.clock.now())
+        self.means.carrier.health.rests.now(destination, self.means.clock.now())
     }
 
     /// Copies that wait for a destination which rests by now, and what deliveries could not try.
@@ -227,8 +227,8 @@ impl<'a> Round<'a> {
 
     /// These copies wait until their destination is tried again, or have waited for long enough.
     async fn let_rest(&mut self, resting: Vec<(Job, Rest)>) {
-        let now = self.courier.clock.now();
-        let (mut back, settings) = (Vec::new(), &self.courier.settings);
+        let now = self.means.clock.now();
+        let (mut back, settings) = (Vec::new(), &self.means.settings);
         for (mut job, rest) in resting {
             if let Some(done) = expired(&job, &rest.why, settings, now) {
                 job.met = Some(Met { host: rest.host, step: rest.step, at: rest.tried });
@@ -247,12 +247,12 @@ impl<'a> Round<'a> {
     }
 
     async fn put_back_overdue(&mut self) {
-        let late = self.lanes().overdue(self.courier.settings.lease.get() / 3);
+        let late = self.lanes().overdue(self.means.settings.lease.get() / 3);
         self.put_back(late).await;
     }
 
     async fn put_back(&self, jobs: Vec<Return>) {
-        let now = self.courier.clock.now();
+        let now = self.means.clock.now();
         let jobs = jobs.into_iter().map(|Return { job, pause }| (job, now.after(pause)));
         self.put_back_until(jobs.collect()).await;
     }
@@ -262,15 +262,15 @@ impl<'a> Round<'a> {
             return;
         }
         let back = move |queue: &Queue| queue.put_back(&jobs);
-        if let Err(why) = blocking(self.courier.queue.clone(), back).await {
+        if let Err(why) = blocking(self.means.queue.clone(), back).await {
             tracing::error!(%why, "unsent copies cannot be put back; they are sent when their leases end");
         }
         failpoint::hit(Point::CopiesPutBack);
     }
 
     async fn until_next_due(&self) -> Duration {
-        match blocking(self.courier.queue.clone(), Queue::next_due).await {
-            Ok(Some(due)) => due.since(self.courier.clock.now()),
+        match blocking(self.means.queue.clone(), Queue::next_due).await {
+            Ok(Some(due)) => due.since(self.means.clock.now()),
             Ok(None) => LONGEST_SLEEP,
             Err(why) => {
                 tracing::error!(%why, "the queue cannot tell what is due next");
@@ -280,7 +280,7 @@ impl<'a> Round<'a> {
     }
 
     fn until_overdue(&self) -> Duration {
-        let limit = self.courier.settings.lease.get() / 3;
+        let limit = self.means.settings.lease.get() / 3;
         self.lanes().until_overdue(limit).unwrap_or(LONGEST_SLEEP)
     }
 
@@ -290,7 +290,7 @@ impl<'a> Round<'a> {
 
     /// Takes leave of connections that were idle for too long; returns when to look again.
     fn tend_pool(&self) -> Duration {
-        let pool = &self.courier.carrier.pool;
+        let pool = &self.means.carrier.pool;
         for idle in pool.expired() {
             tokio::spawn(idle.connection.quit());
         }
@@ -306,7 +306,7 @@ impl<'a> Round<'a> {
         }
         let waiting = self.lanes().drain();
         self.put_back(at_once(waiting)).await;
-        let patience = patience(self.courier.end.clone(), self.courier.settings.drain.get());
+        let patience = patience(self.means.end.clone(), self.means.settings.drain.get());
         tokio::pin!(patience);
         loop {
             let finished = tokio::select! {
@@ -328,7 +328,7 @@ impl<'a> Round<'a> {
     }
 
     fn close_pool(&self) -> JoinSet<()> {
-        self.courier.carrier.pool.close().into_iter().map(|idle| idle.connection.quit()).collect()
+        self.means.carrier.pool.close().into_iter().map(|idle| idle.connection.quit()).collect()
     }
 }
 

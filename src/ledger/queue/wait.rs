@@ -1,11 +1,11 @@
 //! Copies that wait: given back untried, made due sooner, and how old the oldest is.
 
-use super::Queue;
+use super::each::each;
 use super::outcome::{expect_lease, expect_version, unchanged};
 use super::row::Job;
 use crate::ledger::record::encode;
 use crate::mail::address::Domain;
-use crate::store::contract::{Batch, Space, StoreError};
+use crate::store::contract::{Batch, Space, Store, StoreError};
 use crate::time::Timestamp;
 
 /// How many claims are given back in one commit.
@@ -22,90 +22,78 @@ pub struct Wait<'a> {
     pub untried: bool,
 }
 
-impl Queue {
-    /// Gives claims back untried, each to be claimed again from its time on: in one durable commit where nobody
-    /// interfered.
-    ///
-    /// # Errors
-    /// When the store fails; then the leases run out by themselves.
-    pub fn put_back(&self, jobs: &[(Job, Timestamp)]) -> Result<(), StoreError> {
-        let together = |some: &[(Job, Timestamp)]| {
-            let mut batch = Batch::new();
-            for (job, due) in some {
-                expect_lease(&mut batch, job);
-                batch.put_due(
-                    Space::Queue,
-                    *job.parcel.id.as_bytes(),
-                    encode(&unchanged(job))?,
-                    due.millis(),
-                );
-            }
-            self.store.commit(batch)
-        };
-        for some in jobs.chunks(TOGETHER) {
-            match together(some) {
-                // One of them was withdrawn meanwhile: each for itself.
-                Err(StoreError::Conflict(_)) => {
-                    for one in some.chunks(1) {
-                        match together(one) {
-                            Ok(()) | Err(StoreError::Conflict(_)) => {}
-                            Err(other) => return Err(other),
-                        }
+/// Gives claims back untried, each to be claimed again from its time on: in one durable commit where nobody
+/// interfered.
+pub(super) fn put_back(store: &dyn Store, jobs: &[(Job, Timestamp)]) -> Result<(), StoreError> {
+    let together = |some: &[(Job, Timestamp)]| {
+        let mut batch = Batch::new();
+        for (job, due) in some {
+            expect_lease(&mut batch, job);
+            batch.put_due(Space::Queue, *job.parcel.id.as_bytes(), encode(&unchanged(job))?, due.millis());
+        }
+        store.commit(batch)
+    };
+    for some in jobs.chunks(TOGETHER) {
+        match together(some) {
+            // One of them was withdrawn meanwhile: each for itself.
+            Err(StoreError::Conflict(_)) => {
+                for one in some.chunks(1) {
+                    match together(one) {
+                        Ok(()) | Err(StoreError::Conflict(_)) => {}
+                        Err(other) => return Err(other),
                     }
                 }
-                other => other?,
             }
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Makes every copy due at once of which `of` holds among those that wait; returns how many.
+pub(super) fn hurry(
+    store: &dyn Store,
+    now: Timestamp,
+    of: impl Fn(&Wait) -> bool,
+) -> Result<usize, StoreError> {
+    let mut waiting = Vec::new();
+    each(store, |entry, record| {
+        let due = entry.due.filter(|due| *due > now.millis() && entry.attempts == 0 && !record.failed);
+        let wait = due.map(|due| Wait {
+            domain: record.parcel.recipient.domain(),
+            due: Timestamp::from_millis(due),
+            untried: record.attempts == 0,
+        });
+        if wait.is_some_and(|wait| of(&wait)) {
+            waiting.push((entry, record));
         }
         Ok(())
-    }
-
-    /// Makes every copy due at once of which `of` holds among those that wait; returns how many.
-    ///
-    /// # Errors
-    /// When the store fails; a part of them may be due then.
-    pub fn hurry(&self, now: Timestamp, of: impl Fn(&Wait) -> bool) -> Result<usize, StoreError> {
-        let mut waiting = Vec::new();
-        self.each(|entry, record| {
-            let due = entry.due.filter(|due| *due > now.millis() && entry.attempts == 0 && !record.failed);
-            let wait = due.map(|due| Wait {
-                domain: record.parcel.recipient.domain(),
-                due: Timestamp::from_millis(due),
-                untried: record.attempts == 0,
-            });
-            if wait.is_some_and(|wait| of(&wait)) {
-                waiting.push((entry, record));
-            }
-            Ok(())
-        })?;
-        let mut hurried = 0;
-        for some in waiting.chunks(TOGETHER) {
-            let mut batch = Batch::new();
-            for (entry, record) in some {
-                expect_version(&mut batch, entry);
-                batch.put_due(Space::Queue, entry.key.clone(), encode(record)?, now.millis());
-            }
-            match self.store.commit(batch) {
-                Ok(()) => hurried += some.len(),
-                // One of them has another time by now; these come at theirs.
-                Err(StoreError::Conflict(_)) => {}
-                Err(other) => return Err(other),
-            }
+    })?;
+    let mut hurried = 0;
+    for some in waiting.chunks(TOGETHER) {
+        let mut batch = Batch::new();
+        for (entry, record) in some {
+            expect_version(&mut batch, entry);
+            batch.put_due(Space::Queue, entry.key.clone(), encode(record)?, now.millis());
         }
-        Ok(hurried)
+        match store.commit(batch) {
+            Ok(()) => hurried += some.len(),
+            // One of them has another time by now; these come at theirs.
+            Err(StoreError::Conflict(_)) => {}
+            Err(other) => return Err(other),
+        }
     }
+    Ok(hurried)
+}
 
-    /// When the oldest copy was queued that has neither arrived nor failed.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub fn oldest(&self) -> Result<Option<Timestamp>, StoreError> {
-        let mut oldest = None;
-        self.each(|_, record| {
-            if !record.failed {
-                oldest = Some(oldest.map_or(record.queued_at, |at: Timestamp| at.min(record.queued_at)));
-            }
-            Ok(())
-        })?;
-        Ok(oldest)
-    }
+/// When the oldest copy was queued that has neither arrived nor failed.
+pub(super) fn oldest(store: &dyn Store) -> Result<Option<Timestamp>, StoreError> {
+    let mut oldest = None;
+    each(store, |_, record| {
+        if !record.failed {
+            oldest = Some(oldest.map_or(record.queued_at, |at: Timestamp| at.min(record.queued_at)));
+        }
+        Ok(())
+    })?;
+    Ok(oldest)
 }
