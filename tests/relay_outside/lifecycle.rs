@@ -111,10 +111,14 @@ fn the_service_manager_is_told_when_it_serves_and_when_it_stops() {
     manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     std::fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     let daemon = Daemon::spawn(&install, &[("NOTIFY_SOCKET", place.to_str().unwrap())]);
-    let hear = || {
-        let mut told = [0; 100];
+    // What it says of itself in words comes whenever there is something to say.
+    let hear = || loop {
+        let mut told = [0; 1000];
         let length = manager.recv(&mut told).unwrap_or_else(|e| panic!("{e}: {}", daemon.log()));
-        String::from_utf8_lossy(&told[..length]).trim().to_owned()
+        let told = String::from_utf8_lossy(&told[..length]).into_owned();
+        if let Some(word) = told.lines().find(|line| !line.starts_with("STATUS=")) {
+            return word.to_owned();
+        }
     };
     assert_eq!(hear(), "READY=1");
     install.ok(&["status"]);
