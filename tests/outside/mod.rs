@@ -33,7 +33,7 @@ pub mod strace;
 use std::time::{Duration, Instant};
 
 /// The longest that anything may take before a test says that it does not happen. Generous: machines are busy.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Says that a tool is missing; in continuous integration that is a failure.
 pub fn skip(what: &str) {
