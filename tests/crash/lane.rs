@@ -12,7 +12,7 @@ use crate::load::{Load, Sent, Setting, below};
 use crate::notices;
 use crate::outside::daemon::Daemon;
 use crate::outside::openpgp::{armored, person};
-use crate::outside::until;
+use crate::outside::{PATIENCE, until_within};
 use crate::verdict::{self, Figures};
 
 /// Everything that was done to it.
@@ -133,7 +133,8 @@ impl Lane {
             install.ok(&["list", "resume", list]);
         }
         let mut released = 0;
-        until("spool, hold and queue are empty", || {
+        // A backlog of kills is work that goes on, not something that hangs.
+        until_within(3 * PATIENCE, "spool, hold and queue are empty", || {
             let status = install.json(&["status"]);
             if status["arrivals"] == 0 && status["held"] != 0 {
                 for row in install.json(&["hold", "ls"]).as_array().unwrap() {

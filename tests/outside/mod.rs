@@ -33,7 +33,7 @@ pub mod strace;
 use std::time::{Duration, Instant};
 
 /// The longest that anything may take before a test says that it does not happen. Generous: machines are busy.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Says that a tool is missing; in continuous integration that is a failure.
 pub fn skip(what: &str) {
@@ -55,13 +55,21 @@ pub fn is_root() -> bool {
 ///
 /// # Panics
 /// When there is none within [`PATIENCE`].
-pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, ask)
+}
+
+/// The same for what may take longer than most.
+///
+/// # Panics
+/// When there is no answer within `patience`.
+pub fn until_within<T>(patience: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = ask() {
             return found;
         }
-        assert!(Instant::now() < deadline, "this did not happen within {PATIENCE:?}: {what}");
+        assert!(Instant::now() < deadline, "this did not happen within {patience:?}: {what}");
         std::thread::sleep(Duration::from_millis(25));
     }
 }
