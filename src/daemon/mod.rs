@@ -124,12 +124,15 @@ async fn until_told(
 /// Reads the settings again, and says what came of it.
 async fn reload(running: &mut Running) -> Answer {
     manager::reloading();
-    let reloaded = running.reload().await;
+    let reloaded = reload::reload(running).await;
     meter::reload(reloaded.is_ok());
     manager::ready();
     match &reloaded {
         Ok(Reloaded { changed, waiting }) => {
             tracing::info!(changed = changed.join(", "), needs_restart = waiting.join(", "), "reloaded");
+        }
+        Err(error @ NotReloaded::HalfWay) => {
+            tracing::error!(%error, "some of the settings may be in force, and others not");
         }
         Err(error) => tracing::error!(%error, "the settings were not taken, and nothing has changed"),
     }

@@ -1,7 +1,11 @@
 //! Reading the settings again while mail goes on: first everything that can fail, then an exchange that cannot. Nothing
 //! that is under way is cut off: sessions and deliveries end with what they began with.
 
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use crate::config::{Change, Config, ConfigError, NoCertificate, Snapshot};
 use crate::control::wire::{Answer, ErrorKind};
@@ -64,9 +68,22 @@ pub enum NotReloaded {
     /// The store does not take the news.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A fault of the program.
+    /// A fault of the program while they were read.
     #[error("reading them broke down")]
     Broken,
+    /// A fault of the program: some of them may be in force.
+    #[error("the reload broke down on the way")]
+    HalfWay,
+}
+
+/// Reads the settings again, and lives on when that breaks down: the parts at work are others, each of which is whole.
+pub(super) async fn reload(running: &mut Running) -> Result<Reloaded, NotReloaded> {
+    let mut work = pin!(running.reload());
+    poll_fn(|context| {
+        let step = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+        step.unwrap_or(Poll::Ready(Err(NotReloaded::HalfWay)))
+    })
+    .await
 }
 
 impl Running {
@@ -175,6 +192,12 @@ pub(super) fn answer(reloaded: Result<Reloaded, NotReloaded>) -> Answer {
             let remarks = waiting.iter().map(|key| format!("{key} needs a restart")).collect();
             Answer::Done { what, remarks }
         }
+        Err(error @ NotReloaded::HalfWay) => Answer::Error {
+            code: ErrorKind::Internal,
+            what: "some of the settings may be in force, and others not".to_owned(),
+            why: error.to_string(),
+            next: "reload again, or restart the daemon; and report its log".to_owned(),
+        },
         Err(error) => {
             let (code, next) = match &error {
                 NotReloaded::Store(_) => (ErrorKind::Io, "see the daemon's log, and try again"),

@@ -213,3 +213,22 @@ fn a_daemon_that_dies_over_a_reload_loses_nothing() {
         assert_eq!(next.stop().0.code(), Some(0));
     }
 }
+
+#[test]
+fn a_daemon_whose_reload_breaks_down_goes_on() {
+    for point in ["reload-read", "reload-done"] {
+        let failpoint = format!("{point}:panic:1");
+        let Some(mut scene) = Scene::with_environment(&[("VOUCHSAFE_FAILPOINT", &failpoint)]) else { return };
+        scene.install.edit("name = \"Security Team\"", "name = \"Security Crew\"");
+        let asked = scene.install.run(&["reload"]);
+        assert_eq!(asked.code, 70, "{asked:?}");
+        assert!(asked.err.contains("may be in force") && asked.err.contains("reload again"), "{}", asked.err);
+        let again = scene.install.ok(&["reload"]);
+        assert!(again.contains("[list.security] name"), "{again}");
+        scene.tell("Afterwards");
+        let copies = scene.sink.wait_for(&scene.people.bob.address, 1);
+        let subject = scene.people.bob.open(&copies[0].data, &scene.security).subject();
+        assert_eq!(subject, "[Security Crew] Afterwards");
+        scene.lives_on();
+    }
+}
