@@ -1,18 +1,14 @@
-//! A member's certificate: parsed with bounded work, public parts only, and whether it can be encrypted to.
+//! A member's certificate: parsed with bounded work, public parts only. Whether it can be encrypted to: `usable.rs`.
 
 use std::fmt;
 
 use sequoia_openpgp as openpgp;
 
-use openpgp::Packet;
-use openpgp::cert::amalgamation::ValidAmalgamation;
-use openpgp::crypto::mpi::PublicKey;
-use openpgp::packet::Key;
-use openpgp::packet::key::{PublicParts, UnspecifiedRole};
+use openpgp::packet::Signature;
 use openpgp::parse::{PacketParserBuilder, PacketParserResult, Parse};
-use openpgp::policy::{Policy, StandardPolicy};
+use openpgp::policy::StandardPolicy;
 use openpgp::serialize::{Serialize as _, SerializeInto};
-use openpgp::types::{Curve, RevocationStatus};
+use openpgp::{KeyHandle, Packet};
 use serde::{Deserialize, Serialize};
 
 use crate::id::Fingerprint;
@@ -24,9 +20,11 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 const MAX_KEYS: usize = 32;
 const MAX_USER_IDS: usize = 128;
 const MAX_SIGNATURES: usize = 1000;
+/// Revocations without their certificate.
+const MAX_ALONE: usize = 32;
 
 /// The last second that OpenPGP can express: seen from there, the newest self-signatures speak.
-const END: Timestamp = Timestamp::from_secs(u32::MAX as i64);
+pub(super) const END: Timestamp = Timestamp::from_secs(u32::MAX as i64);
 
 /// Why bytes are not a certificate that can be used. For people: what, why, what next.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +45,19 @@ pub enum CertError {
     /// More than one certificate.
     #[error("there are {0} certificates where one belongs: export exactly one, by its full fingerprint")]
     Several(usize),
+    /// Several certificates, and the pinned one is none of them.
+    #[error(
+        "there are {count} certificates, and none of them is {pinned}, which is pinned: export exactly one, by its full fingerprint"
+    )]
+    NoneOf {
+        /// How many there are.
+        count: usize,
+        /// The one that is on the roster.
+        pinned: Fingerprint,
+    },
+    /// A revocation that the pinned certificate's key did not make.
+    #[error("the revocation was not made by {0}, which is pinned: it revokes nothing here")]
+    NotItsRevocation(Fingerprint),
     /// Nothing that reads as an OpenPGP certificate.
     #[error("this is not an OpenPGP certificate: it should start with -----BEGIN PGP PUBLIC KEY BLOCK-----")]
     NotOpenPgp,
@@ -114,15 +125,18 @@ impl Cert {
     /// # Errors
     /// [`CertError`] says what is wrong with the bytes.
     pub fn parse(bytes: &[u8]) -> Result<Self, CertError> {
-        if bytes.len() > MAX_BYTES {
-            return Err(CertError::TooLarge);
+        let Held { mut certs, .. } = Held::read(bytes)?;
+        match (certs.pop(), certs.len()) {
+            (None, _) => Err(CertError::NotOpenPgp),
+            (Some(only), 0) => Self::from_own(only),
+            (Some(_), more) => Err(CertError::Several(more.saturating_add(1))),
         }
-        let armors = count(bytes, b"-----BEGIN PGP ");
-        if armors > 1 {
-            return Err(CertError::Several(armors));
-        }
-        let packets = own_packets(bytes)?;
-        let inner = openpgp::Cert::from_packets(packets.into_iter()).map_err(|_| CertError::NotOpenPgp)?;
+    }
+
+    /// The packets of one certificate, without other people's signatures.
+    pub(super) fn from_own(packets: Vec<Packet>) -> Result<Self, CertError> {
+        let inner =
+            openpgp::Cert::from_packets(own(packets)?.into_iter()).map_err(|_| CertError::NotOpenPgp)?;
         Self::from_openpgp(inner)
     }
 
@@ -164,46 +178,10 @@ impl Cert {
         emails
     }
 
-    /// Whether it can be encrypted to at that time under the standard policy.
-    ///
-    /// # Errors
-    /// [`CertProblem`] says why not.
-    pub fn sealable(&self, at: Timestamp) -> Result<(), CertProblem> {
-        self.encryption_key(at).map(|_| ())
-    }
-
     /// When its primary key was made.
     #[must_use]
     pub fn created(&self) -> Timestamp {
         Timestamp::from_system(self.inner.primary_key().key().creation_time())
-    }
-
-    /// When it stops being of use: the earlier of its own expiry and that of its longest-lived encryption key.
-    /// `None`: never.
-    #[must_use]
-    pub fn expires(&self) -> Option<Timestamp> {
-        let policy = lenient();
-        let valid = self.inner.with_policy(&policy, END.system()).ok()?;
-        let own = valid.primary_key().key_expiration_time().map(Timestamp::from_system);
-        let ends: Vec<_> = valid
-            .keys()
-            .for_transport_encryption()
-            .for_storage_encryption()
-            .map(|key| key.key_expiration_time().map(Timestamp::from_system))
-            .collect();
-        let keys = if ends.iter().any(Option::is_none) { None } else { ends.into_iter().flatten().max() };
-        own.into_iter().chain(keys).min()
-    }
-
-    /// The format of copies for it: version 6 certificates take [`Format::V2`] only (RFC 9580 §5.1), version 4 ones
-    /// [`Format::V1`] unless the contact chose otherwise. What the certificate advertises does not count: some
-    /// programs advertise what their keys' other users cannot read.
-    #[must_use]
-    pub fn format(&self, chosen: Option<Format>) -> Format {
-        match self.fingerprint {
-            Fingerprint::V6(_) => Format::V2,
-            Fingerprint::V4(_) => chosen.unwrap_or(Format::V1),
-        }
     }
 
     /// The certificate with what is new in `update`: extended expiry, new subkeys, revocations.
@@ -226,69 +204,6 @@ impl Cert {
 
     pub(super) fn openpgp(&self) -> &openpgp::Cert {
         &self.inner
-    }
-
-    /// The newest living encryption key at that time: a copy gets exactly one PKESK.
-    pub(super) fn encryption_key(
-        &self,
-        at: Timestamp,
-    ) -> Result<Key<PublicParts, UnspecifiedRole>, CertProblem> {
-        let policy = standard(at);
-        if Timestamp::from_system(self.inner.primary_key().key().creation_time()) > at {
-            return Err(CertProblem::NotYetValid);
-        }
-        let valid = self.inner.with_policy(&policy, at.system()).map_err(|_| self.why_refused())?;
-        if matches!(valid.revocation_status(), RevocationStatus::Revoked(_)) {
-            return Err(CertProblem::Revoked);
-        }
-        if valid.alive().is_err() {
-            let since = valid.primary_key().key_expiration_time().map_or(at, Timestamp::from_system);
-            return Err(CertProblem::Expired { since });
-        }
-        valid
-            .keys()
-            .supported()
-            .alive()
-            .revoked(false)
-            .for_transport_encryption()
-            .for_storage_encryption()
-            .max_by_key(|key| key.key().creation_time())
-            .map(|key| key.key().clone())
-            .ok_or_else(|| self.why_no_key(&policy, at))
-    }
-
-    /// A curve that the library does not know, such as secp256k1, is not weak.
-    fn why_refused(&self) -> CertProblem {
-        let primary = self.inner.primary_key();
-        match primary.key().mpis() {
-            PublicKey::ECDSA { curve: Curve::Unknown(_), .. }
-            | PublicKey::EdDSA { curve: Curve::Unknown(_), .. } => CertProblem::Unusable,
-            _ => CertProblem::Weak,
-        }
-    }
-
-    fn why_no_key(&self, policy: &dyn Policy, at: Timestamp) -> CertProblem {
-        let all = |policy: &dyn Policy| -> Vec<(bool, Option<Timestamp>)> {
-            let Ok(valid) = self.inner.with_policy(policy, at.system()) else { return Vec::new() };
-            valid
-                .keys()
-                .for_transport_encryption()
-                .for_storage_encryption()
-                .map(|key| {
-                    let revoked = matches!(key.revocation_status(), RevocationStatus::Revoked(_));
-                    (revoked, key.key_expiration_time().map(Timestamp::from_system))
-                })
-                .collect()
-        };
-        let keys = all(policy);
-        let expired = keys.iter().filter(|(revoked, _)| !revoked).filter_map(|(_, end)| *end).max();
-        match expired {
-            Some(since) if since <= at => CertProblem::Expired { since },
-            _ if keys.iter().any(|(revoked, _)| *revoked) => CertProblem::Revoked,
-            _ if !keys.is_empty() => CertProblem::Unusable,
-            _ if !all(&lenient()).is_empty() => CertProblem::Weak,
-            _ => CertProblem::NoEncryptionKey,
-        }
     }
 }
 
@@ -318,61 +233,103 @@ pub(super) fn identity(fingerprint: &openpgp::Fingerprint) -> Option<Fingerprint
     }
 }
 
-/// The packets of one certificate without foreign signatures, counted before anything is computed over them.
-fn own_packets(bytes: &[u8]) -> Result<Vec<Packet>, CertError> {
-    let (mut keys, mut ids, mut signatures) = (Vec::new(), 0, Vec::new());
-    let mut primaries = 0;
-    let mut kept = Vec::new();
-    // Depth 0: nothing is decompressed or entered.
-    let mut next = PacketParserBuilder::from_bytes(bytes)
-        .and_then(|builder| builder.max_recursion_depth(0).build())
-        .map_err(|_| CertError::NotOpenPgp)?;
-    while let PacketParserResult::Some(parser) = next {
-        let (packet, rest) = parser.next().map_err(|_| CertError::NotOpenPgp)?;
-        next = rest;
-        match &packet {
-            Packet::SecretKey(_) | Packet::SecretSubkey(_) => return Err(CertError::SecretKey),
-            Packet::PublicKey(key) => {
-                primaries += 1;
-                keys.push(key.key_handle());
+/// What a file holds, counted before anything is computed over it.
+pub(super) struct Held {
+    /// Each certificate by itself.
+    pub(super) certs: Vec<Vec<Packet>>,
+    /// Signatures that stand alone, in front of any certificate: a revocation may.
+    pub(super) alone: Vec<Signature>,
+}
+
+impl Held {
+    /// Reads armored blocks one behind the other, or binary packets.
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, CertError> {
+        if bytes.len() > MAX_BYTES {
+            return Err(CertError::TooLarge);
+        }
+        let mut held = Self { certs: Vec::new(), alone: Vec::new() };
+        for block in blocks(bytes) {
+            held.block(block)?;
+        }
+        Ok(held)
+    }
+
+    fn block(&mut self, bytes: &[u8]) -> Result<(), CertError> {
+        let mut cert: Option<Vec<Packet>> = None;
+        let (mut keys, mut ids) = (0, 0);
+        // Depth 0: nothing is decompressed or entered.
+        let mut next = PacketParserBuilder::from_bytes(bytes)
+            .and_then(|builder| builder.max_recursion_depth(0).build())
+            .map_err(|_| CertError::NotOpenPgp)?;
+        while let PacketParserResult::Some(parser) = next {
+            let (packet, rest) = parser.next().map_err(|_| CertError::NotOpenPgp)?;
+            next = rest;
+            match &packet {
+                Packet::SecretKey(_) | Packet::SecretSubkey(_) => return Err(CertError::SecretKey),
+                Packet::PublicKey(_) => {
+                    self.certs.extend(cert.replace(Vec::new()));
+                    (keys, ids) = (1, 0);
+                }
+                Packet::PublicSubkey(_) => keys += 1,
+                Packet::UserID(_) | Packet::UserAttribute(_) => ids += 1,
+                Packet::Signature(_) => {}
+                Packet::Trust(_) | Packet::Marker(_) | Packet::Padding(_) => continue,
+                Packet::Unknown(unknown) if !unknown.tag().is_critical() => continue,
+                Packet::Unknown(unknown) if unknown.tag() == openpgp::packet::Tag::Signature => continue,
+                _ => return Err(CertError::NotOpenPgp),
             }
-            Packet::PublicSubkey(key) => keys.push(key.key_handle()),
-            Packet::UserID(_) | Packet::UserAttribute(_) => ids += 1,
-            Packet::Signature(signature) => signatures.push((kept.len(), signature.get_issuers())),
-            Packet::Trust(_) | Packet::Marker(_) | Packet::Padding(_) => continue,
-            Packet::Unknown(unknown) if !unknown.tag().is_critical() => continue,
-            Packet::Unknown(unknown) if unknown.tag() == openpgp::packet::Tag::Signature => continue,
-            _ => return Err(CertError::NotOpenPgp),
+            check_counts(keys, ids)?;
+            match (&mut cert, packet) {
+                (Some(cert), packet) => cert.push(packet),
+                (None, Packet::Signature(signature)) if self.alone.len() < MAX_ALONE => {
+                    self.alone.push(signature);
+                }
+                (None, _) => return Err(CertError::NotOpenPgp),
+            }
         }
-        kept.push(Some(packet));
-        check_counts(primaries, keys.len(), ids)?;
-    }
-    let mut own = 0;
-    for (index, issuers) in signatures {
-        if issuers.is_empty() || issuers.iter().any(|issuer| keys.iter().any(|key| key.aliases(issuer))) {
-            own += 1;
-        } else if let Some(packet) = kept.get_mut(index) {
-            *packet = None;
-        }
-    }
-    match (primaries, own) {
-        (0, _) => Err(CertError::NotOpenPgp),
-        (1, 0..=MAX_SIGNATURES) => Ok(kept.into_iter().flatten().collect()),
-        (1, _) => Err(CertError::TooMany("signatures")),
-        (several, _) => Err(CertError::Several(several)),
+        self.certs.extend(cert);
+        Ok(())
     }
 }
 
-fn check_counts(primaries: usize, keys: usize, ids: usize) -> Result<(), CertError> {
-    // Several certificates are counted to their end, so that the message can say how many there are.
-    match (primaries, keys, ids) {
-        (2.., ..) => Ok(()),
-        (_, 0..=MAX_KEYS, 0..=MAX_USER_IDS) => Ok(()),
-        (_, 0..=MAX_KEYS, _) => Err(CertError::TooMany("User IDs")),
+/// The armored blocks, each from its first line on; else the whole, which is binary.
+fn blocks(bytes: &[u8]) -> Vec<&[u8]> {
+    const BEGIN: &[u8] = b"-----BEGIN PGP ";
+    // RFC 9580 §6.2: it begins a line. What GnuPG keeps against a lost key has a colon in front, lest it be used.
+    let begins = |at: &usize| at.checked_sub(1).is_none_or(|before| bytes.get(before) == Some(&b'\n'));
+    let found = bytes.windows(BEGIN.len()).enumerate().filter(|(_, window)| *window == BEGIN);
+    let mut starts: Vec<usize> = found.map(|(at, _)| at).filter(begins).collect();
+    if starts.is_empty() {
+        starts.push(0);
+    }
+    let ends = starts.iter().copied().skip(1).chain([bytes.len()]);
+    starts.iter().zip(ends).filter_map(|(start, end)| bytes.get(*start..end)).collect()
+}
+
+/// Leaves other people's signatures out.
+fn own(packets: Vec<Packet>) -> Result<Vec<Packet>, CertError> {
+    let handles = |packet: &Packet| match packet {
+        Packet::PublicKey(key) => Some(key.key_handle()),
+        Packet::PublicSubkey(key) => Some(key.key_handle()),
+        _ => None,
+    };
+    let keys: Vec<KeyHandle> = packets.iter().filter_map(handles).collect();
+    let mut signatures = 0;
+    let own = |packet: &Packet| {
+        let Packet::Signature(signature) = packet else { return true };
+        let issuers = signature.get_issuers();
+        let own = issuers.is_empty() || issuers.iter().any(|issuer| keys.iter().any(|k| k.aliases(issuer)));
+        signatures += usize::from(own);
+        own
+    };
+    let kept = packets.into_iter().filter(own).collect();
+    if signatures > MAX_SIGNATURES { Err(CertError::TooMany("signatures")) } else { Ok(kept) }
+}
+
+fn check_counts(keys: usize, ids: usize) -> Result<(), CertError> {
+    match (keys, ids) {
+        (0..=MAX_KEYS, 0..=MAX_USER_IDS) => Ok(()),
+        (0..=MAX_KEYS, _) => Err(CertError::TooMany("User IDs")),
         _ => Err(CertError::TooMany("keys")),
     }
-}
-
-fn count(haystack: &[u8], needle: &[u8]) -> usize {
-    haystack.windows(needle.len()).filter(|window| *window == needle).count()
 }

@@ -19,6 +19,8 @@ pub mod person;
 mod rsa;
 pub mod seal;
 pub mod sealed;
+mod update;
+mod usable;
 mod verdict;
 
 pub use open::{open, unlock};

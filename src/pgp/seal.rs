@@ -225,7 +225,20 @@ impl Addressed {
         for copy in &mut copies {
             copy.key = copy.key.clone().padded_before(body.len());
         }
-        Ok(SealedClass { body, copies })
+        let class = SealedClass { body, copies };
+        if class.keeps_to(format) { Ok(class) } else { Err(SealError::Library("keep to a body's format")) }
+    }
+}
+
+impl SealedClass {
+    /// Looks at the bytes as they will leave. RFC 9580 §5.1: PKESK version 3 goes with SEIPD version 1, and 6 with 2; no
+    /// reader's program opens any other pair, and the library would write one.
+    fn keeps_to(&self, format: Format) -> bool {
+        let (pkesk, seipd) = match format {
+            Format::V1 => (3, 1),
+            Format::V2 => (6, 2),
+        };
+        self.body.version() == Some(seipd) && self.copies.iter().all(|copy| copy.key.version() == Some(pkesk))
     }
 }
 

@@ -93,6 +93,11 @@ impl Sealed<ToReaders> {
             Err(NotSealed("a sealed body"))
         }
     }
+
+    /// The version of its SEIPD packet (RFC 9580 §5.13), as its bytes say.
+    pub(super) fn version(&self) -> Option<u8> {
+        version(&self.bytes)
+    }
 }
 
 impl<For> fmt::Debug for Sealed<For> {
@@ -148,6 +153,11 @@ impl WrappedKey {
         Self(framed)
     }
 
+    /// The version of its packet (RFC 9580 §5.1), as its bytes say.
+    pub(super) fn version(&self) -> Option<u8> {
+        version(&self.0)
+    }
+
     pub(super) fn from_bytes(bytes: Vec<u8>) -> Result<Self, NotSealed> {
         if is_one(&bytes, PKESK) { Ok(Self(bytes)) } else { Err(NotSealed("a wrapped session key")) }
     }
@@ -181,6 +191,15 @@ const LEGACY_PKESK: u8 = 0x80 | (PKESK << 2) | 2;
 fn is_one(bytes: &[u8], tag: u8) -> bool {
     let mut packets = Packets(bytes);
     packets.next() == Some(Some(tag)) && packets.next().is_none()
+}
+
+/// The first octet of the first packet's body: PKESK and SEIPD have their version there.
+fn version(bytes: &[u8]) -> Option<u8> {
+    let (&first, rest) = bytes.split_first()?;
+    if first == LEGACY_PKESK {
+        return rest.get(4).copied();
+    }
+    length(rest)?.1.first().copied()
 }
 
 /// Walks the packet framing (RFC 9580 §4.2) without looking into bodies; yields each type, or `None` once when the

@@ -16,13 +16,13 @@ use vouchsafe::time::{Clock, SystemClock, Timestamp};
 use crate::common::*;
 
 /// A home of its own: short, since the agent's socket lies in it.
-struct Gpg {
-    home: tempfile::TempDir,
+pub(crate) struct Gpg {
+    pub(crate) home: tempfile::TempDir,
 }
 
 impl Gpg {
     /// `None`, aloud, where gpg is not installed; in CI that is a failure.
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         if Command::new("gpg").arg("--version").output().is_err() {
             assert!(
                 std::env::var("CI").as_deref() != Ok("true"),
@@ -60,20 +60,20 @@ impl Gpg {
         child.wait_with_output().unwrap()
     }
 
-    fn ok(&self, args: &[&str], input: &[u8]) -> Vec<u8> {
+    pub(crate) fn ok(&self, args: &[&str], input: &[u8]) -> Vec<u8> {
         let output = self.run(args, input);
         assert!(output.status.success(), "gpg {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     }
 
-    fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.home.path().join(name);
         std::fs::write(&path, content).unwrap();
         path
     }
 
     /// A person with a key pair in this home.
-    fn person(&self, address: &str, primary: &str, subkey: &str) -> Cert {
+    pub(crate) fn person(&self, address: &str, primary: &str, subkey: &str) -> Cert {
         self.ok(&["--passphrase", "", "--quick-gen-key", address, primary, "cert,sign", "never"], b"");
         let export = self.ok(&["--export", address], b"");
         let fingerprint = Cert::parse(&export).unwrap().fingerprint().to_string();
@@ -89,7 +89,7 @@ impl Drop for Gpg {
 }
 
 /// gpg reads the wall clock, so the list is as young as the test.
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::from_secs(SystemClock.now().secs())
 }
 

@@ -9,9 +9,11 @@
     reason = "tests end loudly"
 )]
 
+mod certs;
 mod common;
 mod gpg;
 mod keys;
 mod seal;
 mod tamper;
+mod update;
 mod verdict;

@@ -92,7 +92,7 @@ impl Desk {
                 fingerprint: cert.fingerprint().to_string(),
                 addresses: emails,
                 created: cert.created().to_string(),
-                expires: cert.expires().map(|t| t.to_string()),
+                expires: cert.expires(self.clock.now()).map(|t| t.to_string()),
                 problem: unusable.or(unnamed),
             });
         }

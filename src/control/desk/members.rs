@@ -151,7 +151,7 @@ impl Desk {
                 "the certificate has no User ID for {address}; it is pinned by its fingerprint all the same"
             ));
         }
-        if let Some(expires) = cert.expires() {
+        if let Some(expires) = cert.expires(self.clock.now()) {
             remarks.push(format!("the certificate expires {expires}"));
         }
         Ok(Answer::Done {
