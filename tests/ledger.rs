@@ -8,6 +8,8 @@
 mod alerts;
 #[path = "ledger/bounced.rs"]
 mod bounced;
+#[path = "ledger/forewarn.rs"]
+mod forewarn;
 #[path = "ledger/journal.rs"]
 mod journal;
 #[path = "ledger/queue.rs"]

@@ -1,5 +1,5 @@
 //! What must happen from time to time: spool keys turn over, old digests are forgotten, disk space comes back,
-//! certificates are looked at before somebody asks.
+//! certificates are looked at before somebody asks, and the admins hear of those that end.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::failpoint::{self, Point};
 use crate::id::Fingerprint;
 use crate::ledger::certs::CertBook;
+use crate::ledger::forewarn::forewarn;
 use crate::ledger::hold::Holds;
 use crate::ledger::journal::{Actor, Event, Journal, Note};
 use crate::ledger::registry::Registry;
@@ -68,6 +69,7 @@ impl Housekeeping {
         self.turn_spool_key()?;
         while seen::forget_old(&*self.store, now)? > 0 {}
         while sent::forget_old(&*self.store, now)? > 0 {}
+        while forewarn(&self.store, &self.certs, now)? > 0 {}
         if self.is_idle()? {
             failpoint::hit(Point::BeforeCompact);
             self.store.compact()?;

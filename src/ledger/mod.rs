@@ -3,6 +3,7 @@
 
 pub mod alert;
 pub mod certs;
+pub mod forewarn;
 pub mod hold;
 pub mod journal;
 pub mod mark;

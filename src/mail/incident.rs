@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{MemberId, ParcelId, SpoolId};
 use crate::mail::address::Address;
 use crate::pgp::cert::CertProblem;
+use crate::time::Timestamp;
 
 /// Something went wrong that an admin has to know of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +67,26 @@ pub enum Incident {
         /// What is wrong with the certificate.
         problem: CertProblem,
     },
+    /// A reader's certificate will be of no use soon.
+    CertificateEnds {
+        /// The reader.
+        member: MemberId,
+        /// The reader's address.
+        recipient: Address,
+        /// When.
+        at: Timestamp,
+        /// Within how many days.
+        within: u16,
+    },
+    /// A reader can get no mail any more.
+    CannotReceive {
+        /// The reader.
+        member: MemberId,
+        /// The reader's address.
+        recipient: Address,
+        /// What is wrong with the certificate.
+        problem: CertProblem,
+    },
     /// A mailbox or folder that mail is fetched from cannot be used.
     MailboxTrouble {
         /// Its name in the settings.
@@ -93,6 +114,8 @@ impl Incident {
             Self::MailHeld { .. } => "mail-held",
             Self::MailQuarantined { .. } => "mail-quarantined",
             Self::ReaderMissed { .. } => "reader-missed",
+            Self::CertificateEnds { .. } => "certificate-ends",
+            Self::CannotReceive { .. } => "cannot-receive",
             Self::MailboxTrouble { .. } => "mailbox-trouble",
             Self::Trouble { .. } => "trouble",
         }

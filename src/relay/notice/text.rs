@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 const LISTED: usize = 50;
 
 /// The kinds, in the order in which they are told: the worst first.
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 10] = [
     Kind {
         name: "mail-quarantined",
         one: "a mail did not survive being worked on, three times",
@@ -60,6 +60,22 @@ const KINDS: [Kind; 8] = [
         many: "times a reader got no copy, because the certificate cannot be used",
         short: "readers missed",
         next: "Ask the reader for a usable certificate and set it with `vouchsafe member set-cert`.",
+    },
+    Kind {
+        name: "cannot-receive",
+        one: "a reader can receive nothing any more",
+        many: "readers can receive nothing any more",
+        short: "cannot receive",
+        next: "Nothing is sent to them before each has a usable certificate: ask for it, and set it with `vouchsafe \
+               member set-cert`. `vouchsafe member ls --within 0` names all of them.",
+    },
+    Kind {
+        name: "certificate-ends",
+        one: "a reader's certificate will be of no use soon",
+        many: "readers' certificates will be of no use soon",
+        short: "certificates end",
+        next: "Ask for the extended certificate, and set it with `vouchsafe member set-cert`. `vouchsafe member ls \
+               --within 60` names all of them.",
     },
     Kind {
         name: "mailbox-trouble",
@@ -160,6 +176,12 @@ fn line(incident: &Incident) -> String {
         Incident::ReaderMissed { mail, member, recipient, problem } => {
             format!("mail {mail} for {recipient} ({member}): {problem}")
         }
+        Incident::CertificateEnds { member, recipient, at, within } => {
+            format!("{recipient} ({member}): ends {at}, within {within} days")
+        }
+        Incident::CannotReceive { member, recipient, problem } => {
+            format!("{recipient} ({member}): {problem}")
+        }
         Incident::MailboxTrouble { mailbox, problem } => format!("{mailbox}: {problem}"),
         Incident::Trouble { part, problem } => format!("{part}: {problem}"),
     }
@@ -251,6 +273,8 @@ What happens next on this list is told in 15m at the earliest, in one mail.
             "mail-held",
             "mail-quarantined",
             "reader-missed",
+            "cannot-receive",
+            "certificate-ends",
             "mailbox-trouble",
         ] {
             assert!(named(kind), "{kind}");
