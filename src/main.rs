@@ -279,13 +279,16 @@ fn who_cannot_receive(config: &Config) -> Option<Vec<CannotReceive>> {
             list: list.name,
             address: list.address,
             problem: "it has no active reader, and its mail waits".to_owned(),
+            from: None,
         })
         .collect();
-    let unreachable = rows.into_iter().filter(|row| !row.can_receive);
+    // A row that says what is wrong and is received all the same tells of the days to come.
+    let unreachable = rows.into_iter().filter(|row| row.problem.is_some());
     let found = |row: vouchsafe::control::wire::MemberRow| CannotReceive {
         list: row.list,
         address: row.address,
         problem: row.problem.unwrap_or_default(),
+        from: row.expires.zip(row.days_left).filter(|_| row.can_receive),
     };
     Some(unreachable.map(found).chain(unread).collect())
 }

@@ -14,6 +14,8 @@ mod outside;
 
 #[path = "bounces/alerts.rs"]
 mod alerts;
+#[path = "bounces/certs.rs"]
+mod certs;
 #[path = "bounces/circles.rs"]
 mod circles;
 #[path = "bounces/returned.rs"]

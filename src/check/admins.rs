@@ -1,5 +1,6 @@
 //! Whoever is told when something needs a person: is there somebody, with a certificate that can be used?
 
+use super::ending::ending;
 use super::report::Report;
 use crate::config::{Config, List, NoCertificate, Wrong};
 use crate::mail::directory::Kind;
@@ -16,9 +17,18 @@ pub(super) fn admins(config: &Config, now: Timestamp, report: &mut Report) {
             for admin in admins {
                 match admin.read() {
                     Ok(cert) => {
+                        let remedy = format!("renew {}", admin.certificate.display());
+                        ending(
+                            &cert,
+                            now,
+                            &place,
+                            &format!("the certificate of {}", admin.address),
+                            &remedy,
+                            report,
+                        );
                         if let Err(problem) = cert.sealable(now) {
                             let what = format!("{} cannot be told anything: {problem}", admin.address);
-                            report.error(&place, what, format!("renew {}", admin.certificate.display()));
+                            report.error(&place, what, remedy);
                         }
                     }
                     Err(error) => report.error(&place, error.to_string(), remedy(&error)),

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::ending::ending;
 use super::report::Report;
 use crate::config::{Config, List, NoPassphrase, PassphraseSource};
 use crate::mail::address::Address;
@@ -140,6 +141,10 @@ fn certificate(keys: &KeyDir, list: &List, now: Timestamp, report: &mut Report) 
         );
         report.error(&place, format!("nobody can encrypt to it: {problem}"), remedy);
     }
+    let extend = format!(
+        "extend it with gpg, take it over with `vouchsafe key import {name} FILE`, and publish it again"
+    );
+    ending(&cert, now, &place, "it", &extend, report);
     let ids: Vec<Address> = cert.emails().iter().filter_map(|email| email.parse().ok()).collect();
     for address in list.addresses.iter().filter(|a| !ids.iter().any(|id| id.same_mailbox(a))) {
         let what =

@@ -2,6 +2,7 @@
 
 mod admins;
 mod dns;
+mod ending;
 mod host;
 mod keys;
 mod mailboxes;
@@ -15,7 +16,7 @@ use crate::config::{Config, PolicyFile};
 pub use crate::policy::Severity;
 use crate::time::Clock;
 
-/// A reader whom no mail reaches at present.
+/// A reader whom no mail reaches, at present or soon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CannotReceive {
     /// The list.
@@ -24,6 +25,8 @@ pub struct CannotReceive {
     pub address: String,
     /// Why not.
     pub problem: String,
+    /// From when on, and in how many days that is; `None`: now.
+    pub from: Option<(String, u64)>,
 }
 
 /// Reads settings, policies and keys as `serve` would, and tells what is wrong with them. The store belongs to the
@@ -94,12 +97,20 @@ fn readers(config: &Config, who: Option<Vec<CannotReceive>>, report: &mut Report
         report.note("readers", what, "start it and run `vouchsafe check` again");
         return;
     };
-    for CannotReceive { list, address, problem } in who {
-        let what = format!("{address} cannot receive mail: {problem}");
-        report.warn(
-            format!("list \"{list}\""),
-            what,
-            "ask for a usable certificate (`vouchsafe member set-cert`), or add a reader (`vouchsafe team add`)",
-        );
+    let mut who = who;
+    who.sort_by_key(|reader| reader.from.as_ref().map_or(0, |(_, days)| *days));
+    for CannotReceive { list, address, problem, from } in who {
+        let place = format!("list \"{list}\"");
+        match from {
+            None => report.warn(
+                place,
+                format!("{address} cannot receive mail: {problem}"),
+                "ask for a usable certificate (`vouchsafe member set-cert`), or add a reader (`vouchsafe team add`)",
+            ),
+            Some((at, days)) => {
+                let what = format!("{address} cannot receive mail from {at} on: the certificate {problem}");
+                report.add(ending::nearness(days), place, what, "set the extended one (`vouchsafe member set-cert`)");
+            }
+        }
     }
 }

@@ -138,15 +138,22 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("Everybody", "vouchsafe member ls"),
             ("One list, for a program", "vouchsafe member ls distrib-announce --json"),
+            ("Who gets nothing, or will get nothing in a month", "vouchsafe member ls --within 30"),
         ],
     ),
     ("member show", &[("One member", "vouchsafe member show distrib-announce psirt@linux.example")]),
     (
         "member set-cert",
-        &[(
-            "A renewed certificate",
-            "vouchsafe member set-cert distrib-announce psirt@linux.example --cert linux.asc",
-        )],
+        &[
+            (
+                "A renewed certificate",
+                "vouchsafe member set-cert distrib-announce psirt@linux.example --cert linux.asc",
+            ),
+            (
+                "A revocation that came by itself",
+                "vouchsafe member set-cert distrib-announce psirt@linux.example --cert revocation.asc",
+            ),
+        ],
     ),
     (
         "member suspend",

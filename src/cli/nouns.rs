@@ -149,6 +149,9 @@ pub enum Member {
         /// As a JSON array, for programs.
         #[arg(long)]
         json: bool,
+        /// Only who receives nothing now, or nothing any more in so many days; exit code 65 when there is somebody.
+        #[arg(long, value_name = "DAYS")]
+        within: Option<u64>,
     },
     /// Show one member.
     Show {
@@ -231,6 +234,9 @@ pub enum Team {
         /// As a JSON array, for programs.
         #[arg(long)]
         json: bool,
+        /// Only who receives nothing now, or nothing any more in so many days; exit code 65 when there is somebody.
+        #[arg(long, value_name = "DAYS")]
+        within: Option<u64>,
     },
     /// Remove a person from the team.
     #[command(visible_aliases = ["rm", "delete"])]

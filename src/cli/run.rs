@@ -14,7 +14,7 @@ use super::progress::waiting;
 use super::show;
 use super::text::{lines, one_line};
 use crate::control::client;
-use crate::control::wire::{Answer, JournalRow, Page, Request};
+use crate::control::wire::{Answer, ErrorKind, JournalRow, MemberRow, Page, Request};
 
 /// How many rows are asked for at once.
 const PAGE: u64 = 500;
@@ -186,10 +186,10 @@ impl Desk<'_> {
                 let cert = input::certificate(&cert)?;
                 self.order(&Request::MemberAdd { list: who.list, org, address: who.address, cert, format })
             }
-            Member::Ls { list, json } => {
+            Member::Ls { list, json, within } => {
                 let request = Request::MemberLs { list: list.0 };
                 let rows = expect!(self.ask(&request), Answer::Members(rows) => rows);
-                Ok(show::rows(&rows, &show::MEMBERS, json).into())
+                Ok(members(rows, &show::MEMBERS, within, json))
             }
             Member::Show { who, json } => {
                 let request = Request::MemberShow { list: who.list, address: who.address };
@@ -232,10 +232,10 @@ impl Desk<'_> {
                 let cert = input::certificate(&cert)?;
                 self.order(&Request::TeamAdd { list: who.list, address: who.address, name, cert, role })
             }
-            Team::Ls { list, json } => {
+            Team::Ls { list, json, within } => {
                 let request = Request::TeamLs { list: list.0 };
                 let rows = expect!(self.ask(&request), Answer::Members(rows) => rows);
-                Ok(show::rows(&rows, &show::TEAM, json).into())
+                Ok(members(rows, &show::TEAM, within, json))
             }
             Team::Remove { who, yes } => {
                 let what = format!("{} leaves the team of {}.", who.address, who.list);
@@ -335,6 +335,25 @@ impl Desk<'_> {
             }
         }
     }
+}
+
+/// All of them, or only those whose certificates need somebody: that is what a timer asks, so the exit code tells it too.
+fn members(
+    mut rows: Vec<MemberRow>,
+    columns: &show::Columns<MemberRow>,
+    within: Option<u64>,
+    json: bool,
+) -> Shown {
+    let Some(days) = within else { return show::rows(&rows, columns, json).into() };
+    // Who is suspended receives nothing by the admin's own decision.
+    rows.retain(|row| row.standing == "active" && row.days_left.is_some_and(|left| left <= days));
+    let verdict = (!rows.is_empty()).then(|| {
+        let today = rows.iter().filter(|row| !row.can_receive).count();
+        let what = format!("{} cannot receive mail in {days} days, {today} of them not now", rows.len());
+        let why = "their certificates have ended by then, or cannot be used";
+        Failure::new(ErrorKind::Data, &what, why, "ask for usable ones, then `vouchsafe member set-cert`")
+    });
+    Shown { text: show::rows(&rows, columns, json), verdict }
 }
 
 /// Where to go on; a cursor that stands still would go on for ever.

@@ -136,7 +136,7 @@ pub(super) fn org(o: &OrgRow) -> Vec<(&'static str, String)> {
 
 pub(super) const MEMBERS: Columns<MemberRow> = Columns {
     none: "no members",
-    heads: &["LIST", "ORG", "ADDRESS", "STANDING", "RECEIVES", "FINGERPRINT", "PROBLEM"],
+    heads: &["LIST", "ORG", "ADDRESS", "STANDING", "RECEIVES", "UNTIL", "FINGERPRINT", "PROBLEM"],
     cells: |m| {
         vec![
             m.list.clone(),
@@ -144,15 +144,21 @@ pub(super) const MEMBERS: Columns<MemberRow> = Columns {
             m.address.clone(),
             m.standing.clone(),
             yes_no(m.can_receive),
+            until(m),
             m.fingerprint.clone(),
             or_dash(m.problem.as_deref()),
         ]
     },
 };
 
+/// The day is enough where many stand below each other.
+fn until(m: &MemberRow) -> String {
+    m.expires.as_deref().map_or("-", |at| at.split('T').next().unwrap_or(at)).to_owned()
+}
+
 pub(super) const TEAM: Columns<MemberRow> = Columns {
     none: "nobody is on the team",
-    heads: &["LIST", "NAME", "ROLE", "ADDRESS", "STANDING", "RECEIVES", "FINGERPRINT", "PROBLEM"],
+    heads: &["LIST", "NAME", "ROLE", "ADDRESS", "STANDING", "RECEIVES", "UNTIL", "FINGERPRINT", "PROBLEM"],
     cells: |m| {
         vec![
             m.list.clone(),
@@ -161,6 +167,7 @@ pub(super) const TEAM: Columns<MemberRow> = Columns {
             m.address.clone(),
             m.standing.clone(),
             yes_no(m.can_receive),
+            until(m),
             m.fingerprint.clone(),
             or_dash(m.problem.as_deref()),
         ]
@@ -179,6 +186,7 @@ pub(super) fn member(m: &MemberRow) -> Vec<(&'static str, String)> {
         ("format", m.format.clone().unwrap_or_else(|| "by the rule".to_owned())),
         ("expires", m.expires.clone().unwrap_or_else(|| "never".to_owned())),
         ("receives", yes_no(m.can_receive)),
+        ("outlook", m.outlook.clone()),
         ("problem", or_dash(m.problem.as_deref())),
     ]);
     pairs

@@ -1,5 +1,6 @@
 //! The desk: each request is load, decide, commit. What it decides it asks the roster; what it commits it journals.
 
+mod certs;
 mod lists;
 mod mail;
 mod members;

@@ -13,7 +13,7 @@ use crate::outside::until;
 
 /// The team is told, as it is where no admin is set.
 pub(crate) const TEAM: (&str, &str) = ("notify = []\n", "");
-const OFTEN: (&str, &str) = ("#alert_every = \"15m\"", "alert_every = \"5s\"");
+pub(crate) const OFTEN: (&str, &str) = ("#alert_every = \"15m\"", "alert_every = \"5s\"");
 
 /// Whether it is a notice of the relay: that alone is to be seen from outside.
 pub(crate) fn is_notice(taken: &Taken) -> bool {

@@ -167,7 +167,18 @@ fn json_has_the_fields_that_scripts_read() {
     assert_eq!(lists.as_array().unwrap().len(), 2);
     has(&lists[0], &["name", "address", "kind", "fingerprint"]);
     has(&read("list show d --json"), &["name", "address", "kind", "fingerprint"]);
-    let member = ["list", "id", "address", "fingerprint", "standing", "can_receive", "problem"];
+    let member = [
+        "list",
+        "id",
+        "address",
+        "fingerprint",
+        "standing",
+        "can_receive",
+        "problem",
+        "expires",
+        "days_left",
+        "outlook",
+    ];
     has(&read("member ls --json")[0], &member);
     assert_eq!(read("member ls --json")[0]["org"], "acme");
     has(&read("team ls --json")[0], &member);
@@ -315,4 +326,37 @@ fn a_daemon_that_goes_round_in_circles_is_left() {
 #[test]
 fn an_exported_certificate_is_on_standard_output_and_nothing_else() {
     assert_eq!(Daemon::obliging().run("key export sec").unwrap(), format!("{CERT}\n"));
+}
+
+#[test]
+fn whose_certificate_ends_is_shown_alone_and_told_by_the_exit_code() {
+    let member = |address: &str, standing: &str, days_left| MemberRow {
+        address: address.to_owned(),
+        standing: standing.to_owned(),
+        days_left,
+        can_receive: days_left != Some(0),
+        ..MemberRow::default()
+    };
+    let rows = move || {
+        vec![
+            member("gone@x.example", "active", Some(0)),
+            member("soon@x.example", "active", Some(30)),
+            member("late@x.example", "active", Some(31)),
+            member("ever@x.example", "active", None),
+            member("away@x.example", "suspended", Some(0)),
+        ]
+    };
+    let daemon = Daemon::saying(move |_| Answer::Members(rows()));
+    for noun in ["member", "team"] {
+        assert!(daemon.run(&format!("{noun} ls")).unwrap().contains("ever@x.example"));
+        let failure = daemon.run(&format!("{noun} ls --within 30")).unwrap_err();
+        assert_eq!(failure.exit_code(), 65);
+        assert!(
+            failure.to_string().contains("2 cannot receive mail in 30 days, 1 of them not now"),
+            "{failure}"
+        );
+        assert!(daemon.run(&format!("{noun} ls --within 0")).unwrap_err().to_string().contains("1 cannot"));
+    }
+    let none = Daemon::saying(|_| Answer::Members(vec![MemberRow::default()]));
+    assert_eq!(none.run("member ls --within 365").unwrap(), "no members\n");
 }

@@ -3,12 +3,15 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use vouchsafe::check::{CannotReceive, Finding, Report, Severity, check};
 use vouchsafe::init::{Made, Preset};
 use vouchsafe::pgp::keychain::Keychain;
 use vouchsafe::pgp::keyring::{KeyDir, Passphrase};
+use vouchsafe::pgp::person::{Person, Sort};
+use vouchsafe::time::Clock;
 
 use crate::init::{clock, install};
 
@@ -294,8 +297,23 @@ fn readers_come_from_the_daemon() {
         list: "distrib-announce".to_owned(),
         address: "security@vendor.example".to_owned(),
         problem: "its certificate expired".to_owned(),
+        from: None,
     };
-    let report = check(&made.config, &clock(), None, |_| Some(vec![missed]));
+    let soon = |address: &str, days| CannotReceive {
+        address: address.to_owned(),
+        problem: format!("ends in {days} days"),
+        from: Some((format!("2026-12-{days:02}T00:00:00Z"), days)),
+        ..missed.clone()
+    };
+    let who = vec![soon("late@vendor.example", 29), soon("near@vendor.example", 6), missed.clone()];
+    let report = check(&made.config, &clock(), None, |_| Some(who));
+    let near = finding(&report, "near@vendor.example cannot receive mail from 2026-12-06T00:00:00Z on");
+    assert_eq!(near.severity, Severity::Warning);
+    let late = finding(&report, "late@vendor.example cannot receive mail from 2026-12-29T00:00:00Z on");
+    assert_eq!((late.severity, report.exit_code()), (Severity::Note, 0));
+    let text = report.to_string();
+    let place = |address: &str| text.find(address).unwrap();
+    assert!(place("security@vendor.example cannot") < place("near@vendor"), "today comes first: {text}");
     let told = finding(&report, "security@vendor.example cannot receive mail");
     assert_eq!(told.severity, Severity::Warning);
     assert!(told.remedy.contains("set-cert"));
@@ -426,4 +444,24 @@ fn a_mailbox_is_looked_at_before_it_is_attended() {
     assert!(nobody.place.contains("relay.toml:"), "{nobody:?}");
     edit(&made.config, "recipient = \"else@lists", "tls = \"none\"\nrecipient = \"security@lists");
     finding(&report(&made.config), "would send the password and fetch mail in the clear");
+}
+
+#[test]
+fn an_admin_s_certificate_that_ends_is_told_before() {
+    let (_dir, made) = installed();
+    let line = "#notify = [{ address = \"ada@admin.example\", certificate = \"admins/ada.asc\" }]";
+    edit(&made.config, line, line.trim_start_matches('#'));
+    let place = made.config.parent().unwrap().join("admins");
+    fs::create_dir_all(&place).unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    for (days, severity) in [(61, None), (60, Some(Severity::Note)), (7, Some(Severity::Warning))] {
+        let ada =
+            Person::generate("Ada", "ada@admin.example", Sort::V4, clock().now(), Some(day * days)).unwrap();
+        fs::write(place.join("ada.asc"), ada.cert().armored()).unwrap();
+        let report = report(&made.config);
+        let told =
+            report.findings.iter().find(|f| f.what.contains("the certificate of ada@admin.example ends"));
+        assert_eq!(told.map(|finding| finding.severity), severity, "{days} days: {report}");
+        assert!(told.is_none_or(|finding| finding.remedy.contains("admins/ada.asc")));
+    }
 }

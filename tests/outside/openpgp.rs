@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use sequoia_openpgp as openpgp;
 
-use openpgp::cert::CertBuilder;
+use openpgp::cert::{CertBuilder, CertRevocationBuilder};
 use openpgp::crypto::SessionKey;
 use openpgp::packet::{PKESK, SKESK};
 use openpgp::parse::Parse;
@@ -15,8 +15,8 @@ use openpgp::parse::stream::{
 use openpgp::policy::StandardPolicy;
 use openpgp::serialize::SerializeInto;
 use openpgp::serialize::stream::{Armorer, Encryptor, LiteralWriter, Message, Recipient, Signer};
-use openpgp::types::SymmetricAlgorithm;
-use openpgp::{Cert, KeyHandle};
+use openpgp::types::{ReasonForRevocation, SymmetricAlgorithm};
+use openpgp::{Cert, KeyHandle, Packet, armor};
 
 /// A person's key, with its secret halves.
 pub fn person(address: &str) -> Cert {
@@ -36,6 +36,19 @@ pub fn ending(address: &str, seconds_from_now: i64) -> Cert {
 /// The public certificate, armored.
 pub fn armored(cert: &Cert) -> Vec<u8> {
     cert.armored().to_vec().unwrap()
+}
+
+/// The revocation of a key that was lost, by itself, as gpg and sq write one: in a public key block.
+pub fn revocation(cert: &Cert) -> Vec<u8> {
+    let primary = cert.primary_key().key().clone().parts_into_secret().unwrap();
+    let revocation = CertRevocationBuilder::new()
+        .set_reason_for_revocation(ReasonForRevocation::KeyCompromised, b"")
+        .unwrap()
+        .build(&mut primary.into_keypair().unwrap(), cert, None)
+        .unwrap();
+    let mut writer = armor::Writer::new(Vec::new(), armor::Kind::PublicKey).unwrap();
+    writer.write_all(&Packet::from(revocation).to_vec().unwrap()).unwrap();
+    writer.finalize().unwrap()
 }
 
 /// A certificate from its armored form.

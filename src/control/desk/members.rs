@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::refusal::{Refused, not_found};
+use super::certs::Receives;
+use super::refusal::{Refused, no_member, not_found};
 use super::{Desk, Reply, done, journalled};
 use crate::control::wire::{Answer, Certificate, ErrorKind, Format as WireFormat, MemberRow, OrgRow};
 use crate::id::{Fingerprint, ListName, MemberId, OrgName};
@@ -11,7 +12,7 @@ use crate::ledger::journal::{Actor, Event};
 use crate::ledger::registry::Registry;
 use crate::mail::address::Address;
 use crate::mail::directory::Kind;
-use crate::pgp::cert::{Cert, Format};
+use crate::pgp::cert::Format;
 use crate::roster::membership::{Member, Role, Standing};
 use crate::roster::{Change, Org, Roster};
 use crate::time::Timestamp;
@@ -165,53 +166,22 @@ impl Desk {
             self.list(list)?;
         }
         let wanted = |member: &Member| matches!(member.role, Role::Team { .. }) == team;
-        Ok(Answer::Members(self.rows(list, wanted)?))
+        let mut rows = self.rows(list, wanted)?;
+        // Whom somebody has to do something for comes first, the most urgent before all; the others stay in their order.
+        rows.sort_by_key(|row| match (&row.problem, row.standing.as_str()) {
+            (Some(_), "active") => row.days_left.unwrap_or(0),
+            _ => u64::MAX,
+        });
+        Ok(Answer::Members(rows))
     }
 
     pub(super) fn member_show(&self, list: &ListName, address: &Address) -> Reply {
         self.list(list)?;
         let roster = self.registry.roster()?.roster;
         let member = roster.by_address(list, address).ok_or_else(|| no_member(list))?;
-        let outlooks = self.certs.outlooks(&[member.fingerprint], self.clock.now())?;
-        Ok(Answer::Member(Box::new(row(list, member, &outlooks))))
-    }
-
-    pub(super) fn member_set_cert(
-        &self,
-        list: &ListName,
-        address: &Address,
-        cert: &Certificate,
-        confirm_other: bool,
-        actor: &Actor,
-    ) -> Reply {
-        self.list(list)?;
-        let cert = self.foreign(&cert.0)?;
-        let new = cert.fingerprint();
-        let roster = self.registry.roster()?.roster;
-        let old = roster.by_address(list, address).ok_or_else(|| no_member(list))?.fingerprint;
-        if old != new {
-            self.sealable(&cert)?;
-            if !confirm_other {
-                let what = format!("the certificate pinned for {address} would change from {old} to {new}");
-                return Ok(Answer::Confirm { what });
-            }
-        }
-        // A newer copy of the pinned certificate is taken whatever it says: what its owner revoked must not count on.
-        let merged = self.change(|batch, _| {
-            let read = self.registry.roster()?;
-            let (roster, change) = read.roster.set_cert(list, address, new)?;
-            let merged = self.merged(&cert)?;
-            Registry::set_roster(batch, &read, &roster)?;
-            Registry::set_cert(batch, new, merged.to_bytes());
-            Ok((merged, vec![journalled(Some(list), actor, Event::Roster { change })]))
-        })?;
-        let problem = merged.sealable(self.clock.now()).err();
-        let remark =
-            |problem| format!("{address} receives nothing from now on: the certificate is {problem}");
-        Ok(Answer::Done {
-            what: format!("{address} has key {new}"),
-            remarks: problem.map(remark).into_iter().collect(),
-        })
+        let now = self.clock.now();
+        let outlooks = self.certs.outlooks(&[member.fingerprint], now)?;
+        Ok(Answer::Member(Box::new(row(list, member, &outlooks, now))))
     }
 
     pub(super) fn suspend(
@@ -291,8 +261,9 @@ impl Desk {
         let here = roster.everyone().filter(|(l, m)| m.standing != Standing::Removed && wanted(l, m));
         let here: Vec<(&ListName, &Member)> = here.collect();
         let theirs: Vec<Fingerprint> = here.iter().map(|(_, member)| member.fingerprint).collect();
-        let outlooks = self.certs.outlooks(&theirs, self.clock.now())?;
-        Ok(here.into_iter().map(|(list, member)| row(list, member, &outlooks)).collect())
+        let now = self.clock.now();
+        let outlooks = self.certs.outlooks(&theirs, now)?;
+        Ok(here.into_iter().map(|(list, member)| row(list, member, &outlooks, now)).collect())
     }
 
     /// A copy to an address of ours would come back in.
@@ -301,44 +272,6 @@ impl Desk {
         let why = format!("{address} is an address of the list {}", ours.list);
         let next = "give the address where the person or organisation reads its mail";
         Err(Refused::new(ErrorKind::Data, "nobody was added", why, next))
-    }
-
-    /// A certificate that mail can be sealed to today, and that is no list's.
-    fn usable(&self, bytes: &[u8]) -> Result<Cert, Refused> {
-        let cert = self.foreign(bytes)?;
-        self.sealable(&cert)?;
-        Ok(cert)
-    }
-
-    /// A certificate that is no list's: the relay must not be able to open what it has queued, and no list is a poster.
-    fn foreign(&self, bytes: &[u8]) -> Result<Cert, Refused> {
-        let cert = Cert::parse(bytes)?;
-        let keys = self.lists.iter().filter_map(|l| Some((&l.name, self.keys.list(&l.name)?)));
-        for (list, key) in keys {
-            if key.cert().fingerprint() == cert.fingerprint() {
-                let why = format!("it is the certificate of the list {list} itself");
-                let next = "give the certificate of the person or organisation that is to read";
-                return Err(Refused::new(ErrorKind::Data, "the certificate was not taken", why, next));
-            }
-        }
-        Ok(cert)
-    }
-
-    fn sealable(&self, cert: &Cert) -> Result<(), Refused> {
-        cert.sealable(self.clock.now()).map_err(|problem| {
-            let next = "ask its owner for a certificate that is valid today";
-            let why = format!("certificate {} is {problem}", cert.fingerprint());
-            Refused::new(ErrorKind::Data, "the certificate was not taken", why, next)
-        })
-    }
-
-    /// The certificate with what is already known of it: an update never forgets a revocation.
-    fn merged(&self, cert: &Cert) -> Result<Cert, Refused> {
-        let known: Fingerprint = cert.fingerprint();
-        match self.certs.get(known)? {
-            Some(known) => Ok(known.merge(cert)?),
-            None => Ok(cert.clone()),
-        }
     }
 
     fn change_roster(
@@ -356,14 +289,8 @@ impl Desk {
     }
 }
 
-fn row(list: &ListName, member: &Member, outlooks: &Outlooks) -> MemberRow {
-    let outlook = outlooks.get(&member.fingerprint);
-    let unusable = match outlook {
-        Some(outlook) => outlook.problem.as_ref().map(ToString::to_string),
-        None => Some("its certificate is missing from the store".to_owned()),
-    };
-    let inactive = (!member.is_active()).then(|| format!("is {}", member.standing));
-    let problem = inactive.or(unusable);
+fn row(list: &ListName, member: &Member, outlooks: &Outlooks, now: Timestamp) -> MemberRow {
+    let receives = Receives::of(member, outlooks.get(&member.fingerprint).map(|outlook| &**outlook), now);
     let (org, name, role) = match &member.role {
         Role::Contact { org } => (Some(org.to_string()), None, None),
         Role::Team { name, role } => (None, Some(name.clone()), role.clone()),
@@ -379,20 +306,14 @@ fn row(list: &ListName, member: &Member, outlooks: &Outlooks) -> MemberRow {
         standing: member.standing.to_string(),
         since: member.since.to_string(),
         format: member.format.map(|f| if f == Format::V1 { "v1".to_owned() } else { "v2".to_owned() }),
-        expires: outlook.and_then(|o| o.expires).map(|t| t.to_string()),
-        can_receive: problem.is_none(),
-        problem,
+        expires: receives.expires.map(|t| t.to_string()),
+        days_left: receives.days_left,
+        can_receive: receives.now,
+        outlook: receives.words,
+        problem: receives.problem,
     }
 }
 
 fn org_row(name: &OrgName, org: &Org, members: Vec<MemberRow>) -> OrgRow {
     OrgRow { name: name.to_string(), title: Some(org.title.clone()), since: org.since.to_string(), members }
-}
-
-fn no_member(list: &ListName) -> Refused {
-    not_found(
-        format!("nobody on {list} has that address"),
-        "addresses are compared as a whole",
-        "see `member ls` and `team ls`",
-    )
 }

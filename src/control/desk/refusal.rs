@@ -1,6 +1,7 @@
 //! Why a request was not done, on its way to becoming an answer: what, why, and what to do next.
 
 use crate::control::wire::{Answer, ErrorKind};
+use crate::id::ListName;
 use crate::pgp::cert::CertError;
 use crate::pgp::keyring::KeyError;
 use crate::roster::Refusal;
@@ -30,6 +31,14 @@ impl Refused {
 
 pub(super) fn not_found(what: String, why: impl Into<String>, next: &str) -> Refused {
     Refused::new(ErrorKind::NotFound, what, why, next)
+}
+
+pub(super) fn no_member(list: &ListName) -> Refused {
+    not_found(
+        format!("nobody on {list} has that address"),
+        "addresses are compared as a whole",
+        "see `member ls` and `team ls`",
+    )
 }
 
 impl From<StoreError> for Refused {

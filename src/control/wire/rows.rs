@@ -153,10 +153,16 @@ pub struct MemberRow {
     pub since: String,
     /// The message format, when it is set: `v1` or `v2`.
     pub format: Option<String>,
-    /// When the certificate expires.
+    /// When the certificate stops being of use, or did.
     pub expires: Option<String>,
+    /// How many days have begun until then; 0 when nothing reaches it now, nothing when no end is known.
+    #[serde(default)]
+    pub days_left: Option<u64>,
     /// Whether a post would reach it now.
     pub can_receive: bool,
+    /// Whether and until when, in words.
+    #[serde(default)]
+    pub outlook: String,
     /// Why not, or what will soon be wrong.
     pub problem: Option<String>,
 }
