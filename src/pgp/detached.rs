@@ -8,9 +8,13 @@ use sequoia_openpgp as openpgp;
 use openpgp::Packet;
 use openpgp::armor::{Kind, Writer};
 use openpgp::packet::Signature;
+use openpgp::packet::signature::subpacket::{Subpacket, SubpacketArea, SubpacketValue};
 use openpgp::parse::stream::{VerificationError, VerificationResult};
 use openpgp::serialize::Serialize;
 use openpgp::types::{HashAlgorithm, SignatureType};
+
+/// Unhashed issuers that are passed on: programs write one.
+const MAX_ISSUERS: usize = 4;
 
 /// A signature over a payload that stands for itself (RFC 3156 §5).
 pub struct DetachedSignature {
@@ -46,13 +50,26 @@ impl DetachedSignature {
             return None;
         }
         let micalg = micalg(signature.hash_algo())?;
+        let mut bare = signature.clone();
+        only_issuers(bare.unhashed_area_mut())?;
         let mut packet = Vec::new();
-        Packet::from(signature.clone()).serialize(&mut packet).ok()?;
+        Packet::from(bare).serialize(&mut packet).ok()?;
         let mut writer = Writer::new(Vec::new(), Kind::Signature).ok()?;
         writer.write_all(&packet).ok()?;
         let armor = String::from_utf8(writer.finalize().ok()?).ok()?;
         Some(Self { armored: armor.replace("\r\n", "\n").replace('\n', "\r\n").into_bytes(), micalg })
     }
+}
+
+/// The unhashed area is nobody's word: anybody can write there. What stays is by which key a verifier finds the
+/// certificate (RFC 9580 §5.2.3.12), which a wrong one does not deceive.
+fn only_issuers(area: &mut SubpacketArea) -> Option<()> {
+    let is_issuer = |subpacket: &&Subpacket| {
+        matches!(subpacket.value(), SubpacketValue::Issuer(_) | SubpacketValue::IssuerFingerprint(_))
+    };
+    let issuers: Vec<Subpacket> = area.iter().filter(is_issuer).take(MAX_ISSUERS).cloned().collect();
+    area.clear();
+    issuers.into_iter().try_for_each(|issuer| area.add(issuer)).ok()
 }
 
 /// Whether every line ends in CRLF and nothing else looks like a line end. RFC 3156 §5 has verifiers make line ends

@@ -12,6 +12,7 @@ mod key_error;
 pub mod keychain;
 pub mod keyring;
 mod keys;
+mod life;
 pub mod open;
 pub mod outcome;
 pub mod outlook;

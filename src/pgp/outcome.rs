@@ -62,12 +62,29 @@ pub enum Verdict {
 pub enum Why {
     /// It does not match, or cannot be read.
     Invalid,
-    /// The certificate, or the signature itself, had expired when signing or at arrival.
-    Expired,
-    /// The certificate was revoked.
-    Revoked,
+    /// The certificate or its signing key had expired when signing.
+    ExpiredWhenSigning,
+    /// The certificate or its signing key expired between signing and arrival.
+    ExpiredSince,
+    /// The signature has a term of its own, which was over at arrival.
+    SignatureExpired,
+    /// The certificate or its signing key was superseded or retired when signing.
+    RevokedWhenSigning,
+    /// The certificate or its signing key was superseded or retired between signing and arrival.
+    RevokedSince,
+    /// The certificate or its signing key is revoked as compromised, or without a reason, whenever that was: nothing that
+    /// it ever signed counts (RFC 9580 §5.2.3.31).
+    RevokedHard,
+    /// The certificate did not hold the key at that time: it was bound later, or without its own consent (RFC 9580
+    /// §5.2.1.9).
+    Unbound,
+    /// The key is not one for signing mail (RFC 9580 §5.2.3.29).
+    NotForSigning,
     /// An obsolete hash or a short key.
     Weak,
+    /// It says that it does not count for whoever does not know some term in it, which is not known here (RFC 9580
+    /// §5.2.3.7).
+    Condition,
     /// It covers only a part.
     PartialCover,
     /// Valid signatures of several certificates.
@@ -82,4 +99,43 @@ pub enum Why {
     Future,
     /// Made by the list itself, which posts nothing.
     NotASigner,
+}
+
+impl Why {
+    /// Every one.
+    pub const ALL: [Self; 18] = [
+        Self::Invalid,
+        Self::ExpiredWhenSigning,
+        Self::ExpiredSince,
+        Self::SignatureExpired,
+        Self::RevokedWhenSigning,
+        Self::RevokedSince,
+        Self::RevokedHard,
+        Self::Unbound,
+        Self::NotForSigning,
+        Self::Weak,
+        Self::Condition,
+        Self::PartialCover,
+        Self::SeveralSigners,
+        Self::Nested,
+        Self::ForSomeoneElse,
+        Self::Stale,
+        Self::Future,
+        Self::NotASigner,
+    ];
+}
+
+impl Closed {
+    /// Every one.
+    pub const ALL: [Self; 9] = [
+        Self::NoKey,
+        Self::Damaged,
+        Self::TooLarge,
+        Self::TooManyKeys,
+        Self::Nested,
+        Self::Mixed,
+        Self::NotOpenPgp,
+        Self::TooComplex,
+        Self::Weak,
+    ];
 }

@@ -9,19 +9,18 @@ use std::time::Duration;
 use sequoia_openpgp as openpgp;
 
 use openpgp::KeyHandle;
-use openpgp::cert::amalgamation::key::ValidErasedKeyAmalgamation;
-use openpgp::cert::amalgamation::{ValidAmalgamation, ValidateAmalgamation};
+use openpgp::cert::amalgamation::ValidateAmalgamation;
 use openpgp::packet::Signature;
-use openpgp::packet::key::PublicParts;
+use openpgp::packet::signature::subpacket::SubpacketValue;
 use openpgp::parse::Parse;
 use openpgp::parse::stream::{
     DetachedVerifierBuilder, GoodChecksum, MessageLayer, MessageStructure, VerificationError,
     VerificationHelper, VerificationResult,
 };
 use openpgp::policy::{HashAlgoSecurity, Policy, StandardPolicy};
-use openpgp::types::RevocationStatus;
 
 use super::cert::{Cert, identity, lenient, standard};
+use super::life::{self, Ka};
 use super::outcome::{Verdict, Why};
 use crate::id::Fingerprint;
 use crate::secret::Plaintext;
@@ -29,6 +28,9 @@ use crate::time::Timestamp;
 
 /// Signatures of one message: each may need a pass of its own over the content.
 pub(super) const MAX_SIGNATURES: usize = 8;
+
+/// Issuers of one unknown signature that are told.
+const MAX_ISSUERS: usize = 4;
 
 /// How old a signature may be when its mail arrives.
 const STALE_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -96,14 +98,11 @@ impl<'a> Judge<'a> {
         if exact.iter().any(|finding| matches!(finding, Finding::Valid { .. })) {
             return exact;
         }
-        match canonical(signed) {
-            Some(canonical) => {
-                let again = self.detached_exact(signature, canonical.expose());
-                let better = again.iter().any(|finding| matches!(finding, Finding::Valid { .. }));
-                if better { again } else { exact }
-            }
-            None => exact,
-        }
+        let Some(canonical) = canonical(signed) else { return exact };
+        let again = self.detached_exact(signature, canonical.expose());
+        // Whatever else is said of a signature that matches is truer than that it does not.
+        let better = again.iter().any(|finding| !matches!(finding, Finding::Bad(Why::Invalid)));
+        if better { again } else { exact }
     }
 
     fn detached_exact(&self, signature: &[u8], signed: &[u8]) -> Vec<Finding> {
@@ -134,11 +133,11 @@ impl<'a> Judge<'a> {
         // Sequoia judged certificate and key at the time of signing; both must hold at arrival, too.
         let at = made_at.max(self.arrived);
         let Ok(now) = ka.clone().with_policy(&self.policy, at.system()) else { return Some(Why::Weak) };
-        if revoked(&now) {
-            return Some(Why::Revoked);
+        if let Some(reach) = life::revoked(&now) {
+            return Some(reach.since());
         }
-        if expired(&now) {
-            return Some(Why::Expired);
+        if life::expired(&now) {
+            return Some(Why::ExpiredSince);
         }
         // RFC 9580 §5.2.3.36: present in the hashed area, it must name us, or the mail was passed on.
         let ours = |to| identity(to).is_some_and(|to| self.own.iter().any(|own| own.fingerprint() == to));
@@ -156,12 +155,11 @@ impl<'a> Judge<'a> {
     fn unbound(&self, sig: &Signature, cert: &openpgp::Cert) -> Why {
         let Some(at) = sig.signature_creation_time() else { return Why::Invalid };
         let lenient = lenient();
-        let key = cert.keys().key_handles(sig.get_issuers()).next().map(|key| key.key().clone());
-        match key {
-            Some(key) if sig.verify_document(&key).is_ok() && cert.with_policy(&lenient, at).is_ok() => {
-                Why::Weak
-            }
-            _ => Why::Invalid,
+        let mut named = cert.keys().key_handles(sig.get_issuers());
+        match named.find(|key| sig.verify_document(key.key()).is_ok()) {
+            Some(key) if key.clone().with_policy(&lenient, at).is_ok() => Why::Weak,
+            Some(_) => Why::Unbound,
+            None => Why::Invalid,
         }
     }
 
@@ -170,12 +168,12 @@ impl<'a> Judge<'a> {
             return Why::Invalid;
         }
         if self.policy.signature(sig, HashAlgoSecurity::CollisionResistance).is_err() {
-            return Why::Weak;
+            return if has_condition(sig) { Why::Condition } else { Why::Weak };
         }
         match sig.signature_creation_time().map(Timestamp::from_system) {
             Some(made_at) if made_at > self.latest() => Why::Future,
             // What is left is a signature with an expiry of its own.
-            Some(_) => Why::Expired,
+            Some(_) => Why::SignatureExpired,
             None => Why::Invalid,
         }
     }
@@ -215,8 +213,6 @@ pub(super) fn combine(findings: Vec<Finding>) -> (Verdict, Vec<Vec<u8>>) {
     (verdict, valid.into_iter().map(|(_, _, digest, _)| digest).collect())
 }
 
-type Ka<'a> = ValidErasedKeyAmalgamation<'a, PublicParts>;
-
 fn digest(sig: &Signature) -> Option<&[u8]> {
     match sig {
         Signature::V6(sig) => sig.computed_digest(),
@@ -226,25 +222,24 @@ fn digest(sig: &Signature) -> Option<&[u8]> {
     }
 }
 
+/// A key of a known certificate that did not hold when signing.
 fn bad_key(sig: &Signature, ka: &Ka<'_>) -> Why {
     if sig.verify_document(ka.key()).is_err() {
-        Why::Invalid
-    } else if revoked(ka) {
-        Why::Revoked
-    } else if expired(ka) {
-        Why::Expired
-    } else {
-        Why::Invalid
+        return Why::Invalid;
+    }
+    match life::revoked(ka) {
+        Some(reach) => reach.when_signing(),
+        None if life::expired(ka) => Why::ExpiredWhenSigning,
+        None => Why::NotForSigning,
     }
 }
 
-fn revoked(ka: &Ka<'_>) -> bool {
-    matches!(ka.valid_cert().revocation_status(), RevocationStatus::Revoked(_))
-        || matches!(ka.revocation_status(), RevocationStatus::Revoked(_))
-}
-
-fn expired(ka: &Ka<'_>) -> bool {
-    ka.valid_cert().alive().is_err() || ka.alive().is_err()
+/// RFC 9580 §5.2.3.7: a critical subpacket that is not understood, notations among them, since none is known here.
+fn has_condition(sig: &Signature) -> bool {
+    let unknown = |value: &SubpacketValue| {
+        matches!(value, SubpacketValue::Unknown { .. } | SubpacketValue::NotationData(_))
+    };
+    sig.hashed_area().iter().any(|subpacket| subpacket.critical() && unknown(subpacket.value()))
 }
 
 /// The text with CRLF line ends, or `None` when it has no bare line feed.
@@ -294,10 +289,12 @@ impl VerificationHelper for &mut Collector<'_, '_> {
         Ok(())
     }
 }
-/// The issuers in hex: fingerprints, and key ids only where no fingerprint says the same.
+
+/// The issuers in hex: fingerprints, and key ids only where no fingerprint says the same. Whoever signs names them as he
+/// likes, and as many as a packet holds.
 fn issuers(handles: &[KeyHandle]) -> Vec<String> {
     let full: Vec<&KeyHandle> = handles.iter().filter(|h| matches!(h, KeyHandle::Fingerprint(_))).collect();
     let said = |id: &KeyHandle| full.iter().any(|f| f.aliases(id));
     let ids = handles.iter().filter(|h| matches!(h, KeyHandle::KeyID(_)) && !said(h));
-    full.iter().copied().chain(ids).map(KeyHandle::to_hex).collect()
+    full.iter().copied().chain(ids).map(KeyHandle::to_hex).take(MAX_ISSUERS).collect()
 }

@@ -275,9 +275,16 @@ pub const fn closed_name(why: Closed) -> &'static str {
 pub const fn why_name(why: Why) -> &'static str {
     match why {
         Why::Invalid => "invalid",
-        Why::Expired => "expired",
-        Why::Revoked => "revoked",
+        Why::ExpiredWhenSigning => "expired-when-signing",
+        Why::ExpiredSince => "expired-since",
+        Why::SignatureExpired => "signature-expired",
+        Why::RevokedWhenSigning => "revoked-when-signing",
+        Why::RevokedSince => "revoked-since",
+        Why::RevokedHard => "revoked-hard",
+        Why::Unbound => "unbound-key",
+        Why::NotForSigning => "not-a-signing-key",
         Why::Weak => "weak",
+        Why::Condition => "unknown-condition",
         Why::PartialCover => "partial-cover",
         Why::SeveralSigners => "several-signers",
         Why::Nested => "nested",

@@ -117,9 +117,18 @@ impl Note<'_> {
 const fn why_text(why: Why) -> &'static str {
     match why {
         Why::Invalid => "it does not match the mail",
-        Why::Expired => "the certificate or the signature had expired",
-        Why::Revoked => "the certificate is revoked",
+        Why::ExpiredWhenSigning => "its key had expired when it was made",
+        Why::ExpiredSince => "its key expired between the signing and the arrival",
+        Why::SignatureExpired => "it was made for a term, which was over when the mail arrived",
+        Why::RevokedWhenSigning => "its key had been superseded or retired when it was made",
+        Why::RevokedSince => "its key was superseded or retired between the signing and the arrival",
+        Why::RevokedHard => {
+            "its key is revoked as compromised, or for no given reason: nothing that it signed counts"
+        }
+        Why::Unbound => "its key was not the certificate's when it was made",
+        Why::NotForSigning => "its key is not for signing mail",
         Why::Weak => "its algorithms are no longer safe",
+        Why::Condition => "it makes a condition that the list does not know",
         Why::PartialCover => "it covers only a part of the mail",
         Why::SeveralSigners => "several certificates signed",
         Why::Nested => "the mail is signed in several layers",

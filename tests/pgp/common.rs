@@ -8,7 +8,8 @@ use sequoia_openpgp as openpgp;
 
 use openpgp::cert::{CertBuilder, CipherSuite};
 use openpgp::crypto::{KeyPair, SessionKey};
-use openpgp::packet::{PKESK, SKESK};
+use openpgp::packet::signature::SignatureBuilder;
+use openpgp::packet::{Literal, OnePassSig, PKESK, SKESK, Signature};
 use openpgp::parse::Parse;
 use openpgp::parse::stream::{
     DecryptionHelper, DecryptorBuilder, MessageLayer, MessageStructure, VerificationHelper,
@@ -18,13 +19,13 @@ use openpgp::serialize::SerializeInto;
 use openpgp::serialize::stream::{
     Armorer, Compressor, Encryptor, LiteralWriter, Message as Stream, Recipient, Signer,
 };
-use openpgp::types::{AEADAlgorithm, HashAlgorithm, SymmetricAlgorithm};
-use openpgp::{KeyHandle, Profile};
+use openpgp::types::{AEADAlgorithm, DataFormat, HashAlgorithm, SignatureType, SymmetricAlgorithm};
+use openpgp::{KeyHandle, Packet, Profile};
 use vouchsafe::mime::read::read;
 use vouchsafe::mime::scan::scan;
 use vouchsafe::pgp::cert::Cert;
 use vouchsafe::pgp::keyring::{KeyDir, ListKey, Passphrase, UserId};
-use vouchsafe::pgp::open::{Limits, Opened, open};
+use vouchsafe::pgp::open::{Limits, Opened, Verdict, open};
 use vouchsafe::secret::Plaintext;
 use vouchsafe::time::Timestamp;
 
@@ -94,6 +95,51 @@ pub(crate) struct By<'a> {
 
 pub(crate) fn by(key: &openpgp::Cert) -> By<'_> {
     By { key, at: NOW, intended: None, hash: HashAlgorithm::SHA512 }
+}
+
+/// The verdict of a signature that counts.
+pub(crate) fn good(key: &openpgp::Cert, made_at: Timestamp) -> Verdict {
+    Verdict::Good { signer: public(key).fingerprint(), made_at }
+}
+
+pub(crate) fn at(key: &openpgp::Cert, at: Timestamp) -> By<'_> {
+    By { at, ..by(key) }
+}
+
+pub(crate) const fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// One signature over `content` made to measure, with what the builder says and a key that may be wrong for it.
+pub(crate) fn signature(
+    mut pair: KeyPair,
+    made_at: Timestamp,
+    content: &[u8],
+    shape: Shape<'_>,
+) -> Signature {
+    let builder = SignatureBuilder::new(SignatureType::Binary)
+        .set_hash_algo(HashAlgorithm::SHA512)
+        .set_signature_creation_time(made_at.system())
+        .unwrap();
+    shape(builder).sign_message(&mut pair, content).unwrap()
+}
+
+pub(crate) type Shape<'a> = &'a dyn Fn(SignatureBuilder) -> SignatureBuilder;
+
+pub(crate) fn literal(content: &[u8]) -> Packet {
+    let mut literal = Literal::new(DataFormat::Binary);
+    literal.set_body(content.to_vec());
+    literal.into()
+}
+
+pub(crate) fn serialized(packets: &[Packet]) -> Vec<u8> {
+    packets.iter().flat_map(|packet| packet.to_vec().unwrap()).collect()
+}
+
+/// RFC 9580 §5.4: one signature around a literal, as programs write it.
+pub(crate) fn one_pass(signature: &Signature, content: &[u8]) -> Vec<u8> {
+    let opening = OnePassSig::try_from(signature).unwrap();
+    serialized(&[opening.into(), literal(content), signature.clone().into()])
 }
 
 /// Signatures as one layer around a literal, unencrypted.

@@ -13,6 +13,8 @@ mod certs;
 mod common;
 mod gpg;
 mod keys;
+mod life;
+mod packets;
 mod seal;
 mod tamper;
 mod update;

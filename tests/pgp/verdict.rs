@@ -3,30 +3,16 @@
 use sequoia_openpgp as openpgp;
 
 use openpgp::Packet;
-use openpgp::cert::CertRevocationBuilder;
 use openpgp::parse::Parse;
 use openpgp::serialize::SerializeInto;
-use openpgp::types::{HashAlgorithm, ReasonForRevocation};
+use openpgp::types::HashAlgorithm;
 use vouchsafe::pgp::cert::Cert;
 use vouchsafe::pgp::keyring::{KeyDir, ListKey};
 use vouchsafe::pgp::open::{Closed, How, Opened, Verdict, Why};
 use vouchsafe::pgp::seal::{Reader, seal_to_readers, sign};
 use vouchsafe::secret::Plaintext;
-use vouchsafe::time::Timestamp;
 
 use crate::common::*;
-
-fn good(key: &openpgp::Cert, made_at: Timestamp) -> Verdict {
-    Verdict::Good { signer: public(key).fingerprint(), made_at }
-}
-
-fn at(key: &openpgp::Cert, at: Timestamp) -> By<'_> {
-    By { at, ..by(key) }
-}
-
-fn seconds(n: u64) -> std::time::Duration {
-    std::time::Duration::from_secs(n)
-}
 
 #[test]
 fn signed_in_one_step_is_good() {
@@ -176,37 +162,6 @@ fn intended_recipients_must_include_the_list_on_every_path() {
         assert_eq!(path(&to_us), good(&ada, NOW));
         assert_eq!(path(&to_eve), Verdict::Bad(Why::ForSomeoneElse));
     }
-}
-
-fn revoked_at(key: &openpgp::Cert, at: Timestamp, why: ReasonForRevocation) -> openpgp::Cert {
-    let mut pair = key.primary_key().key().clone().parts_into_secret().unwrap().into_keypair().unwrap();
-    let revocation = CertRevocationBuilder::new()
-        .set_signature_creation_time(at.system())
-        .unwrap()
-        .set_reason_for_revocation(why, b"")
-        .unwrap()
-        .build(&mut pair, key, None)
-        .unwrap();
-    key.clone().insert_packets([Packet::from(revocation)]).unwrap().0
-}
-
-#[test]
-fn the_signer_must_be_alive_when_signing_and_at_arrival() {
-    let list = list(BORN);
-    let verdict =
-        |key: &openpgp::Cert, when| send(&signed(ENTITY, &[at(key, when)]), &list, &[key]).verdict().clone();
-    let earlier = NOW.before(DAY);
-    let life = |end: Timestamp| end.since(BORN);
-    let expired = with("ada", |builder| builder.set_validity_period(Some(life(NOW.before(seconds(60))))));
-    assert_eq!(verdict(&expired, NOW), Verdict::Bad(Why::Expired), "when signing");
-    assert_eq!(verdict(&expired, earlier), Verdict::Bad(Why::Expired), "in between");
-
-    let ada = person("ada");
-    let superseded = revoked_at(&ada, NOW.before(seconds(60)), ReasonForRevocation::KeySuperseded);
-    assert_eq!(verdict(&superseded, NOW), Verdict::Bad(Why::Revoked), "when signing");
-    assert_eq!(verdict(&superseded, earlier), Verdict::Bad(Why::Revoked), "in between");
-    let compromised = revoked_at(&ada, NOW.after(DAY), ReasonForRevocation::KeyCompromised);
-    assert_eq!(verdict(&compromised, earlier), Verdict::Bad(Why::Revoked), "a compromise reaches back");
 }
 
 #[test]
