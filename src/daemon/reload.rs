@@ -129,6 +129,7 @@ impl Running {
             rests.adopt(&before);
         }
         let desk = self.rooms.desk(&config, rests);
+        let reception = reception.after(&self.receive.borrow().clone());
         self.exchange(&config, Exchange { reception, desk, courier, alarm });
         if other_ways {
             self.hurry_what_rested(before).await;

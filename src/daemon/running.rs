@@ -97,7 +97,7 @@ impl Running {
         let (receive, receptions) = watch::channel(Arc::new(reception));
         let listeners = listeners.alive(rooms.vitals.listeners.clone());
         let (take_in, clock) = (rooms.take_in(), Arc::clone(&rooms.clock));
-        for watcher in rooms.watchers(config) {
+        for watcher in rooms.watchers(config, listeners.budget()) {
             let receptions = receptions.clone();
             parts.until(&stop, |stopped| watcher.run(receptions, stopped), None);
         }

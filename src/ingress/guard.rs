@@ -53,6 +53,24 @@ impl Guard {
         }))
     }
 
+    /// The same; where its rates are those of the guard `before`, they count on, and nobody gets more by a reload.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        if !self.0.rates.has_settings_of(&before.0.rates) {
+            return self;
+        }
+        Self(Arc::new(Inner {
+            rates: before.0.rates.clone(),
+            max_memory: self.0.max_memory,
+            min_free_disk: self.0.min_free_disk,
+            ask_room: self.0.ask_room.clone(),
+            resident: AtomicU64::new(0),
+            room: Mutex::default(),
+            looked_at: AtomicI64::new(i64::MIN),
+            refusing: AtomicBool::new(before.0.refusing.load(Ordering::Relaxed)),
+        }))
+    }
+
     /// The guard of one client; `None` is a Unix socket.
     #[must_use]
     pub fn of(&self, client: Option<IpAddr>) -> ClientGuard {
@@ -65,7 +83,7 @@ impl Guard {
     }
 
     /// Whether there is room for a mail of that many bytes.
-    fn room(&self, size: usize, now: Timestamp) -> Result<(), NotTaken> {
+    pub(super) fn room(&self, size: usize, now: Timestamp) -> Result<(), NotTaken> {
         self.look(now);
         if self.0.max_memory.is_some_and(|max| self.0.resident.load(Ordering::Relaxed) > max) {
             return Err(NotTaken::Memory);
@@ -192,6 +210,24 @@ mod tests {
         assert!(said(of(Some(now / 2)).mail(None, 0, at(0))).starts_with("452 4.3.1 "));
         assert_eq!(of(Some(now * 100)).mail(None, 0, at(0)), None);
         assert_eq!(of(None).mail(None, 0, at(0)), None);
+    }
+
+    #[test]
+    fn rates_count_on_behind_another_guard_unless_they_are_others() {
+        let once = RateSettings { mails_per_minute: 1, ..RateSettings::default() };
+        let twice = RateSettings { mails_per_minute: 2, ..RateSettings::default() };
+        let guard =
+            |rates, max_message| Guard::new(&Limits { max_message, ..Limits::default() }, rates, None);
+        let client = |guard: &Guard| guard.of(Some([192, 0, 2, 1].into()));
+        let before = guard(&once, 100);
+        assert_eq!(client(&before).mail(None, 0, at(0)), None);
+        let same = guard(&once, 200).after(&before);
+        assert!(
+            said(client(&same).mail(None, 0, at(0))).starts_with("450 4.7.1 "),
+            "a reload gives nothing back"
+        );
+        let more = guard(&twice, 200).after(&before);
+        assert_eq!(client(&more).mail(None, 0, at(0)), None, "other rates begin anew");
     }
 
     #[test]

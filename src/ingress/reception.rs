@@ -49,6 +49,12 @@ impl Reception {
         Self { guard, ..self }
     }
 
+    /// The same in the place of `before`: what is counted of clients and senders counts on.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        Self { guard: self.guard.after(&before.guard), ..self }
+    }
+
     /// The same, with the end of the certificate.
     #[must_use]
     pub fn until(self, end: Option<Timestamp>) -> Self {

@@ -71,11 +71,12 @@ fn what_is_delivered_is_taken_and_what_does_not_belong_there_stays_and_is_named(
     deliver(&mail, "0.large", &format!("{to}{}", report("large") + &"x\n".repeat(150_000)));
     deliver(&mail, "0.nobody", &report("nobody"));
     deliver(&mail, "0.others", &format!("Delivered-To: x@elsewhere.example\n{}", report("others")));
-    let mut stay = vec!["0.folder", "0.large", "0.link", "0.nobody", "0.others", "0.pipe"];
+    deliver(&mail, "0.empty", "");
+    let mut stay = vec!["0.empty", "0.folder", "0.large", "0.link", "0.nobody", "0.others", "0.pipe"];
     if is_root() {
         fs::write(new.join("0.foreign"), format!("{to}{}", report("foreign"))).unwrap();
         chown(new.join("0.foreign"), Some(12_345), None).unwrap();
-        stay.insert(1, "0.foreign");
+        stay.insert(2, "0.foreign");
     }
     deliver(&mail, "1.first", &format!("{to}{}", report("first")));
     deliver(&mail, "2.second", &format!("{to}{}", report("second")));

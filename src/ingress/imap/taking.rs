@@ -15,6 +15,7 @@ use super::trouble::Trouble;
 use super::wire::Wire;
 use crate::failpoint::{self, Point};
 use crate::ingress::budget::{Budget, Share};
+use crate::ingress::events::NotTaken;
 use crate::ingress::intake::{Digest, Intake, Taken};
 use crate::ingress::pickup::{Found, NotPicked, Whom, pick_up};
 use crate::ingress::reception::Reception;
@@ -118,7 +119,8 @@ impl Taking {
         reception: &Arc<Reception>,
         memory: &mut Memory,
     ) -> Came {
-        let _share = match room_for(&self.budget, group).await {
+        let has_memory = || reception.guard.room(0, self.clock.now()) != Err(NotTaken::Memory);
+        let _share = match room_for(&self.budget, has_memory, group).await {
             Ok(share) => share,
             Err(trouble) => return Came { trouble: Some(trouble), ..Came::default() },
         };
@@ -215,13 +217,17 @@ pub(super) const fn stay(why: &NotPicked) -> Stay {
 
 /// Waits until there is memory for a group: each mail once, and the largest once more while it is copied. Mail that is
 /// fetched counts with mail that comes in by SMTP.
-async fn room_for(budget: &Budget, group: &[Listed]) -> Result<Share, Trouble> {
+async fn room_for(
+    budget: &Budget,
+    has_memory: impl Fn() -> bool,
+    group: &[Listed],
+) -> Result<Share, Trouble> {
     let largest = group.iter().map(|mail| mail.size).max().unwrap_or(0);
     let bytes = group.iter().map(|mail| mail.size).fold(largest, u64::saturating_add);
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     let (mut share, deadline) = (budget.share(), Instant::now() + AT_MOST);
     // The limit may change meanwhile: more than all there is will never come.
-    while !share.grow(bytes.min(budget.limit())) {
+    while !has_memory() || !share.grow(bytes.min(budget.limit())) {
         if Instant::now() >= deadline {
             return Err(Trouble::NoMemory(AT_MOST));
         }
@@ -261,13 +267,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn memory_is_not_waited_for_without_end() {
         let budget = Budget::new(200);
-        assert!(room_for(&budget, &GROUP).await.is_ok());
+        assert!(room_for(&budget, || true, &GROUP).await.is_ok());
         let mut others = budget.share();
         assert!(others.grow(51));
-        let refused = room_for(&budget, &GROUP).await;
+        let refused = room_for(&budget, || true, &GROUP).await;
         assert!(matches!(refused, Err(Trouble::NoMemory(AT_MOST))));
         drop(others);
-        assert!(room_for(&budget, &GROUP).await.is_ok());
+        assert!(room_for(&budget, || true, &GROUP).await.is_ok());
+        let short = room_for(&budget, || false, &GROUP).await;
+        assert!(matches!(short, Err(Trouble::NoMemory(_))), "the process is beyond its memory");
     }
 
     #[tokio::test(start_paused = true)]
@@ -280,7 +288,7 @@ mod tests {
             budget.obey(&Limits { max_in_memory: 100, ..Limits::default() });
             drop(others);
         };
-        let (share, ()) = tokio::join!(room_for(&budget, &GROUP), waiting);
+        let (share, ()) = tokio::join!(room_for(&budget, || true, &GROUP), waiting);
         assert!(share.is_ok() && budget.free() == 0);
     }
 }

@@ -38,6 +38,8 @@ pub(super) enum Unusable {
     Foreign,
     /// It has other names, too.
     Linked,
+    /// It has no bytes: whoever delivers has not written it yet, or never will.
+    Empty,
     /// Of more than so many bytes.
     TooLarge(usize),
     /// It cannot be read.
@@ -51,6 +53,7 @@ impl fmt::Display for Unusable {
             Self::NotAFile => f.write_str("it is no file (a link, a folder, a pipe)"),
             Self::Foreign => f.write_str("it belongs to another user than the maildir"),
             Self::Linked => f.write_str("it has a second name elsewhere (a hard link)"),
+            Self::Empty => f.write_str("it is empty"),
             Self::TooLarge(limit) => write!(f, "it is larger than {limit} bytes ([limits] max_message)"),
             Self::Unreadable(kind) => write!(f, "it cannot be read ({kind})"),
         }
@@ -93,8 +96,10 @@ impl Folder {
         let before = fstat(&file).map_err(unreadable)?;
         self.judge(&before)?;
         let size = usize::try_from(before.st_size).unwrap_or(usize::MAX);
-        if size > limit {
-            return Err(Unusable::TooLarge(limit));
+        match size {
+            0 => return Err(Unusable::Empty),
+            size if size > limit => return Err(Unusable::TooLarge(limit)),
+            _ => {}
         }
         let mut bytes = Vec::with_capacity(size.saturating_add(1));
         let mut file = File::from(file);
@@ -108,6 +113,12 @@ impl Folder {
             return Err(Unusable::Moving);
         }
         Ok((text, key))
+    }
+
+    /// How many bytes what has this name would have, as far as anybody can tell: 0 where nothing has.
+    pub(super) fn size(&self, name: &OsStr) -> usize {
+        let stat = statat(&self.new, name, AtFlags::SYMLINK_NOFOLLOW);
+        stat.map_or(0, |stat| usize::try_from(stat.st_size).unwrap_or(usize::MAX))
     }
 
     /// The key of what has this name now; none where nothing has. An error says nothing of either.
@@ -236,6 +247,9 @@ mod tests {
         assert_eq!(text.expose(), b"1.a");
         assert_eq!(Key::from_bytes(key.bytes()), (OsString::from("1.a"), key.clone()));
         assert_eq!(why(&folder, "3.c"), Unusable::Moving, "gone");
+        fs::write(dir.path().join("new/4.d"), "").unwrap();
+        assert_eq!((why(&folder, "4.d"), folder.size(OsStr::new("4.d"))), (Unusable::Empty, 0));
+        assert_eq!((folder.size(OsStr::new("1.a")), folder.size(OsStr::new("3.c"))), (3, 0));
         assert_eq!(folder.read(OsStr::new("1.a"), 2).err(), Some(Unusable::TooLarge(2)));
     }
 

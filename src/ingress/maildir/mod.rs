@@ -17,7 +17,9 @@ use tokio::sync::watch;
 
 use self::folder::{Folder, Key, Unusable, shown};
 use self::settings::{MaildirSettings, Then};
+use super::budget::{Budget, Share};
 use super::events::NotTaken;
+use super::guard::Guard;
 use super::intake::{Intake, Taken};
 use super::pickup::{Found, NoWhom, Whom, pick_up};
 use super::reception::Receptions;
@@ -59,6 +61,8 @@ pub struct Way {
     pub clock: Arc<dyn Clock>,
     /// What the status tells.
     pub stays: Stays,
+    /// The memory for all mail that comes in, by whatever door.
+    pub budget: Budget,
 }
 
 /// Watches one maildir.
@@ -130,11 +134,8 @@ impl Watcher {
                 // What could not be taken by other settings may be taken by these.
                 self.named.clear();
             }
-            let (directory, limits) = {
-                let now = receptions.borrow_and_update();
-                (Arc::clone(&now.directory), Arc::clone(&now.limits))
-            };
-            self.round(&directory, &limits, &stop).await;
+            let now = Arc::clone(&receptions.borrow_and_update());
+            self.round(&now.directory, &now.limits, &now.guard, &stop).await;
             let stopped = async {
                 let _ = stop.wait_for(|stop| *stop).await;
             };
@@ -149,6 +150,7 @@ impl Watcher {
         &mut self,
         directory: &Directory,
         limits: &Limits,
+        guard: &Guard,
         stop: &watch::Receiver<bool>,
     ) {
         let path = self.path.clone();
@@ -174,6 +176,7 @@ impl Watcher {
             if left.is_some_and(|key| matches!(folder.key(&name), Ok(Some(now)) if now == key)) {
                 continue;
             }
+            let Some(_share) = self.room(&folder, &name, limits, guard) else { break };
             match self.take(&folder, &name, directory, limits).await {
                 Done::Gone => drop(self.named.remove(&name)),
                 Done::Stays(left) => self.note(name, left),
@@ -181,6 +184,29 @@ impl Watcher {
             }
         }
         self.tell();
+    }
+
+    /// Memory for one mail, twice while its line ends change; none while there is none: the next round asks again.
+    fn room(&mut self, folder: &Folder, name: &OsStr, limits: &Limits, guard: &Guard) -> Option<Share> {
+        // What is larger than the limit is not read.
+        let size = folder.size(name).min(limits.max_message);
+        if let Err(why) = guard.room(size, self.way.clock.now()) {
+            self.wait(why);
+            return None;
+        }
+        let mut share = self.way.budget.share();
+        if !share.grow(size.saturating_mul(2).min(self.way.budget.limit())) {
+            self.wait(NotTaken::Memory);
+            return None;
+        }
+        Some(share)
+    }
+
+    /// Each round tries again, and only the first of them says so.
+    fn wait(&mut self, why: NotTaken) {
+        if self.waits.replace(why) != Some(why) {
+            tracing::warn!(maildir = %self.name, why = why.name(), "mail waits in a maildir");
+        }
     }
 
     /// One mail, from the file to the spool, and only then away.
@@ -196,7 +222,7 @@ impl Watcher {
         let (raw, key) = match read.unwrap_or(Err(Unusable::Moving)) {
             Ok(read) => read,
             // Delivery may be under way: it is named when it stays so.
-            Err(Unusable::Moving | Unusable::Linked) if !self.named.contains_key(name) => {
+            Err(Unusable::Moving | Unusable::Linked | Unusable::Empty) if !self.named.contains_key(name) => {
                 return Done::Stays(Left { key: None, why: String::new() });
             }
             Err(why) => return Done::Stays(Left { key: None, why: why.to_string() }),
@@ -217,10 +243,7 @@ impl Watcher {
             Ok(Taken::Now(id)) => tracing::info!(maildir = %self.name, %id, "taken from a maildir"),
             Ok(Taken::Before) => tracing::info!(maildir = %self.name, "taken before, and still there"),
             Err(why) => {
-                // Each round tries again, and only the first of them says so.
-                if self.waits.replace(why) != Some(why) {
-                    tracing::warn!(maildir = %self.name, why = why.name(), "mail waits in a maildir");
-                }
+                self.wait(why);
                 return Done::Later;
             }
         }

@@ -87,6 +87,11 @@ impl Rates {
         Self(Arc::new(Inner { settings: settings.clone(), hasher, meters: Mutex::new(meters) }))
     }
 
+    /// Whether both hold everybody to the same.
+    pub(super) fn has_settings_of(&self, other: &Self) -> bool {
+        self.0.settings == other.0.settings
+    }
+
     /// A client connects; `None` is a Unix socket.
     pub(super) fn connection(&self, client: Option<IpAddr>, now: Timestamp) -> Result<(), TooOften> {
         let Some(key) = self.client_key(client) else { return Ok(()) };
