@@ -269,6 +269,17 @@ fn neighbours_do_not_know_each_other() {
 }
 
 #[test]
+fn every_mail_and_every_payload_is_scanned_before_it_is_read() {
+    // Only the scan can make a `Scanned`: its field is private.
+    none(&rules::takes(&HOUSE, &["mime/read.rs", "mime/report.rs"], "Scanned<"));
+    // What walks bytes that nobody scanned walks within limits of its own.
+    none(&rules::only_in(&HOUSE, "Entity::within(", &["mime/ciphertext.rs", "mime/scan.rs"]));
+    none(&rules::only_in(&HOUSE, "tree::walk(", &["mime/entity.rs", "mime/scan.rs", "mime/shape.rs"]));
+    // The library's own tree of parts is built nowhere.
+    none(&rules::only_in(&HOUSE, "MessageParser", &[]));
+}
+
+#[test]
 fn a_trait_exists_where_a_second_implementation_does() {
     let wanted = [("store/change.rs", "Tables"), ("store/contract.rs", "Store"), ("time.rs", "Clock")];
     none(&rules::traits(&HOUSE, &wanted));

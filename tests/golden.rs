@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "golden/forms.rs"]
+mod forms;
 #[path = "support/mod.rs"]
 mod support;
 

@@ -74,7 +74,7 @@ pub(super) fn opens(
 /// The packets of a copy, as anybody on its way sees them.
 pub(super) fn packets(delivery: &Delivery) -> Result<Vec<String>, Trouble> {
     match message(&delivery.mail)?.shape() {
-        Shape::PgpMime { ciphertext } => Ok(list_packets(ciphertext)?),
+        Shape::PgpMime { ciphertext, .. } => Ok(list_packets(ciphertext)?),
         _ => Trouble::broken("a copy is not encrypted"),
     }
 }

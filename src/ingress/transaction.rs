@@ -191,7 +191,7 @@ fn in_the_clear(address: &Address) -> Vec<u8> {
         550,
         "5.7.1",
         &[
-            &format!("{address} takes encrypted mail only, and this mail is not encrypted."),
+            &format!("{address} takes encrypted mail only, and this mail is not encrypted as a whole."),
             "Encrypt it with OpenPGP (PGP/MIME, or one armored message as the whole text) to the key of that address.",
             &format!("For the key of {address} ask postmaster@{}", address.domain()),
         ],

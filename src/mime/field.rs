@@ -29,6 +29,18 @@ pub(super) fn fields(block: &[u8]) -> impl Iterator<Item = RawField<'_>> {
     })
 }
 
+/// Whether all lines of a header block belong to fields.
+pub(super) fn is_all_fields(block: &[u8]) -> bool {
+    let mut rest = block;
+    while let Some((line, after)) = split_field(rest) {
+        if parse(line).is_none() {
+            return false;
+        }
+        rest = after;
+    }
+    true
+}
+
 /// Header block and body. The empty line between them belongs to neither.
 pub(super) fn split(entity: &[u8]) -> (&[u8], &[u8]) {
     let mut at = 0;
@@ -309,6 +321,11 @@ mod tests {
         let all: Vec<_> = fields(block).map(|f| (f.name, f.value)).collect();
         assert_eq!(all, [(&b"A"[..], &b" one\r\n\ttwo"[..]), (b"b", b"3")]);
         assert_eq!(split(block).1, b"C: body");
+        assert!(
+            !is_all_fields(block)
+                && is_all_fields(b"A : one\r\n\ttwo\r\nb:3\n\nrubbish")
+                && is_all_fields(b"")
+        );
     }
 
     #[test]

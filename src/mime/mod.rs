@@ -6,6 +6,8 @@
 //! because its own tree takes delimiters in the middle of a line and nests without limit.
 
 mod armor;
+mod ciphertext;
+mod entity;
 mod field;
 pub mod read;
 pub mod report;

@@ -8,10 +8,11 @@ use mail_parser::{Address, HeaderValue};
 use crate::secret::Plaintext;
 use crate::time::Timestamp;
 
+use super::entity::Entity;
 use super::field::{self, ContentType, RawField};
 use super::scan::Scanned;
 pub use super::shape::Shape;
-use super::shape::{self, Entity, Look};
+use super::shape::{self, Look};
 use super::tree::{Kind, Part};
 
 /// Mailboxes that are kept of one header.
@@ -51,6 +52,15 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn shape(&self) -> &Shape<'a> {
         &self.shape
+    }
+
+    /// The character set that the outer header names, in lower case, if it is a plain name.
+    #[must_use]
+    pub fn charset(&self) -> Option<String> {
+        let value = field::fields(self.raw).find(|field| field.is("Content-Type"))?.value;
+        let name = String::from_utf8(ContentType::parse(value).param("charset")?).ok()?.to_ascii_lowercase();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        ((1..=40).contains(&name.len()) && name.chars().all(plain)).then_some(name)
     }
 
     /// Its outer headers.
@@ -108,7 +118,7 @@ pub struct SignedParts<'a> {
 pub fn signed_parts<'a>(entity: Scanned<'a>) -> Option<SignedParts<'a>> {
     let entity = Entity::of(entity.bytes());
     entity.root().filter(|root| shape::is_signed(root))?;
-    let [first, second] = *entity.strict_parts("signed")?.as_slice() else { return None };
+    let [(_, first), (_, second)] = *entity.strict_parts(0, "signed")?.as_slice() else { return None };
     if second.kind != Kind::Leaf || !second.ctype.is("application", "pgp-signature") {
         return None;
     }

@@ -3,10 +3,10 @@
 
 use crate::secret::Plaintext;
 
+use super::entity::Entity;
 use super::field::{self, ContentType};
 use super::read::plain_text;
 use super::scan::Scanned;
-use super::shape::Entity;
 use super::tree::Kind;
 
 /// Recipients that one report is read for.

@@ -4,6 +4,8 @@
 pub use super::tree::{Limits, ScanError};
 
 use super::armor;
+use super::ciphertext::{self, Sole};
+use super::entity::Entity;
 use super::field::{self, ContentType};
 use super::transfer::Encoding;
 use super::tree;
@@ -31,7 +33,7 @@ pub fn scan<'a>(raw: &'a [u8], limits: &Limits) -> Result<Scanned<'a>, ScanError
 /// What the outer structure alone claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outer {
-    /// `multipart/encrypted` for OpenPGP (RFC 3156 §4).
+    /// `multipart/encrypted` for OpenPGP (RFC 3156 §4), or what a gateway left of it.
     PgpMime,
     /// A single text that is framed as an armored OpenPGP message.
     InlineArmor,
@@ -56,7 +58,13 @@ pub fn outer(raw: &[u8]) -> Outer {
     if ctype.is("text", "plain") && armor::is_framed(&encoding.decode(body)) {
         return Outer::InlineArmor;
     }
-    Outer::Clear
+    // What gateways leave of it is understood in the session as it will be when the mail is opened; with clear text
+    // beside it, it is not encrypted as a whole.
+    match Entity::within(raw, &ciphertext::LIMITS).as_ref().and_then(ciphertext::sole) {
+        Some(Sole::Entity { beside: None, .. }) => Outer::PgpMime,
+        Some(Sole::Text { .. }) => Outer::InlineArmor,
+        Some(Sole::Entity { .. }) | None => Outer::Clear,
+    }
 }
 
 /// How many fields of that name the top header has, in any case, e.g. `Received` to know a loop.

@@ -6,7 +6,7 @@
 //! ```compile_fail
 //! use vouchsafe::{pgp::open::{How, Opened, Verdict}, secret::Plaintext};
 //! let forged = Opened { how: How::PgpMime, verdict: Verdict::Unsigned, payload: Plaintext::new(Vec::new()),
-//!     signatures: Vec::new(), session: None, detached: None };
+//!     text_beside: false, signatures: Vec::new(), session: None, detached: None };
 //! ```
 
 use std::sync::Arc;
@@ -88,6 +88,7 @@ pub struct Opened {
     how: How,
     verdict: Verdict,
     payload: Plaintext,
+    text_beside: bool,
     signatures: Vec<Vec<u8>>,
     session: Option<SessionKey>,
     detached: Option<DetachedSignature>,
@@ -105,7 +106,7 @@ pub fn open(
 ) -> Opened {
     let judge = Judge::new(&key.own, certs, arrived);
     let (how, opened) = match message.shape() {
-        Shape::PgpMime { ciphertext } => {
+        Shape::PgpMime { ciphertext, .. } => {
             (How::PgpMime, opened_mime(ciphertext, key, &judge, arrived, limits))
         }
         Shape::Inline { armor } => (How::Inline, opened_inline(armor, key, &judge, arrived, limits)),
@@ -117,12 +118,14 @@ pub fn open(
     };
     match opened {
         Ok(Inner { payload, verdict, signatures, session, detached }) => {
-            Opened { how, verdict, payload, signatures, session, detached }
+            let text_beside = matches!(message.shape(), Shape::PgpMime { beside: Some(_), .. });
+            Opened { how, verdict, payload, text_beside, signatures, session, detached }
         }
         Err(closed) => Opened {
             how: How::Closed(closed),
             verdict: Verdict::Unsigned,
             payload: Plaintext::new(message.raw().to_vec()),
+            text_beside: false,
             signatures: Vec::new(),
             session: None,
             detached: None,
@@ -148,6 +151,12 @@ impl Opened {
     #[must_use]
     pub fn payload(&self) -> &Plaintext {
         &self.payload
+    }
+
+    /// Whether a text in the clear came in front of what was opened; it is no part of the payload.
+    #[must_use]
+    pub fn text_beside(&self) -> bool {
+        self.text_beside
     }
 
     /// The digest of the first valid signature, for recognising a replay. Neither unhashed subpackets nor fresh

@@ -4,7 +4,7 @@ use crate::id::Entropy;
 use crate::mail::headers::{Identity, LOOP_MARK};
 use crate::mail::parcel::Head;
 use crate::mail::tags::Tags;
-use crate::mime::read::{Headers, Mailbox, Message, holds_encrypted, payload_headers};
+use crate::mime::read::{Headers, Mailbox, Message, Shape, holds_encrypted, payload_headers};
 use crate::mime::scan::{Limits, Scanned, scan};
 use crate::mime::write::{
     Field, boundary, mailbox, multipart_around, multipart_in_pieces, opaque_part, raw_field, rfc822_head,
@@ -58,11 +58,17 @@ pub fn post(
     let fields = protected_fields(&headers, source, world, &identity);
     let note = text_part(&source.note.text(world));
     let payload = payload_part(source, entropy);
+    let beside = beside_part(source);
+    let parts: [&[&[u8]]; 3] = [
+        &[&note],
+        &[&payload.front, payload.bytes, &payload.behind],
+        &[beside.as_deref().unwrap_or_default()],
+    ];
     let entity = multipart_in_pieces(
         &fields,
         "mixed; hp=\"cipher\"; protected-headers=\"v1\"",
         &boundary(entropy.bytes()),
-        &[&[&note], &[&payload.front, payload.bytes, &payload.behind]],
+        parts.get(..2 + usize::from(beside.is_some())).unwrap_or(&parts),
     );
     let outside = identity.outer();
     let fields = outside
@@ -212,15 +218,21 @@ fn payload_part<'a>(source: &Source<'a>, entropy: &Entropy) -> Part<'a> {
                 Some(signature) => signed_part(payload, signature, entropy),
                 None => Part::behind(Vec::new(), payload),
             },
-            Some(_) => Part::behind(plain_head(), payload),
+            Some(_) => Part::behind(plain_head(&charset(source, payload)), payload),
             None => Part::behind(opaque_part(payload, "payload"), b""),
         },
         How::PgpMime => Part::behind(rfc822_head(payload, "attachment"), payload),
-        How::Inline if inline => Part::behind(plain_head(), payload),
+        How::Inline if inline => Part::behind(plain_head(&charset(source, payload)), payload),
         How::Inline => Part::behind(opaque_part(payload, "message.txt"), b""),
         How::Clear if inline => Part::behind(rfc822_head(source.raw, "inline"), source.raw),
         How::Clear | How::Closed(_) => Part::behind(rfc822_head(source.raw, "attachment"), source.raw),
     }
+}
+
+/// What came in front in the clear, as a file: no mail program shows that as a part of the mail.
+fn beside_part(source: &Source<'_>) -> Option<Vec<u8>> {
+    let Shape::PgpMime { beside: Some(text), .. } = source.message?.shape() else { return None };
+    source.opened.filter(|opened| opened.text_beside()).map(|_| opaque_part(text, "not-encrypted.txt"))
 }
 
 /// RFC 3156 §5: the payload byte for byte, and its author's own signature, which each reader can verify himself.
@@ -242,8 +254,23 @@ fn is_entity(entity: &Scanned<'_>) -> bool {
 }
 
 /// Before bare text as a part; inside the encryption eight bits and any line length travel unharmed.
-fn plain_head() -> Vec<u8> {
-    b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n".to_vec()
+fn plain_head(charset: &str) -> Vec<u8> {
+    let head =
+        format!("Content-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
+    head.into_bytes()
+}
+
+/// In which character set bare text is: nobody writes UTF-8 by accident; else what the mail says outside, as long as that
+/// leaves ASCII what it is (nothing covers what stands outside), or what most mail programs of old wrote.
+fn charset(source: &Source<'_>, text: &[u8]) -> String {
+    if std::str::from_utf8(text).is_ok() {
+        return "utf-8".to_owned();
+    }
+    let sets = ["iso-8859-", "windows-125", "koi8-", "euc-", "gb", "big5"];
+    let named = source.message.and_then(Message::charset);
+    named
+        .filter(|name| sets.iter().any(|set| name.starts_with(set)))
+        .unwrap_or_else(|| "windows-1252".to_owned())
 }
 
 /// The scanned payload where it is a MIME entity: it is large, so it is scanned once for all who look into it.
@@ -261,9 +288,8 @@ pub fn inside<'a>(opened: &'a Opened, limits: &Limits) -> Option<Scanned<'a>> {
 pub fn payload_holds_encrypted(opened: &Opened, inside: Option<Scanned<'_>>, limits: &Limits) -> bool {
     match opened.how() {
         How::PgpMime | How::Clear => inside.is_some_and(holds_encrypted),
-        How::Inline => {
-            scan(&[&plain_head(), opened.payload().expose()].concat(), limits).map_or(true, holds_encrypted)
-        }
+        How::Inline => scan(&[&plain_head("utf-8"), opened.payload().expose()].concat(), limits)
+            .map_or(true, holds_encrypted),
         How::Closed(_) => false,
     }
 }

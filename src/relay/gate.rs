@@ -200,6 +200,8 @@ fn reason_against(
     match opened.how() {
         How::Closed(why) => return Some(Reason::Closed(why)),
         How::Clear => return Some(Reason::NotEncrypted),
+        // No signature covers what came in front of it, and nobody but known signers writes to such a list.
+        How::PgpMime if opened.text_beside() => return Some(Reason::Closed(Closed::Mixed)),
         How::PgpMime | How::Inline => {}
     }
     let doubt = match opened.verdict() {

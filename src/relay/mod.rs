@@ -303,16 +303,7 @@ fn unopened(
         return Err(Outcome::Hold { reason: Reason::Structure, signer: None });
     }
     let verdict = Verdict::Unsigned;
-    let note = Note {
-        how: None,
-        verdict: &verdict,
-        signer: None,
-        purpose,
-        arrived: arrival.envelope.at,
-        holds_encrypted: false,
-        claim: Claim::Own,
-        automatic: None,
-    };
+    let note = Note::unopened(&verdict, purpose, arrival.envelope.at);
     let source = Source { message: None, raw: arrival.raw.expose(), opened: None, inside: None, note };
     Ok(Draft {
         composed: post(&source, world, &Tags::new(keys.tags.as_bytes()), entropy, now),
@@ -341,6 +332,7 @@ fn note<'a>(
         purpose: admitted.purpose(),
         arrived: arrival.envelope.at,
         holds_encrypted: compose::payload_holds_encrypted(opened, inside, &world.limits.mime),
+        text_beside: opened.text_beside(),
         claim: claim(opened, inside, message, world),
         automatic: None,
     }

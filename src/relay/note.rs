@@ -23,13 +23,31 @@ pub struct Note<'a> {
     pub arrived: Timestamp,
     /// Whether its payload holds further encrypted parts.
     pub holds_encrypted: bool,
+    /// Whether a text in the clear came in front of the encrypted part.
+    pub text_beside: bool,
     /// What its From says, beside the signature.
     pub claim: Claim,
     /// What makes it look as if a program had written it.
     pub automatic: Option<Sign>,
 }
 
-impl Note<'_> {
+impl<'a> Note<'a> {
+    /// Of a mail whose structure was beyond the limits.
+    #[must_use]
+    pub const fn unopened(verdict: &'a Verdict, purpose: &'a Purpose, arrived: Timestamp) -> Self {
+        Self {
+            how: None,
+            verdict,
+            signer: None,
+            purpose,
+            arrived,
+            holds_encrypted: false,
+            text_beside: false,
+            claim: Claim::Own,
+            automatic: None,
+        }
+    }
+
     /// The note as text, lines ending in LF.
     #[must_use]
     pub fn text(&self, world: &World<'_>) -> String {
@@ -52,6 +70,13 @@ impl Note<'_> {
             line(
                 "Attention",
                 "the mail holds further encrypted parts; it is attached, so that they are opened knowingly",
+            );
+        }
+        if self.text_beside {
+            line(
+                "Attention",
+                "a text that was not encrypted came in front of the encrypted part, perhaps from a virus scanner; \
+                 anybody can have written it; it is attached as not-encrypted.txt",
             );
         }
         if world.waived.is_some() {

@@ -141,3 +141,19 @@ fn the_map_must_fit_the_house() {
     ];
     assert_eq!(found, expected);
 }
+
+#[test]
+fn who_reads_bytes_without_proof_is_named() {
+    let with = "//! Low.\npub fn a(entity: Scanned<'_>) -> Vec<u8> {}\nfn b(bytes: &[u8]) {}\n";
+    let house = house(&[
+        ("low.rs", with),
+        ("mid.rs", "//! Mid.\npub fn c<'a>(bytes: &'a [u8]) {}\n"),
+        ("top.rs", ""),
+    ]);
+    assert_eq!(rules::takes(&house, &["low.rs"], "Scanned<"), Vec::<String>::new());
+    let wrong = rules::takes(&house, &["mid.rs", "gone.rs"], "Scanned<");
+    assert_eq!(wrong, ["mid.rs: c takes something else than Scanned<", "gone.rs is not there"]);
+    assert_eq!(rules::only_in(&house, "Scanned<", &["low.rs"]), Vec::<String>::new());
+    let wrong = rules::only_in(&house, "[u8]", &["low.rs", "top.rs"]);
+    assert_eq!(wrong, ["mid.rs has [u8]", "top.rs has no [u8]"]);
+}

@@ -156,6 +156,38 @@ pub(crate) fn heads(house: &House) -> Vec<String> {
     without.map(|(name, _)| format!("{name} does not begin with a line of //!")).collect()
 }
 
+/// The public functions of these files take what proves something of their input, and no bare bytes.
+pub(crate) fn takes(house: &House, files: &[&str], proof: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for name in files {
+        let Some(file) = house.files.get(*name) else {
+            wrong.push(format!("{name} is not there"));
+            continue;
+        };
+        let product = file.text.split("#[cfg(test)]").next().unwrap_or_default();
+        for function in product.split("\npub fn ").skip(1) {
+            let signature = function.split('{').next().unwrap_or_default();
+            let bare = ["[u8]", "Vec<u8>", "Plaintext)", "Plaintext,"];
+            let input = signature.split("->").next().unwrap_or_default();
+            if !input.contains(proof) || bare.iter().any(|bytes| input.contains(bytes)) {
+                let what = function.split(['(', '<']).next().unwrap_or_default();
+                wrong.push(format!("{name}: {what} takes something else than {proof}"));
+            }
+        }
+    }
+    wrong
+}
+
+/// A word that stands in these files and in no other.
+pub(crate) fn only_in(house: &House, word: &str, files: &[&str]) -> Vec<String> {
+    let product = |text: &str| text.split("#[cfg(test)]").next().unwrap_or_default().contains(word);
+    let naming: BTreeSet<&str> =
+        house.product().filter(|(_, f)| product(&f.text)).map(|(name, _)| name).collect();
+    let listed: BTreeSet<&str> = files.iter().copied().collect();
+    let extra = naming.difference(&listed).map(|name| format!("{name} has {word}"));
+    extra.chain(listed.difference(&naming).map(|name| format!("{name} has no {word}"))).collect()
+}
+
 /// Texts that hold none of these words.
 pub(crate) fn words(texts: &[(String, String)], forbidden: &[String]) -> Vec<String> {
     let mut wrong = Vec::new();

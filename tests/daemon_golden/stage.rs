@@ -18,6 +18,7 @@ use crate::outside::smtp::{Client, Reply};
 use crate::outside::until;
 use crate::support::golden::{Fixture, FixtureList};
 use crate::support::keys::{Kind, Person};
+use crate::support::pen::Pen;
 
 /// What the daemon calls the list of this name.
 pub(crate) fn list_name(golden: &str) -> &str {
@@ -59,7 +60,7 @@ impl Stage {
         let cast = [("Ada", v4), ("Bob", rsa), ("Dora", v4), ("Rolf", rsa), ("Vera", v6), ("Sue", v4)];
         let people: BTreeMap<_, _> = cast.into_iter().chain([("Mallory", v4)]).map(person).collect();
         let secrets = people.iter().map(|(name, person)| (name.clone(), person.key.clone())).collect();
-        let fixture = Fixture { at, lists, people: secrets };
+        let fixture = Fixture { at, lists, people: secrets, pen: Pen::default() };
         let stage = Self { daemon, install, sink, fixture, people, certs };
         stage.enlist();
         stage

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use vouchsafe::pgp::cert::Cert;
 use vouchsafe::time::Timestamp;
 
+use super::pen::Pen;
 use super::reader::{Read, find, packets, read_copy};
 use super::template::{Rendered, Template};
 
@@ -20,6 +21,7 @@ pub(crate) struct Fixture {
     pub(crate) lists: BTreeMap<String, FixtureList>,
     /// People by name, with their secret keys: `ada` and `bob` of the team, `mallory` whom nobody knows, and others.
     pub(crate) people: BTreeMap<String, openpgp::Cert>,
+    pub(crate) pen: Pen,
 }
 
 /// A list as its writers see it.
@@ -77,6 +79,8 @@ pub(crate) struct Expect {
     pub(crate) payload: Option<String>,
     /// Its disposition.
     pub(crate) disposition: Option<String>,
+    /// What stands in the text that came in front in the clear, attached as a file. Left out: no such file is there.
+    pub(crate) beside: Option<String>,
     /// What stands in the relay's note.
     #[serde(default)]
     pub(crate) note: Vec<String>,
@@ -161,6 +165,16 @@ impl Golden {
             _ => &sent.raw,
         };
         assert!(read.holds(whole), "{name}: what was sent is not there byte for byte");
+        // What was opened is the last of its part, and outside it stands at most a header of the relay's.
+        if let ([inside], false) = (sent.inside.as_slice(), self.expect.how.as_deref() == Some("clear"))
+            && std::ptr::eq(whole, inside)
+            && self.expect.disposition.is_none()
+        {
+            let front = read.payload.strip_suffix(inside.as_slice());
+            let front = front.unwrap_or_else(|| panic!("{name}: something is joined with what was sent"));
+            let header = b"Content-Transfer-Encoding: 8bit\r\n\r\n";
+            assert!(front.is_empty() || front.ends_with(header), "{name}: something stands before it");
+        }
         for secret in self.secrets() {
             for (what, bytes) in [("copy", wire), ("packets", &packets(wire))] {
                 let seen = find(bytes, &secret).is_some();
@@ -186,6 +200,12 @@ impl Golden {
         for text in expect.contains.iter().chain(&expect.holds) {
             let found = find(&read.payload, &wanted(text)).is_some();
             assert!(found, "{name}: {text:?} is not in {}", String::from_utf8_lossy(&read.payload));
+        }
+        let beside = read.beside.as_ref().map(|text| find(text, expect.beside.as_ref()?.as_bytes()));
+        match (&expect.beside, beside) {
+            (None, None) => {}
+            (Some(text), Some(found)) => assert!(found.is_some(), "{name}: {text:?} is not set apart"),
+            _ => panic!("{name}: a text set apart: {}", read.beside.is_some()),
         }
         for text in &expect.note {
             assert!(read.note.contains(text), "{name}: {text:?} is not in the note:\n{}", read.note);

@@ -68,8 +68,13 @@ impl Person {
 
     /// Armored, with the secret halves, for `gpg --import`.
     pub(crate) fn secret_armor(&self) -> Vec<u8> {
-        self.key.as_tsk().armored().to_vec().unwrap()
+        secret_armor(&self.key)
     }
+}
+
+/// A certificate in armor, with the secret halves that it has, for `gpg --import`.
+pub(crate) fn secret_armor(key: &openpgp::Cert) -> Vec<u8> {
+    if key.is_tsk() { key.as_tsk().armored().to_vec().unwrap() } else { key.armored().to_vec().unwrap() }
 }
 
 /// The key that signs for this certificate at that time.

@@ -14,6 +14,7 @@
 pub(crate) mod forge;
 pub(crate) mod golden;
 pub(crate) mod keys;
+pub(crate) mod pen;
 pub(crate) mod reader;
 pub(crate) mod template;
 pub(crate) mod world;

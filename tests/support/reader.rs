@@ -140,6 +140,8 @@ pub(crate) struct Read {
     pub(crate) payload: Vec<u8>,
     /// The author's own signature beside it (RFC 3156 §5), and the name of its hash: armored, as it stands there.
     pub(crate) signature: Option<(Vec<u8>, String)>,
+    /// What came in front of the encrypted part in the clear, as the relay attaches it: its own header and all.
+    pub(crate) beside: Option<Vec<u8>>,
     /// Everything that was decrypted.
     pub(crate) entity: Vec<u8>,
     /// Whom the packets in front name.
@@ -225,7 +227,8 @@ pub(crate) fn read_copy(wire: &[u8], reader: &openpgp::Cert, from: &Cert, now: T
     let (inner, body) = split(&entity);
     let ctype = field(&inner, "Content-Type");
     let parts = parts(&ctype, body);
-    assert_eq!(parts.len(), 2, "a note and what was sent");
+    assert!(matches!(parts.len(), 2 | 3), "a note and what was sent");
+    let beside = parts.get(2).map(|part| attached(part, "not-encrypted.txt"));
     let note = text_of(parts[0]);
     let (payload, signature) = signed_by_author(parts[1]);
     let Helper { pkesks, intended, .. } = helper;
@@ -233,6 +236,7 @@ pub(crate) fn read_copy(wire: &[u8], reader: &openpgp::Cert, from: &Cert, now: T
         outer,
         note,
         payload,
+        beside,
         signature,
         inner,
         pkesks,
@@ -240,6 +244,15 @@ pub(crate) fn read_copy(wire: &[u8], reader: &openpgp::Cert, from: &Cert, now: T
         seipd: seipd_version(&armor),
         entity,
     })
+}
+
+/// The bytes of a file that no mail program shows as a part of the mail.
+fn attached(part: &[u8], name: &str) -> Vec<u8> {
+    let (fields, body) = split(part);
+    assert_eq!(field(&fields, "Content-Type"), "application/octet-stream");
+    assert_eq!(field(&fields, "Content-Disposition"), format!("attachment; filename=\"{name}\""));
+    let letters: Vec<u8> = body.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    base64_simd::STANDARD.decode_to_vec(letters).unwrap()
 }
 
 /// What was sent and the author's signature, where the relay put them side by side: its own delimiters tell. Anything

@@ -10,10 +10,13 @@
 //!     to       lists or people                   sign  people; left out: not signed
 //!     form     pgpmime, armor, exchange          age   days since it was signed
 //!     intended whom the signature is meant for   compress, hidden, v2, damage: switches
+//!     gpg      gpg makes the ciphertext (and we do where it is not installed)
 //! {{sign by=ada}}…{{end}}      multipart/signed around an entity
 //! {{parts by=ada boundary=b}}…{{end}}  an entity, a delimiter, its signature: the header is the template's own
 //! {{nest 30}}…{{end}}          so many multiparts around an entity
-//! {{base64}}…{{end}}           the bytes in base64
+//! {{base64}}…{{end}}           the bytes in base64         {{qp}}…{{end}}      in quoted-printable
+//! {{utf16}}…{{end}}            the text in UTF-16           {{flowed}}…{{end}}  each line between two spaces
+//! {{spaced}}…{{end}}           an empty line behind each line
 //! ```
 
 use sequoia_openpgp as openpgp;
@@ -48,7 +51,8 @@ enum Node {
 #[derive(Clone)]
 struct Tag(Vec<String>);
 
-const BLOCKS: [&str; 6] = ["encrypt", "sign", "parts", "nest", "lf", "base64"];
+const BLOCKS: [&str; 10] =
+    ["encrypt", "sign", "parts", "nest", "lf", "base64", "qp", "utf16", "flowed", "spaced"];
 
 impl Template {
     pub(crate) fn parse(text: &[u8]) -> Self {
@@ -165,6 +169,13 @@ impl Tag {
                 let text = base64_simd::STANDARD.encode_to_string(content);
                 text.as_bytes().chunks(76).flat_map(|line| [line, b"\r\n"].concat()).collect()
             }
+            "qp" => quoted_printable(content),
+            "utf16" => {
+                let text = std::str::from_utf8(content).unwrap();
+                "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+            }
+            "flowed" => each_line(content, |line| [b" ", line, b" \r\n"].concat()),
+            "spaced" => each_line(content, |line| [line, b"\r\n\r\n"].concat()),
             _ => content.to_vec(),
         }
     }
@@ -177,6 +188,13 @@ impl Tag {
     }
 
     fn encrypt(&self, content: &[u8], fixture: &Fixture) -> Vec<u8> {
+        if self.has("gpg") {
+            assert_eq!(self.values("form"), ["armor"], "gpg writes armor");
+            let written = fixture.pen.write(content, &self.values("to"), &self.values("sign"), fixture);
+            if let Some(armor) = written {
+                return armor;
+            }
+        }
         let mut packets = signed(content, &self.signers("sign", fixture));
         if self.has("compress") {
             packets = compressed(&packets);
@@ -200,6 +218,27 @@ impl Tag {
             other => panic!("no form {other:?}"),
         }
     }
+}
+
+fn each_line(content: &[u8], write: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    let text = String::from_utf8(content.to_vec()).unwrap();
+    text.lines().flat_map(|line| write(line.as_bytes())).collect()
+}
+
+/// RFC 2045 §6.7: equals signs, and lines no longer than 76.
+fn quoted_printable(content: &[u8]) -> Vec<u8> {
+    each_line(content, |line| {
+        let mut out = Vec::new();
+        for byte in line {
+            match byte {
+                b'=' => out.extend_from_slice(b"=3D"),
+                _ => out.push(*byte),
+            }
+        }
+        assert!(out.len() <= 76, "lines that need no soft break");
+        out.extend_from_slice(b"\r\n");
+        out
+    })
 }
 
 fn nest(content: &[u8], depth: usize) -> Vec<u8> {

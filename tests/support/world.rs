@@ -28,6 +28,7 @@ use vouchsafe::time::Timestamp;
 use super::forge::{By, Form, encrypted, mail, signed};
 use super::golden::{Fixture, FixtureList};
 use super::keys::{DAY, Kind, Person, as_openpgp};
+use super::pen::Pen;
 
 /// When mail arrives.
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
@@ -211,7 +212,7 @@ impl Setting {
             (name.clone(), FixtureList { address: list.address.to_string(), cert })
         });
         let people = self.people.iter().map(|(name, person)| (name.clone(), person.key.clone()));
-        Fixture { at: NOW, lists: lists.collect(), people: people.collect() }
+        Fixture { at: NOW, lists: lists.collect(), people: people.collect(), pen: Pen::default() }
     }
 }
 
