@@ -148,7 +148,7 @@ const EXPOSE: &[(&str, &str)] = &[
     ("relay/bounce.rs", "the prose of a bounce, for its status"),
     ("relay/compose.rs", "the payload becomes a part of the post"),
     ("relay/mod.rs", "the arrived message is scanned and parsed"),
-    ("relay/notice.rs", "the outer header fields of a notice, which hold nothing of a mail"),
+    ("relay/letter.rs", "the outer header fields of the relay's own mail, which hold nothing of anyone's"),
 ];
 
 fn root() -> &'static Path {

@@ -31,3 +31,5 @@ mod queueing;
 mod reading;
 #[path = "relay_outside/roster.rs"]
 mod roster;
+#[path = "relay_outside/threads.rs"]
+mod threads;

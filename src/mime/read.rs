@@ -126,15 +126,52 @@ pub fn signed_parts<'a>(entity: Scanned<'a>) -> Option<SignedParts<'a>> {
     Some(SignedParts { signed, signature: entity.decoded(second).into_owned() })
 }
 
+/// How far protected headers reach.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    /// `hp` (RFC 9788 §2.1): what is not inside is not there.
+    Whole,
+    /// The older `protected-headers="v1"`: whoever writes it chooses which fields to repeat inside.
+    Chosen,
+}
+
 /// The protected headers of a decrypted entity: those of the part that declares itself to carry them (RFC 9788 §2.1,
-/// or the older `protected-headers="v1"`). In a `multipart/signed` the signed part comes before the root.
+/// or the older `protected-headers="v1"`). In a `multipart/signed` the signed part comes before the root. No part further
+/// inside counts, nor does a forwarded mail's header (RFC 9788 §4.1: only the payload itself).
 #[must_use]
 pub fn payload_headers(entity: Scanned<'_>) -> Option<Headers> {
-    let entity = Entity::of(entity.bytes());
+    protected(&Entity::of(entity.bytes())).map(|(_, headers)| headers)
+}
+
+/// The headers that speak for whoever wrote a mail: the protected ones of its payload, and `outside` where there are none.
+///
+/// With `hp`, nothing outside counts (RFC 9788 §4.2). With the older scheme, which Mutt uses for the Subject alone, people
+/// and threads may be named outside only; the Subject never is. The message-id outside is what others who got the same
+/// mail will answer to, so it stands in for one that is missing inside.
+#[must_use]
+pub fn binding_headers(payload: Option<Scanned<'_>>, outside: Headers) -> Headers {
+    let Some((scheme, mut inside)) = payload.and_then(|entity| protected(&Entity::of(entity.bytes()))) else {
+        return outside;
+    };
+    inside.message_id = inside.message_id.or(outside.message_id);
+    if scheme == Scheme::Chosen {
+        if inside.from.is_empty() {
+            inside.from = outside.from;
+        }
+        if inside.in_reply_to.is_empty() && inside.references.is_empty() {
+            inside.in_reply_to = outside.in_reply_to;
+            inside.references = outside.references;
+        }
+    }
+    inside
+}
+
+fn protected(entity: &Entity<'_>) -> Option<(Scheme, Headers)> {
     let root = entity.root()?;
     let signed = root.ctype.is("multipart", "signed").then(|| entity.children(0).next()).flatten();
-    let bearer = signed.map(|(_, part)| part).into_iter().chain([root]).find(|part| protects(&part.ctype))?;
-    Some(headers(entity.raw.get(bearer.whole.clone())?))
+    let bearers = signed.map(|(_, part)| part).into_iter().chain([root]);
+    let (bearer, scheme) = bearers.filter_map(|part| Some((part, scheme(&part.ctype)?))).next()?;
+    Some((scheme, headers(entity.raw.get(bearer.whole.clone())?)))
 }
 
 /// Whether anything inside is encrypted, or might be to some mail program: `multipart/encrypted`,
@@ -145,33 +182,43 @@ pub fn holds_encrypted(entity: Scanned<'_>) -> bool {
 }
 
 /// The text that a person wrote: the first `text/plain` that is no attachment, decoded. `None` when the entity opens
-/// with something else, e.g. HTML only. Never from inside a forwarded message.
+/// with something else, e.g. HTML only. Never from inside a forwarded message, and without what repeats the protected
+/// headers for old programs (RFC 9788 §4.8.2).
 #[must_use]
 pub fn plain_text(entity: Scanned<'_>) -> Option<Plaintext> {
     let entity = Entity::of(entity.bytes());
     let (mut index, mut part) = (0, entity.root()?);
     while part.kind == Kind::Multipart {
-        let mut inside = entity.children(index);
         let any = part.ctype.is("multipart", "alternative");
-        (index, part) = inside.find(|(_, p)| !any || p.ctype.is("text", "plain"))?;
+        let bears = part.ctype.is("multipart", "mixed") && part.ctype.param_is("protected-headers", "v1");
+        let wanted = |p: &Part| if any { p.ctype.is("text", "plain") } else { !(bears && is_legacy_part(p)) };
+        (index, part) = entity.children(index).find(|(_, p)| wanted(p))?;
     }
     let header = entity.raw.get(part.whole.start..part.body.start)?;
     let attached = field::fields(header)
         .any(|f| f.is("Content-Disposition") && ContentType::parse(f.value).main() == "attachment");
-    (part.ctype.is("text", "plain") && !attached).then(|| text(&entity, part))
+    let found = (part.ctype.is("text", "plain") && !attached).then(|| text(&entity, part).into_bytes())?;
+    // RFC 9788 §4.5.3: the legacy display ends with the first empty line.
+    let legacy = part.ctype.param_is("hp-legacy-display", "1");
+    Some(Plaintext::new(if legacy { field::split(&found).1.to_vec() } else { found }))
 }
 
-fn text(entity: &Entity<'_>, part: &Part) -> Plaintext {
+/// The part of the older scheme that shows the Subject to programs that know no protected headers.
+fn is_legacy_part(part: &Part) -> bool {
+    let text = part.ctype.is("text", "plain") || part.ctype.is("text", "rfc822-headers");
+    text && part.ctype.param_is("protected-headers", "v1")
+}
+
+fn text(entity: &Entity<'_>, part: &Part) -> String {
     let bytes = entity.decoded(part);
     let decoder = part.ctype.param("charset").and_then(|name| charset_decoder(&name));
-    let text = decoder.map_or_else(|| String::from_utf8_lossy(&bytes).into_owned(), |decode| decode(&bytes));
-    Plaintext::new(text.into_bytes())
+    decoder.map_or_else(|| String::from_utf8_lossy(&bytes).into_owned(), |decode| decode(&bytes))
 }
 
-fn protects(ctype: &ContentType) -> bool {
-    ctype.param_is("hp", "cipher")
-        || ctype.param_is("hp", "clear")
-        || ctype.param_is("protected-headers", "v1")
+fn scheme(ctype: &ContentType) -> Option<Scheme> {
+    let whole = ctype.param_is("hp", "cipher") || ctype.param_is("hp", "clear");
+    let chosen = ctype.param_is("protected-headers", "v1");
+    whole.then_some(Scheme::Whole).or_else(|| chosen.then_some(Scheme::Chosen))
 }
 
 fn headers(entity: &[u8]) -> Headers {

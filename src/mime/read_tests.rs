@@ -29,6 +29,7 @@ fn read_all(mail: &[u8], limits: &Limits) {
     let Ok(entity) = scan(mail, limits) else { return };
     let _ = read(entity).map(|message| message.headers());
     let _ = (signed_parts(entity), payload_headers(entity), holds_encrypted(entity), plain_text(entity));
+    let _ = read(entity).map(|message| binding_headers(Some(entity), message.headers()));
 }
 
 #[test]
@@ -132,6 +133,55 @@ fn protected_headers_must_be_declared() {
         ),
         None
     );
+}
+
+#[test]
+fn what_stands_outside_binds_as_far_as_the_scheme_inside_leaves_room() {
+    let outside = "From: out@x\nSubject: out\nMessage-ID: <out@x>\nReferences: <ref@x>\n\n";
+    let binding = |inside: &str| {
+        let headers = binding_headers(Some(scanned(inside.as_bytes())), headers_of(outside));
+        let from: Vec<_> = headers.from.into_iter().filter_map(|m| m.address).collect();
+        (from.join(","), shown(headers.subject.as_ref()), headers.message_id, headers.references.join(","))
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let bare = |param: &str| format!("Content-Type: text/plain{param}\n\ntext\n");
+    let full = |param: &str| {
+        let fields = "From: in@x\nSubject: in\nMessage-ID: <in@x>\nIn-Reply-To: <was@x>\n";
+        format!("{fields}{}", bare(param))
+    };
+    // Nobody protects anything: outside it is.
+    assert_eq!(binding(&full("")), ("out@x".to_owned(), some("out"), some("out@x"), "ref@x".to_owned()));
+    for param in
+        ["; hp=cipher", "; hp=\"clear\"", "; protected-headers=v1; hp=cipher", "; protected-headers=v1"]
+    {
+        assert_eq!(
+            binding(&full(param)),
+            ("in@x".to_owned(), some("in"), some("in@x"), String::new()),
+            "{param}"
+        );
+    }
+    assert_eq!(binding(&bare("; hp=cipher")), (String::new(), None, some("out@x"), String::new()));
+    let chosen = binding(&bare("; protected-headers=v1"));
+    assert_eq!(chosen, ("out@x".to_owned(), None, some("out@x"), "ref@x".to_owned()));
+    assert_eq!(binding(&full("; hp=other")).1, some("out"), "no scheme of that name");
+}
+
+#[test]
+fn what_repeats_the_headers_for_old_programs_is_no_text_of_the_author() {
+    let text = |mail: &str| shown(plain_text(scanned(mail.as_bytes())).as_ref());
+    let display =
+        "Content-Type: text/plain; hp=cipher; hp-legacy-display=\"1\"\n\nSubject: x\nTo: y\n\nhello\n\nyou\n";
+    assert_eq!(text(display).as_deref(), Some("hello\n\nyou\n"));
+    assert_eq!(text(&display.replace("\"1\"", "0")).as_deref(), Some("Subject: x\nTo: y\n\nhello\n\nyou\n"));
+    for kind in ["plain", "rfc822-headers"] {
+        let legacy = format!("--a\nContent-Type: text/{kind}; protected-headers=\"v1\"\n\nSubject: x\n\n");
+        let mixed = format!(
+            "Content-Type: multipart/mixed; boundary=a; protected-headers=v1\nSubject: x\n\n{legacy}--a\n\nhello\n--a--\n"
+        );
+        assert_eq!(text(&mixed).as_deref(), Some("hello"), "{kind}");
+    }
+    let alone = "Content-Type: text/plain; protected-headers=v1\nSubject: x\n\nhello\n";
+    assert_eq!(text(alone).as_deref(), Some("hello\n"), "the root is the text itself");
 }
 
 #[test]

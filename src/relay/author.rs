@@ -2,7 +2,7 @@
 
 use crate::id::Fingerprint;
 use crate::mail::address::Address;
-use crate::mime::read::{Message, payload_headers};
+use crate::mime::read::{Message, binding_headers};
 use crate::mime::scan::Scanned;
 use crate::pgp::open::{Opened, Verdict};
 use crate::relay::world::World;
@@ -29,9 +29,7 @@ pub fn claim(
     world: &World<'_>,
 ) -> Claim {
     let Verdict::Good { signer, .. } = opened.verdict() else { return Claim::Own };
-    let protected =
-        inside.and_then(payload_headers).map(|headers| headers.from).filter(|from| !from.is_empty());
-    match protected.unwrap_or_else(|| message.headers().from).as_slice() {
+    match binding_headers(inside, message.headers()).from.as_slice() {
         [] => Claim::Own,
         [one] if one.address.as_ref().is_some_and(|address| is_of(address, *signer, world)) => Claim::Own,
         [_] => Claim::Another,

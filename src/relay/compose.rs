@@ -1,14 +1,13 @@
 //! Admitted → Composed: the list post, written once for all readers.
 
 use crate::id::Entropy;
-use crate::mail::headers::{Identity, LOOP_MARK};
+use crate::mail::headers::{Identity, protected};
 use crate::mail::parcel::Head;
 use crate::mail::tags::Tags;
-use crate::mime::read::{Headers, Mailbox, Message, Shape, holds_encrypted, payload_headers};
+use crate::mime::read::{Headers, Mailbox, Message, Shape, binding_headers, holds_encrypted};
 use crate::mime::scan::{Limits, Scanned, scan};
 use crate::mime::write::{
-    Field, boundary, mailbox, multipart_around, multipart_in_pieces, opaque_part, raw_field, rfc822_head,
-    text_field, text_part,
+    Field, boundary, multipart_around, multipart_in_pieces, opaque_part, raw_field, rfc822_head, text_part,
 };
 use crate::pgp::open::{DetachedSignature, How, Opened, Verdict};
 use crate::relay::note::Note;
@@ -77,25 +76,16 @@ pub fn post(
     Composed { entity, head: Head { fields: fields.collect(), boundary: boundary(entropy.bytes()) } }
 }
 
-/// The headers of the mail: those inside the encryption, where there are any, speak for the author.
-struct Inner {
-    inside: Option<Headers>,
-    outside: Option<Headers>,
-}
+/// The headers that speak for the author. There are none where the mail was not looked into.
+struct Inner(Option<Headers>);
 
 impl Inner {
     fn of(source: &Source<'_>) -> Self {
-        let encrypted = source.opened.is_some_and(|o| matches!(o.how(), How::PgpMime));
-        let inside = source.inside.filter(|_| encrypted).and_then(payload_headers);
-        Self { inside, outside: source.message.map(Message::headers) }
-    }
-
-    fn headers(&self) -> Option<&Headers> {
-        self.inside.as_ref().or(self.outside.as_ref())
+        Self(source.message.map(|message| binding_headers(source.inside, message.headers())))
     }
 
     fn subject(&self) -> Option<String> {
-        let subject = self.headers()?.subject.as_ref()?;
+        let subject = self.0.as_ref()?.subject.as_ref()?;
         let text = String::from_utf8_lossy(subject.expose()).trim().to_owned();
         // What mail programs write outside when the real subject is inside tells nothing.
         let dummies = ["", "...", "[...]", "Encrypted Message"];
@@ -104,7 +94,7 @@ impl Inner {
     }
 
     fn author(&self) -> Option<&Mailbox> {
-        self.headers()?.from.first()
+        self.0.as_ref()?.from.first()
     }
 }
 
@@ -121,21 +111,18 @@ fn identity<'a>(
         let kept = ids.iter().enumerate().filter(|(n, _)| *n == 0 || *n > skip);
         kept.map(|(_, id)| tags.message_id(id, domain)).collect()
     };
-    let (headers, outer) = (inner.headers(), inner.outside.as_ref());
-    // The protected copy may leave the id out; then the outer one names the mail for whoever answers it.
-    let original = headers.and_then(|h| h.message_id.as_ref()).or(outer.and_then(|h| h.message_id.as_ref()));
-    let threads = headers.filter(|h| !h.references.is_empty() || !h.in_reply_to.is_empty()).or(outer);
+    let headers = inner.0.as_ref();
     Identity {
         list: &world.list.address,
         answer_to: &world.list.answer_to,
         title: &world.list.title,
         date: now,
-        message_id: match original {
+        message_id: match headers.and_then(|h| h.message_id.as_ref()) {
             Some(id) => tags.message_id(id, domain),
             None => tags.fresh_message_id(source.raw, domain),
         },
-        in_reply_to: threads.map(|h| map(&h.in_reply_to)).unwrap_or_default(),
-        references: threads.map(|h| map(&h.references)).unwrap_or_default(),
+        in_reply_to: headers.map(|h| map(&h.in_reply_to)).unwrap_or_default(),
+        references: headers.map(|h| map(&h.references)).unwrap_or_default(),
     }
 }
 
@@ -145,24 +132,10 @@ fn protected_fields(
     world: &World<'_>,
     identity: &Identity<'_>,
 ) -> Vec<Field> {
-    let list = world.list.address.to_string();
     let subject = inner.subject().unwrap_or_else(|| "(no subject)".to_owned());
     let prefix = format!("[{}]", world.list.title);
     let subject = if subject.contains(&prefix) { subject } else { format!("{prefix} {subject}") };
-    let mut fields = vec![
-        raw_field("From", &mailbox(Some(&sender_name(inner, source, world)), &list)),
-        raw_field("To", &list),
-        text_field("Subject", &subject),
-        raw_field("Date", &identity.date.rfc5322()),
-    ];
-    fields.extend(identity.reply_to().map(|address| raw_field("Reply-To", &address)));
-    fields.extend(identity.threading().iter().map(|(name, value)| raw_field(name, value)));
-    // A relay that opens this copy and posts it again keeps nothing of the outer header: by this we know our own.
-    fields.push(raw_field(LOOP_MARK, &identity.list_id()));
-    // RFC 9788 §2.2: what stands outside, so that a reader's program knows what was hidden or changed.
-    let outside = identity.outer();
-    fields.extend(outside.iter().map(|(name, value)| raw_field("HP-Outer", &format!("{name}: {value}"))));
-    fields
+    protected(&identity.outer(), &world.list.address, &sender_name(inner, source, world), &subject)
 }
 
 /// Who wrote, as the copy's From says it: a name without "unverified" stands on the roster and signed.

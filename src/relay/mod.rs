@@ -5,6 +5,7 @@ pub mod automatic;
 pub mod bounce;
 pub mod compose;
 pub mod gate;
+pub mod letter;
 pub mod loops;
 pub mod note;
 pub mod notice;

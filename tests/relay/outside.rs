@@ -90,6 +90,70 @@ fn inside_stand_protected_headers_as_rfc_9788_wants_them() {
     assert_eq!(hp, outer);
 }
 
+/// What a reader's program makes of a copy by RFC 9788 §4.2 and §4.3.1: protected fields and, of these, the confidential.
+struct ByRfc9788 {
+    protected: Vec<(String, String)>,
+    confidential: Vec<String>,
+}
+
+impl ByRfc9788 {
+    fn of(read: &Read) -> Self {
+        let structural = |name: &str| name.starts_with("Content-") || name == "MIME-Version";
+        let outer: Vec<(String, String)> = read
+            .inner
+            .iter()
+            .filter(|(name, _)| name == "HP-Outer")
+            .map(|(_, value)| value.split_once(": ").unwrap())
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let there = read.inner.iter().filter(|(name, _)| name != "HP-Outer" && !structural(name));
+        let protected: Vec<_> = there.cloned().collect();
+        let hidden = protected.iter().filter(|field| !outer.contains(field));
+        Self { confidential: hidden.map(|(name, _)| name.clone()).collect(), protected }
+    }
+
+    /// Where an answer to all goes (RFC 9788 §6.2: by protected fields alone).
+    fn answer_to_all(&self) -> Vec<String> {
+        let values = |wanted: &str| -> Vec<String> {
+            let named = self.protected.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+            named.map(|(_, value)| value.clone()).collect()
+        };
+        let author = [values("Reply-To"), values("From")].into_iter().find(|v| !v.is_empty()).unwrap();
+        let all = [author, values("To"), values("Cc"), values("Mail-Followup-To")].concat();
+        let bare = |value: String| {
+            value.rsplit_once('<').map_or(value.clone(), |(_, a)| a.trim_end_matches('>').to_owned())
+        };
+        let mut all: Vec<_> = all.into_iter().map(bare).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+}
+
+#[test]
+fn a_reader_s_program_hides_the_right_fields_in_its_answer_and_sends_it_to_the_list() {
+    // What the author's own fields say, inside and outside, names nobody who gets an answer.
+    let astray = "To: eve@eve.example\r\nCc: eve@eve.example\r\nReply-To: eve@eve.example\r\n\
+                  Mail-Followup-To: eve@eve.example\r\nList-Post: <mailto:eve@eve.example>\r\n";
+    let entity = format!("{astray}{}", std::str::from_utf8(ENTITY).unwrap());
+    let setting = setting();
+    for (list, answers) in [
+        ("security", &["security@lists.example"][..]),
+        ("distrib", &["distrib@lists.example", "security@lists.example"]),
+    ] {
+        let raw = setting.write(list, entity.as_bytes(), &[setting.by("ada")]);
+        let read = ada_reads(&Sent::to(list, &[astray.as_bytes(), &raw].concat()));
+        let program = ByRfc9788::of(&read);
+        assert_eq!(program.confidential, ["From", "Subject"], "{list}");
+        assert_eq!(program.answer_to_all(), answers, "{list}");
+        // A program of the older scheme, or of none, goes by the fields outside: they name the same.
+        let outside = ByRfc9788 { protected: read.outer.clone(), confidential: Vec::new() };
+        assert_eq!(outside.answer_to_all(), answers, "{list}");
+        let post = (String::from("List-Post"), format!("<mailto:{list}@lists.example>"));
+        assert!(program.protected.contains(&post), "{list}: {:?}", program.protected);
+    }
+}
+
 #[test]
 fn a_copy_names_where_its_reader_may_answer() {
     let read = copy_of(&announcement(), "dora", "distrib");
@@ -141,6 +205,28 @@ fn message_ids_are_keyed_and_threads_hold() {
     let told =
         reads(&format!("Message-ID: <a@b.example>\r\nReferences: <{local}@heap-overflow.example>\r\n"));
     assert!(!told.2.unwrap().contains("overflow"));
+}
+
+#[test]
+fn a_thread_named_inside_beats_the_one_outside() {
+    let setting = setting();
+    let id =
+        |id: &str| thread(&ada_reads(&Sent::to("security", &clear(&format!("Message-ID: <{id}>\r\n"))))).0;
+    let outside = "Message-ID: <answer@x.example>\r\nReferences: <outside@x.example>\r\n";
+    for (param, fields, expected) in [
+        ("hp=\"cipher\"", "In-Reply-To: <inside@x.example>\r\n", Some("inside@x.example")),
+        ("hp=\"cipher\"", "", None),
+        ("protected-headers=\"v1\"", "In-Reply-To: <inside@x.example>\r\n", Some("inside@x.example")),
+        ("protected-headers=\"v1\"", "", Some("outside@x.example")),
+    ] {
+        let entity = format!("{fields}Content-Type: text/plain; {param}\r\n\r\ntext\r\n");
+        let to = [as_openpgp(setting.list_cert("security"))];
+        let packets = signed(entity.as_bytes(), &[setting.by("ada")]);
+        let raw = mail(outside, &encrypted(&packets, &to, NOW, Form::default()));
+        let (own, answers, references) = thread(&ada_reads(&Sent::to("security", &raw)));
+        assert_eq!(own, id("answer@x.example"), "{param}: the id outside is what others answer to");
+        assert_eq!(answers.or(references), expected.map(id), "{param} {fields}");
+    }
 }
 
 #[test]
