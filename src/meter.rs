@@ -44,7 +44,7 @@ metrics! {
     ARRIVALS = "vouchsafe_arrivals_total", Counter, "Whole mails by way (smtp, lmtp, imap, maildir) and outcome: taken, or put off (disk_full, memory, storage, busy).";
     ARRIVED = "vouchsafe_arrival_bytes_total", Counter, "Size of the mails that were taken, by way.";
     TAKE_IN = "vouchsafe_take_in_seconds", Histogram, "From the last byte of a mail to its being sealed and durable.";
-    RELAYED = "vouchsafe_relayed_total", Counter, "What became of arrivals, by list, outcome (post, hold, drop, parked, failed) and reason.";
+    RELAYED = "vouchsafe_relayed_total", Counter, "What became of arrivals, by list, outcome (post, hold, drop, command, parked, failed) and reason.";
     RELAY = "vouchsafe_relay_seconds", Histogram, "How long one arrival was worked on.";
     WAITED = "vouchsafe_arrival_wait_seconds", Histogram, "From a mail's arrival to the commit that made it a post.";
     MISSED = "vouchsafe_readers_missed_total", Counter, "Readers that got no copy of a post for want of a usable certificate, by list.";

@@ -146,6 +146,7 @@ const EXPOSE: &[(&str, &str)] = &[
     ("pgp/seal.rs", "what is signed and encrypted"),
     ("pgp/verdict.rs", "what a detached signature covers"),
     ("relay/bounce.rs", "the prose of a bounce, for its status"),
+    ("relay/command.rs", "the line that holds a one-time token"),
     ("relay/compose.rs", "the payload becomes a part of the post"),
     ("relay/mod.rs", "the arrived message is scanned and parsed"),
     ("relay/letter.rs", "the outer header fields of the relay's own mail, which hold nothing of anyone's"),

@@ -20,6 +20,8 @@ mod registry;
 mod spool;
 #[path = "ledger/tamper.rs"]
 mod tamper;
+#[path = "ledger/tokens.rs"]
+mod tokens;
 #[path = "ledger/withdraw.rs"]
 mod withdraw;
 

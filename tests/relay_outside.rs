@@ -25,6 +25,8 @@ mod keys;
 mod lifecycle;
 #[path = "relay_outside/postfix.rs"]
 mod postfix;
+#[path = "relay_outside/probe.rs"]
+mod probe;
 #[path = "relay_outside/queueing.rs"]
 mod queueing;
 #[path = "relay_outside/reading.rs"]

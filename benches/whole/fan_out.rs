@@ -154,7 +154,7 @@ impl Relay {
             Ok(Outcome::Post(post)) => post.classes.map(Result::unwrap).collect(),
             Ok(Outcome::Hold { reason, .. }) => panic!("held: {reason}"),
             Ok(Outcome::Drop(reason)) => panic!("dropped: {reason}"),
-            Ok(Outcome::Returned { .. }) => panic!("a bounce"),
+            Ok(Outcome::Returned { .. } | Outcome::Command { .. }) => panic!("a bounce"),
             Err(fault) => panic!("{fault}"),
         }
     }

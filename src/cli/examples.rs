@@ -156,6 +156,20 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "member set-format",
+        &[(
+            "Back to the rule, for one who cannot read what the probe said",
+            "vouchsafe member set-format distrib-announce psirt@linux.example --format rule",
+        )],
+    ),
+    (
+        "member probe",
+        &[(
+            "Whether a contact's program reads SEIPDv2",
+            "vouchsafe member probe distrib-announce psirt@linux.example",
+        )],
+    ),
+    (
         "member suspend",
         &[(
             "For a while, with the reason in the journal",

@@ -1,5 +1,5 @@
 //! What names a thing, by flag or by position: `member remove LIST ADDRESS` and
-//! `member remove --list LIST --address ADDRESS` are the same, and so are the mixed forms.
+//! `member remove --list LIST --address ADDRESS` are the same, and so are the mixed forms. And the names of formats.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use crate::control::wire::{Address, ListName};
+use crate::control::wire::{Address, Format, ListName};
 
 /// A list that must be named.
 #[derive(Debug, PartialEq, Eq)]
@@ -189,3 +189,22 @@ macro_rules! read_as {
 read_as!(RawList => OneList, SomeList);
 read_as!(RawWho => Who);
 read_as!(RawFile => ListAndFile);
+
+/// A format, or none: the rule decides. (Bare `Option` would make the flag one that may be left out.)
+#[derive(Clone, Copy, Debug)]
+pub struct FormatOrRule(pub Option<Format>);
+
+pub(super) fn format_or_rule(text: &str) -> Result<FormatOrRule, &'static str> {
+    match text {
+        "rule" => Ok(FormatOrRule(None)),
+        _ => format(text).map(|format| FormatOrRule(Some(format))).map_err(|_| "it is v1, v2 or rule"),
+    }
+}
+
+pub(super) fn format(text: &str) -> Result<Format, &'static str> {
+    match text {
+        "v1" => Ok(Format::V1),
+        "v2" => Ok(Format::V2),
+        _ => Err("it is v1 or v2"),
+    }
+}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::names::{ListAndFile, OneList, SomeList, Who};
+use super::names::{FormatOrRule, ListAndFile, OneList, SomeList, Who, format, format_or_rule};
 use crate::control::wire::{Format, ListName, OrgName, ParcelId, SpoolId};
 
 /// Verbs of `list`.
@@ -173,6 +173,21 @@ pub enum Member {
         /// Do not ask before another fingerprint takes the place of the pinned one.
         #[arg(long, short)]
         yes: bool,
+    },
+    /// Set the message format of a member's copies (v1: SEIPDv1, v2: SEIPDv2), or leave it to the rule.
+    SetFormat {
+        /// Of which list, and who.
+        #[command(flatten)]
+        who: Who,
+        /// The format; `rule` lets the version of the key decide.
+        #[arg(long, value_parser = format_or_rule)]
+        format: FormatOrRule,
+    },
+    /// Ask a member, in a mail in SEIPDv2, whether it reads that; the signed answer sets its format.
+    Probe {
+        /// Of which list, and who.
+        #[command(flatten)]
+        who: Who,
     },
     /// Let a member neither post nor read for a while.
     Suspend {
@@ -368,12 +383,4 @@ pub enum Journal {
         #[arg(long)]
         json: bool,
     },
-}
-
-fn format(text: &str) -> Result<Format, &'static str> {
-    match text {
-        "v1" => Ok(Format::V1),
-        "v2" => Ok(Format::V2),
-        _ => Err("it is v1 or v2"),
-    }
 }

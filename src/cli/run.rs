@@ -201,6 +201,13 @@ impl Desk<'_> {
                 let (list, address) = (who.list, who.address);
                 self.set_cert(Request::MemberSetCert { list, address, cert, confirm_other: yes })
             }
+            Member::SetFormat { who, format } => {
+                let (list, address) = (who.list, who.address);
+                self.order(&Request::MemberSetFormat { list, address, format: format.0 })
+            }
+            Member::Probe { who } => {
+                self.order(&Request::MemberProbe { list: who.list, address: who.address })
+            }
             Member::Suspend { who, reason } => {
                 self.order(&Request::MemberSuspend { list: who.list, address: who.address, reason })
             }

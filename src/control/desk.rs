@@ -1,6 +1,7 @@
 //! The desk: each request is load, decide, commit. What it decides it asks the roster; what it commits it journals.
 
 mod certs;
+mod format;
 mod lists;
 mod mail;
 mod members;
@@ -168,6 +169,10 @@ impl Desk {
             R::MemberSetCert { list, address, cert, confirm_other } => {
                 self.member_set_cert(&list, &address, &cert, confirm_other, actor)
             }
+            R::MemberSetFormat { list, address, format } => {
+                self.member_set_format(&list, &address, format, actor)
+            }
+            R::MemberProbe { list, address } => self.member_probe(&list, &address, actor),
             R::MemberSuspend { list, address, reason } => {
                 self.suspend(&list, &address, reason.as_deref(), actor)
             }

@@ -120,6 +120,22 @@ pub enum Request {
         /// Whether the admin has agreed to another fingerprint.
         confirm_other: bool,
     },
+    /// The format of a member's copies. [`Answer::Done`].
+    MemberSetFormat {
+        /// Of which list.
+        list: ListName,
+        /// Who.
+        address: Address,
+        /// Which; none: by the rule.
+        format: Option<Format>,
+    },
+    /// Asks a member by mail whether it reads SEIPD version 2. [`Answer::Done`].
+    MemberProbe {
+        /// Of which list.
+        list: ListName,
+        /// Who.
+        address: Address,
+    },
     /// A member neither posts nor reads for a while. [`Answer::Done`].
     MemberSuspend {
         /// Of which list.

@@ -8,13 +8,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use crate::daemon::audience::{Admins, Listener};
-use crate::daemon::worker::discard;
 use crate::failpoint::{self, Point};
 use crate::id::{BodyId, Entropy, ListName, ParcelId, Token};
 use crate::ledger::alert::{Alerts, Told, Waiting};
 use crate::ledger::certs::CertBook;
 use crate::ledger::journal::{Actor, Event, Journal, Note};
-use crate::ledger::queue::Queue;
+use crate::ledger::queue::{Queue, discard};
 use crate::ledger::registry::{Read, Registry};
 use crate::mail::address::Address;
 use crate::mail::incident::Incident;

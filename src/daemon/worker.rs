@@ -1,6 +1,7 @@
 //! The worker: claim an arrival, relay it, ONE commit. Where it dies, the lease and the counted claim remain.
 
 mod bounced;
+mod command;
 mod room;
 mod told;
 
@@ -17,7 +18,7 @@ use crate::id::{BodyId, Entropy, Fingerprint, ListName, ParcelId, Token};
 use crate::ledger::certs::CertBook;
 use crate::ledger::hold::Holds;
 use crate::ledger::journal::{Event, Journal};
-use crate::ledger::queue::Queue;
+use crate::ledger::queue::{Queue, discard};
 use crate::ledger::registry::Registry;
 use crate::ledger::seen;
 use crate::ledger::sent::SentBook;
@@ -246,7 +247,17 @@ impl Worker {
         failpoint::hit(Point::BeforeRelay);
         let outcome = relay(self.spool.read(spooled)?, &keys, &world, &self.entropy, now)?;
         failpoint::hit(Point::AfterRelay);
+        let outcome = match outcome {
+            Outcome::Command { command, .. } if self.obeyed(spooled, &command, &read, now)? => {
+                failpoint::hit(Point::AfterCommit);
+                return Ok(Worked::Done);
+            }
+            Outcome::Command { otherwise, .. } => *otherwise,
+            outcome => outcome,
+        };
         match outcome {
+            // It was taken out of that just now, and none lies in another.
+            Outcome::Command { .. } => Err(Stay::Crowded),
             Outcome::Post(post) => self.queue(spooled, list, *post, [read.unchanged(), as_it_was], now),
             Outcome::Hold { reason, signer } => self.hold(spooled, reason, signer),
             Outcome::Drop(reason) => self.drop_mail(spooled, reason, now),
@@ -372,18 +383,6 @@ impl Worker {
         meter::relay(spooled.list.as_str(), "drop", &reason.to_string());
         tracing::info!(list = %spooled.list, mail = %spooled.id, %reason, "a mail is dropped");
         Ok(())
-    }
-}
-
-/// Removes bodies that no commit named; what fails here is swept at the next start.
-pub(super) fn discard(store: &dyn Store, bodies: impl Iterator<Item = BodyId>) {
-    for body in bodies {
-        let mut batch = Batch::new();
-        let body = contract::BodyId(*body.as_bytes());
-        batch.name(body).unname(body);
-        if let Err(error) = store.commit(batch) {
-            tracing::warn!(%error, "a body that nobody names stays until the next start");
-        }
     }
 }
 

@@ -15,3 +15,4 @@ pub mod seen;
 pub mod sent;
 pub mod spool;
 pub mod sts;
+pub mod token;

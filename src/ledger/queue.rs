@@ -14,7 +14,7 @@ pub use self::row::{Done, Job, KEEP_FAILED, Met, Row, State};
 use self::row::{Record, merged, returned_row, row, state};
 pub use self::wait::Wait;
 use crate::failpoint::{self, Point};
-use crate::id::{ListName, MemberId, ParcelId};
+use crate::id::{BodyId, ListName, MemberId, ParcelId};
 use crate::ledger::journal::{Actor, Event, Journal, Note};
 use crate::ledger::record::{decode, encode, readable};
 use crate::ledger::sent::SentBook;
@@ -22,6 +22,18 @@ use crate::ledger::sts::Policies;
 use crate::mail::parcel::Parcel;
 use crate::store::contract::{self, Batch, Expect, Lease, Space, Store, StoreError};
 use crate::time::Timestamp;
+
+/// Removes bodies that no commit named; what fails here is swept at the next start.
+pub fn discard(store: &dyn Store, bodies: impl Iterator<Item = BodyId>) {
+    for body in bodies {
+        let mut batch = Batch::new();
+        let body = contract::BodyId(*body.as_bytes());
+        batch.name(body).unname(body);
+        if let Err(error) = store.commit(batch) {
+            tracing::warn!(%error, "a body that nobody names stays until the next start");
+        }
+    }
+}
 
 /// The queue of a store.
 #[derive(Clone)]

@@ -20,6 +20,7 @@
 
 use sequoia_openpgp as openpgp;
 
+use openpgp::cert::Preferences as _;
 use openpgp::cert::amalgamation::ValidAmalgamation;
 use openpgp::crypto::mpi::PublicKey;
 use openpgp::packet::key::{PublicParts, UnspecifiedRole};
@@ -49,6 +50,14 @@ impl Cert {
             Fingerprint::V6(_) => Format::V2,
             Fingerprint::V4(_) => chosen.unwrap_or(Format::V1),
         }
+    }
+
+    /// Whether it says that SEIPD version 2 is read (RFC 9580 §5.2.3.32). Not all who say so can: see [`Cert::format`].
+    #[must_use]
+    pub fn advertises_v2(&self, at: Timestamp) -> bool {
+        let policy = standard(at);
+        let features = self.openpgp().with_policy(&policy, at.system()).ok().and_then(|valid| valid.features());
+        features.is_some_and(|features| features.supports_seipdv2())
     }
 
     /// The newest living encryption key at that time: a copy gets exactly one PKESK.

@@ -3,12 +3,15 @@
 pub mod author;
 pub mod automatic;
 pub mod bounce;
+pub mod command;
 pub mod compose;
+mod copies;
 pub mod gate;
 pub mod letter;
 pub mod loops;
 pub mod note;
 pub mod notice;
+pub mod probe;
 pub mod world;
 
 use std::sync::Arc;
@@ -25,17 +28,18 @@ use crate::mime::scan::{Scanned, scan};
 use crate::pgp::cert::{Cert, CertProblem};
 use crate::pgp::keyring::{ListKey, SpoolKeys, TagKey};
 use crate::pgp::open::{UnlockError, Verdict, open, unlock};
-use crate::pgp::seal::{Addressed, Missed, Reader, SealError, SealedCopy, address, sign};
+use crate::pgp::seal::{Addressed, SealError, SealedCopy};
 use crate::pgp::sealed::{AtRest, Sealed, ToReaders, WrappedKey};
 use crate::relay::author::{Claim, claim};
 use crate::relay::bounce::Bounce;
+use crate::relay::command::Command;
 use crate::relay::compose::{Composed, Source, inside, post};
+use crate::relay::copies::{addressed, readers};
 use crate::relay::gate::{Admitted, DropReason, Reason, Ruling};
 use crate::relay::loops::Own;
 use crate::relay::note::Note;
 use crate::relay::world::World;
 use crate::roster::membership::Member;
-use crate::secret::Plaintext;
 use crate::time::Timestamp;
 
 /// The largest sealed mail that is unlocked, beyond the message limit: the envelope around it.
@@ -65,6 +69,13 @@ pub enum Outcome {
     },
     /// It goes nowhere.
     Drop(DropReason),
+    /// It may be a command: whether its token counts, the ledger knows.
+    Command {
+        /// What it commands.
+        command: Command,
+        /// What becomes of the mail where the token does not count; never another command.
+        otherwise: Box<Outcome>,
+    },
     /// It came to the return path of a copy.
     Returned {
         /// The return path's token.
@@ -185,14 +196,33 @@ pub fn relay(
             bounce: bounce::read(arrival.raw.expose(), &world.limits.mime),
         });
     }
-    let draft = match draft(&arrival, &purpose, keys, world, entropy, now) {
+    let tags = Tags::new(keys.tags.as_bytes());
+    let command = (purpose == Purpose::Request).then(|| command::heard(&arrival, keys.list, &tags, world));
+    let otherwise = judged(arrival, &purpose, keys, world, entropy, now)?;
+    Ok(match (command.flatten(), otherwise) {
+        // What nobody wrote commands nothing.
+        (None, outcome) | (_, outcome @ Outcome::Drop(_)) => outcome,
+        (Some(command), otherwise) => Outcome::Command { command, otherwise: Box::new(otherwise) },
+    })
+}
+
+/// What becomes of a mail that is no bounce and no command.
+fn judged(
+    arrival: Arrival,
+    purpose: &Purpose,
+    keys: &Keys<'_>,
+    world: &World<'_>,
+    entropy: &Entropy,
+    now: Timestamp,
+) -> Result<Outcome, Fault> {
+    let draft = match draft(&arrival, purpose, keys, world, entropy, now) {
         Ok(draft) => draft,
         Err(outcome) => return Ok(outcome),
     };
     drop(arrival);
-    let readers = readers(&purpose, world);
+    let readers = readers(purpose, world);
     let entity = Arc::new(draft.composed.entity);
-    let (classes, missed) = addressed(&entity, &readers, keys, world, now)?;
+    let (classes, missed) = addressed(&entity, &readers, keys.list, world, now)?;
     if classes.is_empty() {
         // A mail that nobody can be sent is not done with: it waits until somebody has a usable key again.
         return Ok(Outcome::Hold { reason: Reason::NoUsableKey, signer: None });
@@ -337,47 +367,6 @@ fn note<'a>(
         claim: claim(opened, inside, message, world),
         automatic: None,
     }
-}
-
-/// A post goes to the list's readers; mail for the admins and for the reporter goes to the team alone.
-fn readers<'a>(purpose: &Purpose, world: &'a World<'_>) -> Vec<&'a Member> {
-    match purpose {
-        purpose if gate::is_for_team(purpose) => world.team().unwrap_or_default(),
-        _ => world.readers(),
-    }
-}
-
-/// Signs once for all who share a body, or, on a list with `individual`, once for each reader. Who gets no copy is named
-/// by his place.
-fn addressed(
-    entity: &Arc<Plaintext>,
-    readers: &[&Member],
-    keys: &Keys<'_>,
-    world: &World<'_>,
-    now: Timestamp,
-) -> Result<(Vec<Addressed>, Missed), Fault> {
-    let (mut usable, mut missed) = (Vec::new(), Vec::new());
-    for (place, member) in readers.iter().enumerate() {
-        match world.certs.get(&member.fingerprint) {
-            Some(cert) => usable.push((place, Reader { cert, format: member.format })),
-            None => missed.push((place, CertProblem::NoEncryptionKey)),
-        }
-    }
-    let mut classes = Vec::new();
-    if world.list.individual {
-        for one in usable.chunks(1) {
-            let intended: Vec<&Cert> = one.iter().map(|(_, reader)| reader.cert).collect();
-            let (class, miss) = address(sign(entity, keys.list, now, &intended)?, one, now)?;
-            classes.extend(class);
-            missed.extend(miss);
-        }
-    } else {
-        let (shared, miss) = address(sign(entity, keys.list, now, &[])?, &usable, now)?;
-        classes.extend(shared);
-        missed.extend(miss);
-    }
-    missed.sort_by_key(|(place, _)| *place);
-    Ok((classes, missed))
 }
 
 fn replay(admitted: &Admitted, tags: &Tags<'_>, world: &World<'_>) -> Vec<[u8; 32]> {

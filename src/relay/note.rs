@@ -131,9 +131,7 @@ impl<'a> Note<'a> {
             Purpose::Owner => Some("to the list's owner"),
             Purpose::Postmaster => Some("to the postmaster"),
             Purpose::Reporter => Some("to team and reporter; it went to the team alone"),
-            Purpose::Request => {
-                Some("to the list's address for requests; commands by mail are not understood yet")
-            }
+            Purpose::Request => Some("to the list's address for requests; it holds no command that counts"),
             Purpose::Post | Purpose::Bounces(_) => None,
         }
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Fingerprint, ListName, MemberId, OrgName};
 use crate::mail::address::Address;
+use crate::pgp::cert::Format;
 use crate::roster::membership::{Member, Role, Standing};
 use crate::time::Timestamp;
 
@@ -57,6 +58,15 @@ pub enum Change {
         before: Fingerprint,
         /// The one from now on.
         after: Fingerprint,
+    },
+    /// The format of a member's copies was set, or left to the rule again.
+    FormatSet {
+        /// Whose.
+        member: MemberId,
+        /// The one before; none: by the rule.
+        before: Option<Format>,
+        /// The one from now on.
+        after: Option<Format>,
     },
     /// The standing changed.
     Moved {
@@ -208,6 +218,23 @@ impl Roster {
         Ok((new, change))
     }
 
+    /// Sets the format of a member's copies, or leaves it to the rule.
+    ///
+    /// # Errors
+    /// When nobody of that list has that id, or has been removed.
+    pub fn set_format(
+        &self,
+        list: &ListName,
+        id: &MemberId,
+        format: Option<Format>,
+    ) -> Result<(Self, Change), Refusal> {
+        let here = |m: &&Member| m.id == *id && m.standing != Standing::Removed;
+        let member = self.members(list).iter().find(here);
+        let before = member.ok_or_else(|| Refusal::NoMember(list.clone()))?.format;
+        let change = Change::FormatSet { member: id.clone(), before, after: format };
+        Ok((self.with_member(list, id, |m| m.format = format), change))
+    }
+
     /// Moves a member to another standing.
     ///
     /// # Errors
@@ -320,6 +347,25 @@ mod tests {
         assert!(matches!(change, Change::Moved { from: Standing::Active, to: Standing::Suspended, .. }));
         assert!(roster.active_signer(&list(), Fingerprint::V4([1; 20])).is_none());
         assert_eq!(roster.active(&list()).count(), 0);
+    }
+
+    #[test]
+    fn a_format_is_set_for_one_and_told() {
+        let (roster, _) = with_acme().add_member(&list(), contact(1)).unwrap();
+        let (roster, _) = roster.add_member(&list(), contact(2)).unwrap();
+        let (one, other) = (contact(1).id, contact(2));
+        let (roster, change) = roster.set_format(&list(), &one, Some(Format::V2)).unwrap();
+        assert_eq!(change, Change::FormatSet { member: one.clone(), before: None, after: Some(Format::V2) });
+        let format = |at: &Address| roster.by_address(&list(), at).unwrap().format;
+        assert_eq!((format(&contact(1).address), format(&other.address)), (Some(Format::V2), None));
+        let gone = roster.move_member(
+            &list(),
+            &contact(1).address,
+            Standing::Removed,
+            None,
+            Timestamp::from_secs(1),
+        );
+        assert!(matches!(gone.unwrap().0.set_format(&list(), &one, None), Err(Refusal::NoMember(_))));
     }
 
     #[test]

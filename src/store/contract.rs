@@ -34,7 +34,7 @@ pub enum Space {
     Seen = 6,
     /// What the admins have to be told.
     Alert = 7,
-    /// Whose copy a return path belongs to.
+    /// Tokens that were sent: whose copy a return path belongs to, what an answer is for.
     Sent = 8,
 }
 

@@ -82,6 +82,11 @@ fn member_lines_ask_what_they_say() {
     };
     asks(&daemon, &["member set-cert d p@x.example --cert CERT"], &set(false));
     asks(&daemon, &["member set-cert d p@x.example --cert CERT --yes"], &set(true));
+    let format = |format: Value| json!({ "member_set_format": { "list": "d", "address": "p@x.example", "format": format } });
+    asks(&daemon, &["member set-format d p@x.example --format v2"], &format(json!("v2")));
+    asks(&daemon, &["member set-format --list d --address p@x.example --format rule"], &format(Value::Null));
+    let probe = json!({ "member_probe": { "list": "d", "address": "p@x.example" } });
+    asks(&daemon, &["member probe d p@x.example", "member probe --list d --address p@x.example"], &probe);
     let with_reason = |verb: &str, reason: Value| json!({ verb: { "list": "d", "address": "p@x.example", "reason": reason } });
     asks(
         &daemon,

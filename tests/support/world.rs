@@ -298,6 +298,7 @@ pub(crate) fn posted(outcome: Result<Outcome, Fault>) -> Posted {
         Ok(Outcome::Hold { reason, .. }) => panic!("held: {reason}"),
         Ok(Outcome::Drop(reason)) => panic!("dropped: {reason}"),
         Ok(Outcome::Returned { bounce, .. }) => panic!("returned: {bounce:?}"),
+        Ok(Outcome::Command { .. }) => panic!("a command"),
         Err(fault) => panic!("{fault}"),
     }
 }

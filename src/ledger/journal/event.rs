@@ -136,6 +136,24 @@ pub enum Event {
         /// How many admins get one.
         copies: u32,
     },
+    /// A one-time token was sent to a member.
+    TokenIssued {
+        /// To whom.
+        member: MemberId,
+        /// What an answer with it does: `probe`.
+        aim: String,
+        /// Until when it counts, as RFC 3339 has it.
+        until: String,
+    },
+    /// A member's signed answer with its token was acted on.
+    Commanded {
+        /// The mail.
+        mail: SpoolId,
+        /// Whose.
+        member: MemberId,
+        /// What the token was for.
+        aim: String,
+    },
     /// The roster changed.
     Roster {
         /// How.

@@ -1,0 +1,112 @@
+//! One-time tokens that were sent to somebody: for whom and for what they are, and until when. The token itself stands
+//! inside an encrypted mail, so only a digest of it is stored.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::id::{Fingerprint, ListName, MemberId, Token};
+use crate::ledger::record::{decode, encode};
+use crate::store::contract::{Batch, Expect, Space, Store, StoreError, Version};
+use crate::time::Timestamp;
+
+/// How long a token counts.
+pub const LIFE: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// In front of a digest, among what was sent.
+const ISSUED: u8 = b'o';
+
+/// What a token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Aim {
+    /// Whoever answers has read a mail in SEIPD version 2.
+    Probe,
+}
+
+impl Aim {
+    /// What the journal calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Probe => "probe",
+        }
+    }
+}
+
+/// A token as it was issued.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issued {
+    /// On which list it counts.
+    pub list: ListName,
+    /// For whom.
+    pub member: MemberId,
+    /// The certificate that was pinned then, and has to sign.
+    pub signer: Fingerprint,
+    /// For what.
+    pub aim: Aim,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// A token that counts, and its record.
+pub struct Found {
+    /// What it was issued for.
+    pub issued: Issued,
+    key: Vec<u8>,
+    version: Version,
+}
+
+impl Found {
+    /// Adds to the batch that it counts no more. Of two answers one is the first.
+    pub fn spend(&self, batch: &mut Batch) {
+        batch.expect(Expect::Version(Space::Sent, self.key.clone(), self.version));
+        batch.delete(Space::Sent, self.key.clone());
+    }
+}
+
+/// The tokens of a store.
+pub struct Tokens(Arc<dyn Store>);
+
+impl Tokens {
+    /// Those of this store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self(store)
+    }
+
+    /// Adds to the batch that sends a token what it is for. It is forgotten in the end with what else was sent
+    /// ([`crate::ledger::sent::forget_old`]).
+    ///
+    /// # Errors
+    /// When the record cannot be encoded.
+    pub fn issue(batch: &mut Batch, token: &Token, issued: &Issued) -> Result<(), StoreError> {
+        let key = key(token);
+        batch.expect(Expect::Absent(Space::Sent, key.clone()));
+        batch.put_due(Space::Sent, key, encode(issued)?, issued.until.millis());
+        Ok(())
+    }
+
+    /// What a token of this list is for, if the certificate that signs with it is the right one and it is not too late.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn find(
+        &self,
+        list: &ListName,
+        token: &Token,
+        signer: Fingerprint,
+        now: Timestamp,
+    ) -> Result<Option<Found>, StoreError> {
+        let Some(entry) = self.0.get(Space::Sent, &key(token))? else { return Ok(None) };
+        let issued: Issued = decode(&entry.value)?;
+        let counts = issued.list == *list && issued.signer == signer && now < issued.until;
+        Ok(counts.then_some(Found { issued, key: entry.key, version: entry.version }))
+    }
+}
+
+fn key(token: &Token) -> Vec<u8> {
+    [&[ISSUED], Sha256::digest(token.as_str().as_bytes()).as_slice()].concat()
+}
