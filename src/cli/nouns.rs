@@ -174,16 +174,16 @@ pub enum Member {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Set the message format of a member's copies (v1: SEIPDv1, v2: SEIPDv2), or leave it to the rule.
+    /// Set the format of a member's copies, or leave it to the rule.
     SetFormat {
         /// Of which list, and who.
         #[command(flatten)]
         who: Who,
-        /// The format; `rule` lets the version of the key decide.
+        /// v1 is SEIPDv1, v2 is SEIPDv2; `rule` lets the version of the key decide.
         #[arg(long, value_parser = format_or_rule)]
         format: FormatOrRule,
     },
-    /// Ask a member, in a mail in SEIPDv2, whether it reads that; the signed answer sets its format.
+    /// Ask a member by mail whether it reads SEIPDv2: its answer sets the format.
     Probe {
         /// Of which list, and who.
         #[command(flatten)]

@@ -56,7 +56,8 @@ impl Cert {
     #[must_use]
     pub fn advertises_v2(&self, at: Timestamp) -> bool {
         let policy = standard(at);
-        let features = self.openpgp().with_policy(&policy, at.system()).ok().and_then(|valid| valid.features());
+        let features =
+            self.openpgp().with_policy(&policy, at.system()).ok().and_then(|valid| valid.features());
         features.is_some_and(|features| features.supports_seipdv2())
     }
 

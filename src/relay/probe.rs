@@ -61,7 +61,7 @@ impl Probe<'_> {
              Write, on a line of its own, the word {WORD}, a space, and these 26\n\
              letters and digits:\n\n    {}\n\n\
              They count once, from you, until {until}.\n\
-             You get no further mail about it. Whoever does not answer gets copies as before.\n",
+             You get no further mail about it. Whoever does not answer gets copies as\nbefore.\n",
             list.title,
             list.address,
             member.fingerprint,

@@ -200,7 +200,8 @@ impl Roster {
         Ok((new, change))
     }
 
-    /// Pins another certificate, or notes that the pinned one was updated.
+    /// Pins another certificate, or notes that the pinned one was updated. What the owner of another key reads nobody has
+    /// shown: the format of copies goes back to the rule.
     ///
     /// # Errors
     /// When nobody has that address, or the certificate is another member's.
@@ -214,7 +215,12 @@ impl Roster {
         self.cert_is_free(list, fingerprint, Some(&member.id))?;
         let change =
             Change::CertSet { member: member.id.clone(), before: member.fingerprint, after: fingerprint };
-        let new = self.with_member(list, &member.id.clone(), |m| m.fingerprint = fingerprint);
+        let new = self.with_member(list, &member.id.clone(), |m| {
+            if m.fingerprint != fingerprint {
+                m.format = None;
+            }
+            m.fingerprint = fingerprint;
+        });
         Ok((new, change))
     }
 
@@ -358,6 +364,11 @@ mod tests {
         assert_eq!(change, Change::FormatSet { member: one.clone(), before: None, after: Some(Format::V2) });
         let format = |at: &Address| roster.by_address(&list(), at).unwrap().format;
         assert_eq!((format(&contact(1).address), format(&other.address)), (Some(Format::V2), None));
+        let at = contact(1).address;
+        let set = |cert: u8| roster.set_cert(&list(), &at, Fingerprint::V4([cert; 20])).unwrap().0;
+        let kept = |roster: &Roster| roster.by_address(&list(), &at).unwrap().format;
+        assert_eq!(kept(&set(1)), Some(Format::V2), "the same certificate, renewed");
+        assert_eq!(kept(&set(9)), None, "another one, whose owner has shown nothing");
         let gone = roster.move_member(
             &list(),
             &contact(1).address,
