@@ -342,3 +342,37 @@ fn encrypt_v2(out: &mut Vec<u8>, len: usize, parts: &[&[u8]], session: &SessionK
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_body_of_one_class_are_of_one_format() {
+        let class = |seipd: u8, pkesks: &[u8]| SealedClass {
+            body: Sealed::<ToReaders>::from_store(vec![0xD2, 4, seipd, 9, 9, 9]).unwrap(),
+            copies: (0..)
+                .zip(pkesks)
+                .map(|(reader, version)| SealedCopy {
+                    reader,
+                    key: WrappedKey::from_bytes(vec![0xC1, 3, *version, 0, 0]).unwrap(),
+                })
+                .collect(),
+        };
+        for (seipd, pkesks, v1, v2) in [
+            (1, &[3, 3][..], true, false),
+            (2, &[6, 6], false, true),
+            (1, &[3, 6], false, false),
+            (2, &[6, 3], false, false),
+            (1, &[6], false, false),
+            (2, &[3], false, false),
+        ] {
+            let class = class(seipd, pkesks);
+            assert_eq!(
+                (class.keeps_to(Format::V1), class.keeps_to(Format::V2)),
+                (v1, v2),
+                "{seipd} {pkesks:?}"
+            );
+        }
+    }
+}

@@ -282,7 +282,9 @@ mod tests {
     fn a_body_is_one_packet_even_in_parts() {
         assert!(Sealed::<ToReaders>::from_store(BODY.to_vec()).is_ok());
         let in_parts = all(&[&[0xD2, 0xE2, 1, 9, 9, 9], &[0xE0, 9], &[1, 9]]);
-        assert!(Sealed::<ToReaders>::from_store(in_parts.clone()).is_ok());
+        let versions =
+            [BODY.to_vec(), in_parts.clone()].map(|b| Sealed::<ToReaders>::from_store(b).unwrap().version());
+        assert_eq!(versions, [Some(1), Some(1)]);
         assert!(Sealed::<ToReaders>::from_store(all(&[&in_parts, &[0]])).is_err());
         assert!(Sealed::<ToReaders>::from_store(all(&[KEY, BODY])).is_err());
         assert!(Sealed::<ToReaders>::from_store(b"Subject: plain text".to_vec()).is_err());
@@ -315,6 +317,7 @@ mod tests {
                 let key = WrappedKey::from_bytes(packet.clone()).unwrap().padded_before(body_len);
                 assert_ne!((key.0.len() + body_len) % 3, 0);
                 assert!(is_one(&key.0, PKESK), "{:?}", key.0);
+                assert_eq!(key.version(), Some(3), "however it is framed: {:?}", key.0);
             }
         }
     }

@@ -9,7 +9,7 @@ use openpgp::Packet;
 use openpgp::packet::Signature;
 use openpgp::types::{RevocationStatus, SignatureType};
 
-use super::cert::{Cert, CertError, END, Held, lenient};
+use super::cert::{Cert, CertError, END, Held, identity, lenient};
 use crate::time::Timestamp;
 
 /// Something in which a certificate differs from its former copy.
@@ -56,16 +56,22 @@ impl Cert {
     pub fn handed_in(bytes: &[u8], pinned: Option<&Self>) -> Result<Self, CertError> {
         let Held { certs, alone } = Held::read(bytes)?;
         let count = certs.len();
-        let mut given = certs.into_iter().map(Self::from_own);
+        let is_pinned = |packets: &Vec<Packet>| match (packets.first(), pinned) {
+            (Some(Packet::PublicKey(key)), Some(pinned)) => {
+                identity(&key.fingerprint()) == Some(pinned.fingerprint())
+            }
+            _ => false,
+        };
         let chosen = match (pinned, count) {
             (Some(pinned), 0) if alone.iter().any(is_revocation) => pinned.clone(),
             (_, 0) => return Err(CertError::NotOpenPgp),
-            (_, 1) => given.next().ok_or(CertError::NotOpenPgp)??,
+            (_, 1) => Self::from_own(certs.into_iter().next().unwrap_or_default())?,
             (None, several) => return Err(CertError::Several(several)),
-            (Some(pinned), count) => given
-                .filter_map(Result::ok)
-                .find(|cert| cert.fingerprint() == pinned.fingerprint())
-                .ok_or(CertError::NoneOf { count, pinned: pinned.fingerprint() })?,
+            // The others are not computed over.
+            (Some(pinned), count) => match certs.into_iter().find(is_pinned) {
+                Some(packets) => Self::from_own(packets)?,
+                None => return Err(CertError::NoneOf { count, pinned: pinned.fingerprint() }),
+            },
         };
         if alone.iter().any(is_revocation) { chosen.revoked_by(alone) } else { Ok(chosen) }
     }

@@ -1,7 +1,7 @@
 //! Certificates that end, or are revoked: who is told, once, and who gets no mail.
 
 use crate::alerts::{OFTEN, TEAM, notice, notices, text};
-use crate::outside::openpgp::{armored, ending, revocation};
+use crate::outside::openpgp::{armored, ending, revocation, secret};
 use crate::outside::scene::Scene;
 use crate::outside::sink::Rule;
 use crate::outside::until;
@@ -83,4 +83,51 @@ fn the_team_hears_once_of_a_certificate_that_ends_and_of_one_that_is_revoked() {
     assert_eq!(all.matches("within 30 days").count(), 1, "{all}");
     assert_eq!(all.matches("within 7 days").count(), 1, "{all}");
     assert_eq!(all.matches("receive nothing any more").count(), 1, "{all}");
+}
+
+#[test]
+fn a_certificate_is_merged_unasked_and_another_only_after_both_fingerprints_were_shown() {
+    let Some(scene) = Scene::set() else { return };
+    let fay = "fay@distro.example";
+    let keys = [ending(fay, 5 * DAY), ending(fay, 300 * DAY)];
+    let [old, new] = keys.each_ref().map(|key| key.fingerprint().to_hex());
+    scene.install.distributor(fay, &armored(&keys[0]));
+    let set = |name: &str, content: &[u8], more: &[&str]| {
+        let file = scene.install.file(name, content);
+        let args = ["member", "set-cert", "distrib-announce", fay, "--cert", file.to_str().unwrap()];
+        scene.install.run(&[&args[..], more].concat())
+    };
+    let pinned = || scene.install.json(&["member", "show", "distrib-announce", fay])["fingerprint"].clone();
+
+    let same = set("same.asc", &armored(&keys[0]), &[]);
+    assert!(same.code == 0 && same.out.contains("nothing in it is new"), "{}{}", same.out, same.err);
+    let asked = set("other.asc", &armored(&keys[1]), &[]);
+    assert!(asked.code == 64 && asked.err.contains(&format!("from {old} to {new}")), "{}", asked.err);
+    assert_eq!(pinned(), old.as_str(), "nothing has changed");
+
+    // A keyring of many people: hers is taken, the others are not.
+    let ring = [scene.people.dora.cert(), armored(&keys[0]), scene.people.emil.cert()].concat();
+    let found = set("ring.asc", &ring, &[]);
+    assert!(found.code == 0 && found.out.contains(&old), "{}{}", found.out, found.err);
+    let ring = [scene.people.dora.cert(), scene.people.emil.cert()].concat();
+    let none = set("others.asc", &ring, &["--yes"]);
+    assert!(
+        none.code == 65 && none.err.contains("there are 2 certificates, and none of them"),
+        "{}",
+        none.err
+    );
+    let secret = set("secret.bin", &secret(&keys[0]), &["--yes"]);
+    assert!(secret.code == 65 && secret.err.contains("this is a secret key"), "{}", secret.err);
+    assert_eq!(pinned(), old.as_str());
+
+    let done = set("other.asc", &armored(&keys[1]), &["--yes"]);
+    assert!(done.code == 0 && done.out.contains(&format!("note: before: {old}")), "{}{}", done.out, done.err);
+    assert!(done.out.contains("note: it ends 2"), "{}", done.out);
+    assert_eq!(pinned(), new.as_str());
+    let changes = scene.install.events("roster");
+    let sets: Vec<_> =
+        changes.iter().map(|row| &row["event"]).filter(|e| e["change"] == "cert-set").collect();
+    let last = sets.last().expect("it is journalled");
+    assert_eq!((&last["before"], &last["after"]), (&old.as_str().into(), &new.as_str().into()));
+    assert_eq!(sets.len(), 3, "each that was taken, and none that was refused: {sets:?}");
 }

@@ -38,6 +38,11 @@ pub fn armored(cert: &Cert) -> Vec<u8> {
     cert.armored().to_vec().unwrap()
 }
 
+/// The secret key, binary.
+pub fn secret(cert: &Cert) -> Vec<u8> {
+    cert.as_tsk().to_vec().unwrap()
+}
+
 /// The revocation of a key that was lost, by itself, as gpg and sq write one: in a public key block.
 pub fn revocation(cert: &Cert) -> Vec<u8> {
     let primary = cert.primary_key().key().clone().parts_into_secret().unwrap();

@@ -183,3 +183,22 @@ fn the_end_is_that_of_what_makes_it_usable() {
     let revoked = public(&ada.clone().insert_packets([revocation(&ada)]).unwrap().0);
     assert_eq!((revoked.expires(NOW), revoked.outlook(NOW).within(NOW)), (None, Some(0)));
 }
+
+#[test]
+fn a_revocation_that_is_still_to_come_is_the_end() {
+    let ada = person("ada");
+    let tomorrow = NOW.after(DAY);
+    let superseded = CertRevocationBuilder::new()
+        .set_signature_creation_time(tomorrow.system())
+        .unwrap()
+        .set_reason_for_revocation(ReasonForRevocation::KeySuperseded, b"")
+        .unwrap()
+        .build(&mut pair(&ada), &ada, None)
+        .unwrap();
+    let cert = public(&ada.clone().insert_packets([superseded]).unwrap().0);
+    assert_eq!((cert.sealable(NOW), cert.expires(NOW)), (Ok(()), Some(tomorrow)));
+    assert_eq!(
+        (cert.sealable(tomorrow), cert.outlook(NOW).within(NOW)),
+        (Err(CertProblem::Revoked), Some(7))
+    );
+}
