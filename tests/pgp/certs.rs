@@ -292,6 +292,28 @@ fn which_key_and_which_are_too_weak() {
 }
 
 #[test]
+fn the_end_is_that_of_the_last_key_that_counts() {
+    let until = |days: u32| Sub { lives: Some(NOW.since(BORN) + DAY * days), ..sub(BORN) };
+    let ends = |cert: &openpgp::Cert| public(cert).expires(NOW);
+    let in_days = |days: u32| Some(NOW.after(DAY * days));
+    let (one, _) = plus(&bare("ada"), until(30));
+    assert_eq!(ends(&one), in_days(30));
+    let (two, longer) = plus(&one, until(90));
+    assert_eq!(ends(&two), in_days(90), "that one of two ends changes nothing");
+    let (ever, endless) = plus(&two, sub(BORN));
+    assert_eq!(ends(&ever), None);
+    let revoked = subkey_revoked(&ever, &endless, NOW.before(DAY), ReasonForRevocation::KeySuperseded);
+    assert_eq!(ends(&revoked), in_days(90), "a revoked key does not hide the end of the others");
+    let both = subkey_revoked(&revoked, &longer, NOW.before(DAY), ReasonForRevocation::KeySuperseded);
+    assert_eq!(ends(&both), in_days(30));
+    assert_eq!(ends(&from_the_future(&one, BORN)), in_days(30), "nor does one that nobody knows");
+    let (weak, _) = plus(&one, Sub { hash: HashAlgorithm::SHA1, ..sub(BORN) });
+    assert_eq!(ends(&weak), in_days(30), "nor a weak one");
+    let (bound, _) = plus(&bare("ada"), Sub { bound: Some(NOW.since(BORN) + DAY * 7), ..sub(BORN) });
+    assert_eq!(ends(&bound), in_days(7), "what binds it ends");
+}
+
+#[test]
 fn two_keys_of_one_second_are_told_apart_whatever_their_order() {
     let list = list(BORN);
     let (one, _) = plus(&bare("ada"), sub(BORN));
