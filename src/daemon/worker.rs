@@ -28,6 +28,7 @@ use crate::meter;
 use crate::pgp::cert::Cert;
 use crate::pgp::keychain::Keychain;
 use crate::pgp::open::Limits;
+use crate::relay::command::Obeyed;
 use crate::relay::gate::{DropReason, Reason};
 use crate::relay::world::{List, World};
 use crate::relay::{Class, Copy, Keys, Missing, Outcome, Post, relay};
@@ -248,11 +249,15 @@ impl Worker {
         let outcome = relay(self.spool.read(spooled)?, &keys, &world, &self.entropy, now)?;
         failpoint::hit(Point::AfterRelay);
         let outcome = match outcome {
-            Outcome::Command { command, .. } if self.obeyed(spooled, &command, &read, now)? => {
-                failpoint::hit(Point::AfterCommit);
-                return Ok(Worked::Done);
-            }
-            Outcome::Command { otherwise, .. } => *otherwise,
+            Outcome::Command { command, otherwise } => match self.obeyed(spooled, &command, &read, now)? {
+                Obeyed::Worthless => *otherwise,
+                Obeyed::Done => {
+                    failpoint::hit(Point::AfterCommit);
+                    return Ok(Worked::Done);
+                }
+                // By the roster as it is now, and with a token that is spent.
+                Obeyed::AndMore => return self.attempt(spooled, list),
+            },
             outcome => outcome,
         };
         match outcome {

@@ -54,6 +54,12 @@ impl<'a> Tags<'a> {
         self.mac(b"replay", &[list.as_str().as_bytes(), signer.as_bytes(), signature])
     }
 
+    /// The same for a signed mail that was a command. Apart from [`Tags::replay`]: the same signature on a post is no replay.
+    #[must_use]
+    pub fn command(&self, list: &ListName, signer: Fingerprint, signature: &[u8]) -> [u8; 32] {
+        self.mac(b"command", &[list.as_str().as_bytes(), signer.as_bytes(), signature])
+    }
+
     /// A digest of a fetched mail: known again under another name, without anything of it being stored.
     #[must_use]
     pub fn fetched(&self, place: &str, mail: &Plaintext) -> [u8; 32] {
@@ -131,5 +137,6 @@ mod tests {
         assert_ne!(tags.replay(&b, fp, b"digest"), base);
         assert_ne!(tags.replay(&a, Fingerprint::V4([2; 20]), b"digest"), base);
         assert_ne!(tags.replay(&a, fp, b"other"), base);
+        assert_ne!(tags.command(&a, fp, b"digest"), base);
     }
 }

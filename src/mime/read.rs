@@ -203,6 +203,17 @@ pub fn plain_text(entity: Scanned<'_>) -> Option<Plaintext> {
     Some(Plaintext::new(if legacy { field::split(&found).1.to_vec() } else { found }))
 }
 
+/// Whether an entity is one plain text and nothing else, but for a signature beside it.
+#[must_use]
+pub fn is_plain_text_alone(entity: Scanned<'_>) -> bool {
+    let entity = Entity::of(entity.bytes());
+    let is_text = |part: &Part| part.kind == Kind::Leaf && part.ctype.is("text", "plain");
+    let Some(root) = entity.root() else { return false };
+    let mut inside = entity.children(0).map(|(_, part)| part);
+    let signed = || inside.next().is_some_and(is_text) && inside.count() == 1;
+    is_text(root) || root.ctype.is("multipart", "signed") && signed()
+}
+
 /// The part of the older scheme that shows the Subject to programs that know no protected headers.
 fn is_legacy_part(part: &Part) -> bool {
     let text = part.ctype.is("text", "plain") || part.ctype.is("text", "rfc822-headers");

@@ -185,6 +185,16 @@ fn what_repeats_the_headers_for_old_programs_is_no_text_of_the_author() {
 }
 
 #[test]
+fn a_text_is_alone_where_nothing_but_its_signature_stands_beside_it() {
+    let alone = |mail: &str| is_plain_text_alone(scanned(mail.as_bytes()));
+    assert!(alone(SIGNED) && alone("Subject: x\n\nhello\n"));
+    let mixed = "Content-Type: multipart/mixed; boundary=a\n\n--a\n\nhello\n--a\n\nmore\n--a--\n";
+    assert!(!alone(mixed) && !alone("Content-Type: text/html\n\n<p>"));
+    assert!(!alone(&SIGNED.replace("Content-Type: text/plain", "Content-Type: text/html")));
+    assert!(!alone(&SIGNED.replace("--s--", "--s\n\nmore\n--s--")));
+}
+
+#[test]
 fn finds_the_text_that_a_person_wrote() {
     let text = |mail: &str| shown(plain_text(scanned(mail.as_bytes())).as_ref());
     assert_eq!(text(SIGNED).as_deref(), Some("hello  \n"));

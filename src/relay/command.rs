@@ -4,18 +4,14 @@
 //! What is quoted, forwarded, attached or in HTML is no command. The mail that brings a token never holds the line that
 //! answers it, so a program that quotes without marking the quotation commands nothing either.
 
-use std::sync::Arc;
-
 use crate::id::{Fingerprint, Token};
-use crate::mail::arrival::Arrival;
+use crate::mail::directory::Purpose;
 use crate::mail::tags::Tags;
-use crate::mime::read::{plain_text, read};
-use crate::mime::scan::scan;
-use crate::pgp::cert::Cert;
-use crate::pgp::keyring::ListKey;
-use crate::pgp::open::{How, Verdict, open};
-use crate::relay::compose::inside;
+use crate::mime::read::{is_plain_text_alone, plain_text};
+use crate::mime::scan::Scanned;
+use crate::pgp::open::{How, Opened, Verdict};
 use crate::relay::world::World;
+use crate::time::Timestamp;
 
 /// The word in front of a token.
 pub const WORD: &str = "VOUCHSAFE";
@@ -26,34 +22,73 @@ pub struct Command {
     pub token: Token,
     /// The certificate, by a good signature.
     pub signer: Fingerprint,
+    /// When that signature was made.
+    pub made_at: Timestamp,
+    /// Whether the mail says nothing else, so that nobody misses it when the command is carried out.
+    pub alone: bool,
     /// Known again if the same signature comes again.
     pub replay: Vec<[u8; 32]>,
 }
 
-/// The command in a mail to the list's address for requests, if it holds one. It may still be worth nothing.
-#[must_use]
-pub fn heard(arrival: &Arrival, key: &ListKey, tags: &Tags<'_>, world: &World<'_>) -> Option<Command> {
-    let message = read(scan(arrival.raw.expose(), &world.limits.mime).ok()?).ok()?;
-    let certs: Vec<Arc<Cert>> = world.certs.values().cloned().collect();
-    let opened = open(&message, key, &certs, arrival.envelope.at, world.limits);
-    let Verdict::Good { signer, .. } = opened.verdict() else { return None };
-    let token = match opened.how() {
-        How::PgpMime => token_in(plain_text(inside(&opened, &world.limits.mime)?)?.expose()),
-        How::Inline => token_in(opened.payload().expose()),
-        // In the clear others may have read the token.
-        How::Clear | How::Closed(_) => None,
-    }?;
-    let replay = opened.signature_digests().map(|digest| tags.replay(&world.list.name, *signer, digest));
-    Some(Command { token, signer: *signer, replay: replay.collect() })
+/// What came of a command.
+pub enum Obeyed {
+    /// Nothing.
+    Worthless,
+    /// It is carried out, or was before, and the mail is finished.
+    Done,
+    /// It is carried out, and the mail says more.
+    AndMore,
 }
 
-/// The token of the only command in a text; where two differ, nobody guesses which is meant.
+/// The command in an opened mail to the list's address for requests, if it holds one. It may still be worth nothing.
+/// `inside` is the scanned payload.
 #[must_use]
-pub fn token_in(text: &[u8]) -> Option<Token> {
+pub fn heard(
+    opened: &Opened,
+    inside: Option<Scanned<'_>>,
+    purpose: &Purpose,
+    tags: &Tags<'_>,
+    world: &World<'_>,
+) -> Option<Command> {
+    let Verdict::Good { signer, made_at } = opened.verdict() else { return None };
+    let (said, whole) = match opened.how() {
+        _ if *purpose != Purpose::Request => return None,
+        How::PgpMime => (said(plain_text(inside?)?.expose())?, is_plain_text_alone(inside?)),
+        How::Inline => (said(opened.payload().expose())?, true),
+        // In the clear others may have read the token.
+        How::Clear | How::Closed(_) => return None,
+    };
+    let replay = opened.signature_digests().map(|digest| tags.command(&world.list.name, *signer, digest));
+    Some(Command {
+        token: said.token,
+        signer: *signer,
+        made_at: *made_at,
+        alone: said.alone && whole,
+        replay: replay.collect(),
+    })
+}
+
+/// What a text commands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The token of the only command; where two differ, nobody guesses which is meant.
+    pub token: Token,
+    /// Whether nothing else stands there but quotations and a signature block. In doubt it does.
+    pub alone: bool,
+}
+
+/// The command in a text, if there is one.
+#[must_use]
+pub fn said(text: &[u8]) -> Option<Said> {
     let text = String::from_utf8_lossy(text);
     let mut commands = text.lines().filter_map(command);
-    let first = commands.next()?;
-    commands.all(|other| other == first).then_some(first)
+    let token = commands.next()?;
+    let quoted = |line: &str| line.trim_start().starts_with('>');
+    // RFC 3676 §4.3: what follows these two hyphens and the space is the signature block.
+    let body = text.lines().take_while(|line| *line != "-- ");
+    let alone =
+        body.into_iter().all(|line| line.trim().is_empty() || quoted(line) || command(line).is_some());
+    commands.all(|other| other == token).then_some(Said { token, alone })
 }
 
 /// A line that is a command and nothing else. A quotation's begins with its mark.
@@ -70,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_command_stands_alone_on_a_line_that_nobody_quoted() {
-        let said = |text: &str| token_in(text.as_bytes()).map(|token| token.as_str().to_owned());
+        let said = |text: &str| said(text.as_bytes()).map(|said| said.token.as_str().to_owned());
         for text in [
             format!("VOUCHSAFE {TOKEN}\r\n"),
             format!("Hello,\r\n\r\n  vouchsafe\t{}  \r\n\r\n-- \r\nDora\r\n", TOKEN.to_uppercase()),
@@ -94,6 +129,16 @@ mod tests {
             format!("<p>VOUCHSAFE {TOKEN}</p>\r\n"),
         ] {
             assert_eq!(said(&text), None, "{text}");
+        }
+    }
+    #[test]
+    fn what_stands_beside_a_command_is_seen() {
+        let alone = |text: &str| said(text.as_bytes()).unwrap().alone;
+        let command = format!("VOUCHSAFE {TOKEN}\r\n");
+        assert!(alone(&command));
+        assert!(alone(&format!("\r\n{command}\r\n> The list asks\r\n>\r\n> {TOKEN}\r\n-- \r\nDora\r\n")));
+        for more in ["By the way, it leaks.\r\n", "Ada wrote:\r\n> x\r\n", "--\r\nno block\r\n"] {
+            assert!(!alone(&format!("{command}{more}")) && !alone(&format!("{more}{command}")), "{more}");
         }
     }
 }

@@ -73,7 +73,7 @@ pub enum Outcome {
     Command {
         /// What it commands.
         command: Command,
-        /// What becomes of the mail where the token does not count; never another command.
+        /// What becomes of the mail where the token does not count, or says more; never another command.
         otherwise: Box<Outcome>,
     },
     /// It came to the return path of a copy.
@@ -196,30 +196,28 @@ pub fn relay(
             bounce: bounce::read(arrival.raw.expose(), &world.limits.mime),
         });
     }
-    let tags = Tags::new(keys.tags.as_bytes());
-    let command = (purpose == Purpose::Request).then(|| command::heard(&arrival, keys.list, &tags, world));
-    let otherwise = judged(arrival, &purpose, keys, world, entropy, now)?;
-    Ok(match (command.flatten(), otherwise) {
-        // What nobody wrote commands nothing.
+    let mut heard = None;
+    let outcome = match draft(&arrival, &purpose, keys, world, entropy, now, &mut heard) {
+        Ok(draft) => {
+            drop(arrival);
+            posted(draft, &purpose, keys, world, now)?
+        }
+        Err(outcome) => outcome,
+    };
+    Ok(match (heard, outcome) {
         (None, outcome) | (_, outcome @ Outcome::Drop(_)) => outcome,
         (Some(command), otherwise) => Outcome::Command { command, otherwise: Box::new(otherwise) },
     })
 }
 
-/// What becomes of a mail that is no bounce and no command.
-fn judged(
-    arrival: Arrival,
+/// What leaves: a copy for each reader, to be sealed.
+fn posted(
+    draft: Draft,
     purpose: &Purpose,
     keys: &Keys<'_>,
     world: &World<'_>,
-    entropy: &Entropy,
     now: Timestamp,
 ) -> Result<Outcome, Fault> {
-    let draft = match draft(&arrival, purpose, keys, world, entropy, now) {
-        Ok(draft) => draft,
-        Err(outcome) => return Ok(outcome),
-    };
-    drop(arrival);
     let readers = readers(purpose, world);
     let entity = Arc::new(draft.composed.entity);
     let (classes, missed) = addressed(&entity, &readers, keys.list, world, now)?;
@@ -251,7 +249,7 @@ struct Draft {
     replay: Vec<[u8; 32]>,
 }
 
-/// Opens, judges and composes; or says what else becomes of the mail.
+/// Opens, judges and composes; or says what else becomes of the mail. A command in it is `heard`.
 fn draft(
     arrival: &Arrival,
     purpose: &Purpose,
@@ -259,6 +257,7 @@ fn draft(
     world: &World<'_>,
     entropy: &Entropy,
     now: Timestamp,
+    heard: &mut Option<Command>,
 ) -> Result<Draft, Outcome> {
     let raw = arrival.raw.expose();
     let tags = Tags::new(keys.tags.as_bytes());
@@ -274,6 +273,7 @@ fn draft(
     };
     let certs: Vec<Arc<Cert>> = world.certs.values().cloned().collect();
     let opened = open(&message, keys.list, &certs, arrival.envelope.at, world.limits);
+    *heard = command::heard(&opened, inside(&opened, &world.limits.mime), purpose, &tags, world);
     let admitted = match gate::judge(opened, purpose, sign, world) {
         Ruling::Admit(admitted) => admitted,
         other => return Err(not_admitted(other)),

@@ -131,7 +131,9 @@ impl<'a> Note<'a> {
             Purpose::Owner => Some("to the list's owner"),
             Purpose::Postmaster => Some("to the postmaster"),
             Purpose::Reporter => Some("to team and reporter; it went to the team alone"),
-            Purpose::Request => Some("to the list's address for requests; it holds no command that counts"),
+            Purpose::Request => {
+                Some("to the list's address for requests; it says more than a command, or none that counts")
+            }
             Purpose::Post | Purpose::Bounces(_) => None,
         }
     }

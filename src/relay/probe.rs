@@ -75,7 +75,7 @@ mod tests {
     use super::*;
     use crate::id::Fingerprint;
     use crate::mail::directory::Kind;
-    use crate::relay::command::token_in;
+    use crate::relay::command::said;
     use crate::roster::membership::{Role, Standing};
 
     #[test]
@@ -104,7 +104,7 @@ mod tests {
         let probe = Probe { list: &list, member: &member, token: &token, at, until: at };
         let text = probe.text();
         assert!(text.contains(token.as_str()) && text.contains("distrib-request@lists.example"), "{text}");
-        assert_eq!(token_in(text.as_bytes()), None, "not even where a program quotes it without a mark");
+        assert_eq!(said(text.as_bytes()), None, "not even where a program quotes it without a mark");
         assert!(text.lines().all(|line| line.len() < 80), "{text}");
     }
 }

@@ -123,7 +123,7 @@ fn a_signed_answer_with_the_token_sets_the_format_once() {
 
     let (ada, team) = (&scene.people.ada.address, scene.install.events("relayed").len());
     assert_eq!(scene.sink.wait_for(ada, team).len(), team);
-    let answer = asked.mail(noa, list, &text(&format!("Here you are:\r\n\r\n{command}\r\n{quoted}")));
+    let answer = asked.mail(noa, list, &text(&format!("{command}\r\n{quoted}")));
     scene.taken(NOA, REQUEST, &answer);
     let commanded = scene.events("commanded", 1);
     let member = scene.install.json(&["member", "show", LIST, NOA]);
@@ -154,6 +154,42 @@ fn a_signed_answer_with_the_token_sets_the_format_once() {
     assert!(asked.format().is_null());
     assert_eq!(scene.install.events("commanded").len(), 1);
     assert!(scene.install.run(&["journal", "verify"]).code == 0);
+}
+
+/// An accepted mail is never lost: what else stands in it the team reads.
+#[test]
+fn what_stands_beside_a_command_reaches_the_team() {
+    let Some(asked) = Asked::set() else { return };
+    let (scene, ada) = (&asked.scene, &asked.scene.people.ada);
+    let (_, first) = asked.question();
+    let attached = format!(
+        "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nVOUCHSAFE {first}\r\n--b\r\n\
+         Content-Disposition: attachment; filename=poc.txt\r\n\r\nThe proof.\r\n--b--\r\n"
+    );
+    let mail = |entity: &str| asked.mail(&asked.noa, &asked.list, entity);
+    let answer = mail(&attached);
+    scene.taken(NOA, REQUEST, &answer);
+    let copy = scene.sink.wait_for(&ada.address, 1).remove(0);
+    assert!(ada.open(&copy.data, &scene.announce).holds(b"The proof."));
+    assert_eq!(asked.format(), "v2");
+    assert_eq!(scene.install.events("commanded").len(), 1);
+
+    scene.install.ok(&["member", "set-format", LIST, NOA, "--format", "rule"]);
+    let (_, second) = asked.question();
+    let words = text(&format!("VOUCHSAFE {second}\r\n\r\nBy the way, it leaks.\r\n"));
+    scene.taken(NOA, REQUEST, &mail(&words));
+    let copy = scene.sink.wait_for(&ada.address, 2).remove(1);
+    assert!(ada.open(&copy.data, &scene.announce).holds(b"By the way, it leaks."));
+    assert_eq!(asked.format(), "v2");
+
+    // The same signed mail to the list itself is no replay: it is what it would be without the command.
+    scene.install.ok(&["member", "set-format", LIST, NOA, "--format", "rule"]);
+    let (_, third) = asked.question();
+    let alone = mail(&text(&format!("VOUCHSAFE {third}\r\n")));
+    scene.taken(NOA, REQUEST, &alone);
+    scene.events("commanded", 3);
+    scene.taken(NOA, "distrib-announce@lists.example", &alone);
+    assert_eq!(scene.holds(1)[0]["reason"], "not-a-poster");
 }
 
 #[test]
