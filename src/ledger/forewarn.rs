@@ -63,15 +63,21 @@ pub fn forewarn(store: &Arc<dyn Store>, certs: &CertBook, now: Timestamp) -> Res
     let mut raised = 0;
     for (list, member) in active {
         let Some(outlook) = outlooks.get(&member.fingerprint) else { continue };
-        let Some(within) = outlook.within(now).filter(|_| raised < AT_ONCE) else { continue };
-        let Some((bytes, _)) = registry.cert(member.fingerprint)? else { continue };
-        let new = Told {
-            fingerprint: member.fingerprint,
-            digest: Sha256::digest(&bytes).into(),
-            expires: outlook.expires,
-            within,
-        };
         let key = key_of(list, &member.id);
+        let within = outlook.within(now);
+        if raised >= AT_ONCE || (within.is_none() && !told.contains_key(&key)) {
+            continue;
+        }
+        let Some((bytes, _)) = registry.cert(member.fingerprint)? else { continue };
+        let digest: [u8; 32] = Sha256::digest(&bytes).into();
+        let Some(within) = within else {
+            // It was mended, and what comes next is news. By a clock that went back it is as it was.
+            if told.get(&key).is_some_and(|(last, _)| last.digest != digest) {
+                batch.delete(Space::Alert, key);
+            }
+            continue;
+        };
+        let new = Told { fingerprint: member.fingerprint, digest, expires: outlook.expires, within };
         match told.get(&key) {
             Some((last, _)) if last.covers(&new) => continue,
             Some((_, version)) => batch.expect(Expect::Version(Space::Alert, key.clone(), *version)),

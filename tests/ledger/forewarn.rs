@@ -3,6 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use sequoia_openpgp as openpgp;
+
+use openpgp::serialize::SerializeInto;
 use vouchsafe::id::OrgName;
 use vouchsafe::ledger::alert::{Alerts, Incident};
 use vouchsafe::ledger::certs::CertBook;
@@ -28,6 +31,14 @@ fn day(n: u32) -> Timestamp {
 fn ending(days: u32) -> Cert {
     let person = Person::generate("A", "a@example.org", Sort::V4, T0, Some(DAY * days)).unwrap();
     person.cert().clone()
+}
+
+/// Without an end and without a key for encryption.
+fn endless_and_signing_only() -> Cert {
+    let builder =
+        openpgp::cert::CertBuilder::new().add_userid("dora <dora@example.org>").add_signing_subkey();
+    let key = builder.set_creation_time(T0.system()).generate().unwrap().0;
+    Cert::parse(&key.strip_secret_key_material().to_vec().unwrap()).unwrap()
 }
 
 fn address(of: &str) -> Address {
@@ -139,6 +150,24 @@ fn a_new_certificate_is_told_of_anew_and_the_same_copy_is_not() {
     change(&bench, |roster| roster.set_cert(&list(LIST), &address("dora"), good.fingerprint()));
     assert_eq!(raised(&bench, LIST, day(20)), []);
     assert_eq!(raised(&bench, LIST, day(1000 - 60)), [ends("dora", day(1000), 60)]);
+}
+
+#[test]
+fn what_was_mended_and_fails_again_is_told_again() {
+    let bench = Bench::new();
+    let (good, bad) = (ending(1000), endless_and_signing_only());
+    join(&bench, LIST, "dora", &bad);
+    let told = [gone("dora", CertProblem::NoEncryptionKey)];
+    let copy = |cert: &Cert| {
+        bench.commit(|b| Registry::set_cert(b, bad.fingerprint(), cert.to_bytes())).unwrap();
+    };
+    assert_eq!(raised(&bench, LIST, day(1)), told);
+    assert_eq!(raised(&bench, LIST, day(2)), []);
+    copy(&good);
+    assert_eq!(raised(&bench, LIST, day(3)), []);
+    copy(&bad);
+    assert_eq!(raised(&bench, LIST, day(4)), told);
+    assert_eq!(raised(&bench, LIST, day(5)), []);
 }
 
 #[test]
