@@ -55,9 +55,19 @@ pub enum CertError {
         /// The one that is on the roster.
         pinned: Fingerprint,
     },
-    /// A revocation that the pinned certificate's key did not make.
-    #[error("the revocation was not made by {0}, which is pinned: it revokes nothing here")]
+    /// A revocation that the certificate's key did not make.
+    #[error("the revocation was not made by the key {0}: it revokes nothing here")]
     NotItsRevocation(Fingerprint),
+    /// The pinned certificate's revocation together with another certificate.
+    #[error(
+        "there is a revocation of {pinned}, which is pinned, together with the certificate {other}: set the revocation first, then the certificate, each from a file of its own"
+    )]
+    Transition {
+        /// The one that is on the roster.
+        pinned: Fingerprint,
+        /// The other one.
+        other: Fingerprint,
+    },
     /// Nothing that reads as an OpenPGP certificate.
     #[error("this is not an OpenPGP certificate: it should start with -----BEGIN PGP PUBLIC KEY BLOCK-----")]
     NotOpenPgp,
@@ -125,18 +135,28 @@ impl Cert {
     /// # Errors
     /// [`CertError`] says what is wrong with the bytes.
     pub fn parse(bytes: &[u8]) -> Result<Self, CertError> {
-        let Held { mut certs, .. } = Held::read(bytes)?;
+        let Held { mut certs, alone } = Held::read(bytes)?;
         match (certs.pop(), certs.len()) {
             (None, _) => Err(CertError::NotOpenPgp),
-            (Some(only), 0) => Self::from_own(only),
+            (Some(only), 0) if alone.is_empty() => Self::from_own(only),
+            // In a block of its own beside the certificate: whoever wrote it meant it.
+            (Some(only), 0) => Self::from_own(only)?.revoked_by(alone),
             (Some(_), more) => Err(CertError::Several(more.saturating_add(1))),
         }
     }
 
-    /// The packets of one certificate, without other people's signatures.
+    /// The packets of one certificate, without other people's signatures, and without what its owner did not bind to it:
+    /// keys and User IDs can be appended by anybody, and would pass for the owner's.
     pub(super) fn from_own(packets: Vec<Packet>) -> Result<Self, CertError> {
         let inner =
             openpgp::Cert::from_packets(own(packets)?.into_iter()).map_err(|_| CertError::NotOpenPgp)?;
+        let inner = inner
+            .retain_userids(|id| {
+                id.self_signatures().next().is_some() || id.self_revocations().next().is_some()
+            })
+            .retain_subkeys(|key| {
+                key.self_signatures().next().is_some() || key.self_revocations().next().is_some()
+            });
         Self::from_openpgp(inner)
     }
 

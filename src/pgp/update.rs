@@ -10,6 +10,7 @@ use openpgp::packet::Signature;
 use openpgp::types::{RevocationStatus, SignatureType};
 
 use super::cert::{Cert, CertError, END, Held, identity, lenient};
+use crate::id::Fingerprint;
 use crate::time::Timestamp;
 
 /// Something in which a certificate differs from its former copy.
@@ -52,32 +53,45 @@ impl Cert {
     ///
     /// # Errors
     /// As [`Cert::parse`]; [`CertError::NoneOf`] when the pinned one is none of several,
-    /// [`CertError::NotItsRevocation`] for somebody else's revocation.
+    /// [`CertError::NotItsRevocation`] for somebody else's revocation, [`CertError::Transition`] for the pinned one's beside
+    /// another certificate.
     pub fn handed_in(bytes: &[u8], pinned: Option<&Self>) -> Result<Self, CertError> {
         let Held { certs, alone } = Held::read(bytes)?;
         let count = certs.len();
-        let is_pinned = |packets: &Vec<Packet>| match (packets.first(), pinned) {
-            (Some(Packet::PublicKey(key)), Some(pinned)) => {
-                identity(&key.fingerprint()) == Some(pinned.fingerprint())
+        let chosen = match pinned {
+            None if count > 1 => return Err(CertError::Several(count)),
+            // A file may have it more than once, such as before and after its revocation. Others are not computed over.
+            Some(pinned) if certs.iter().any(|packets| is(packets, pinned.fingerprint())) => {
+                let mut copies = certs.into_iter().filter(|packets| is(packets, pinned.fingerprint()));
+                let first = copies.next().map(Self::from_own).ok_or(CertError::NotOpenPgp)??;
+                copies.try_fold(first, |all, copy| all.merge(&Self::from_own(copy)?))?
             }
-            _ => false,
+            Some(pinned) if count > 1 => {
+                return Err(CertError::NoneOf { count, pinned: pinned.fingerprint() });
+            }
+            Some(pinned) if count == 0 && alone.iter().any(is_revocation) => pinned.clone(),
+            _ => certs.into_iter().next().map(Self::from_own).ok_or(CertError::NotOpenPgp)??,
         };
-        let chosen = match (pinned, count) {
-            (Some(pinned), 0) if alone.iter().any(is_revocation) => pinned.clone(),
-            (_, 0) => return Err(CertError::NotOpenPgp),
-            (_, 1) => Self::from_own(certs.into_iter().next().unwrap_or_default())?,
-            (None, several) => return Err(CertError::Several(several)),
-            // The others are not computed over.
-            (Some(pinned), count) => match certs.into_iter().find(is_pinned) {
-                Some(packets) => Self::from_own(packets)?,
-                None => return Err(CertError::NoneOf { count, pinned: pinned.fingerprint() }),
-            },
-        };
-        if alone.iter().any(is_revocation) { chosen.revoked_by(alone) } else { Ok(chosen) }
+        match pinned {
+            _ if alone.is_empty() => Ok(chosen),
+            Some(pinned) if pinned.fingerprint() != chosen.fingerprint() => {
+                let (pinned, other) = (pinned, chosen.fingerprint());
+                // What revokes the pinned one must not get lost beside another.
+                Err(if alone.iter().any(|one| pinned.made(one)) {
+                    CertError::Transition { pinned: pinned.fingerprint(), other }
+                } else {
+                    CertError::NotItsRevocation(pinned.fingerprint())
+                })
+            }
+            _ => chosen.revoked_by(alone),
+        }
     }
 
     /// The certificate with these revocations of its own.
-    fn revoked_by(&self, alone: Vec<Signature>) -> Result<Self, CertError> {
+    ///
+    /// # Errors
+    /// [`CertError::NotItsRevocation`] when none of them is.
+    pub(super) fn revoked_by(&self, alone: Vec<Signature>) -> Result<Self, CertError> {
         let foreign = CertError::NotItsRevocation(self.fingerprint());
         let own: Vec<Packet> = alone.into_iter().filter(|one| self.made(one)).map(Packet::from).collect();
         if own.is_empty() {
@@ -133,6 +147,10 @@ impl Cert {
         }
         found
     }
+}
+
+fn is(packets: &[Packet], fingerprint: Fingerprint) -> bool {
+    matches!(packets.first(), Some(Packet::PublicKey(key)) if identity(&key.fingerprint()) == Some(fingerprint))
 }
 
 fn is_revocation(signature: &Signature) -> bool {

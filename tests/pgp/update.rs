@@ -202,3 +202,56 @@ fn a_revocation_that_is_still_to_come_is_the_end() {
         (Err(CertProblem::Revoked), Some(7))
     );
 }
+
+#[test]
+fn no_revocation_gets_lost_in_a_file_whatever_its_order() {
+    let (ada, bob) = (person("ada"), person("bob"));
+    let pinned = public(&ada);
+    let revoked = ada.clone().insert_packets([revocation(&ada)]).unwrap().0;
+    let (old, dead, alone) = (armored_cert(&ada), armored_cert(&revoked), block(&[revocation(&ada)]));
+    let handed = |file: &[&[u8]]| Cert::handed_in(&file.concat(), Some(&pinned));
+    let other = armored_cert(&bob);
+    for file in [
+        &[&old[..], &dead][..],
+        &[&dead, &old],
+        &[&other, &old, &other, &dead],
+        &[&old, &alone],
+        &[&alone, &old],
+        &[&old, &old, &alone],
+    ] {
+        assert_eq!(handed(file).unwrap().sealable(NOW), Err(CertProblem::Revoked));
+    }
+    // Whoever is new: the same, or nothing.
+    for file in [[&old[..], &alone], [&alone, &old]] {
+        assert_eq!(Cert::parse(&file.concat()).unwrap().sealable(NOW), Err(CertProblem::Revoked));
+    }
+    let foreign = [&other[..], &alone].concat();
+    assert!(matches!(Cert::parse(&foreign), Err(CertError::NotItsRevocation(_))));
+
+    // From an old key to a new one in one file: refused, and what to do is said, by both names.
+    let (is, was) = (public(&bob).fingerprint(), pinned.fingerprint());
+    let both = handed(&[&alone, &other]).unwrap_err();
+    assert!(
+        matches!(both, CertError::Transition { pinned, other } if (pinned, other) == (was, is)),
+        "{both}"
+    );
+    assert!(both.to_string().contains("set the revocation first"), "{both}");
+}
+
+#[test]
+fn what_the_owner_did_not_bind_is_left_out() {
+    let (ada, eve) = (person("ada"), person("eve"));
+    let theirs: Vec<Packet> = eve.clone().strip_secret_key_material().into_packets().collect();
+    let ids = theirs.iter().filter(|p| matches!(p, Packet::UserID(_))).cloned();
+    let keys = theirs.iter().filter(|p| matches!(p, Packet::PublicSubkey(_))).cloned();
+    let binding = theirs.iter().filter(|p| matches!(p, Packet::Signature(_))).cloned();
+    let mut packets: Vec<Packet> = ada.clone().strip_secret_key_material().into_packets().collect();
+    packets.extend(ids);
+    packets.extend(keys);
+    packets.extend(binding);
+    let bytes: Vec<u8> = packets.iter().flat_map(|packet| packet.to_vec().unwrap()).collect();
+    let cert = Cert::parse(&bytes).unwrap();
+    assert_eq!(cert.emails(), ["ada@example.org"], "nobody takes an address by appending it");
+    assert_eq!(cert.to_bytes(), public(&ada).to_bytes());
+    assert!(public(&ada).merge(&cert).unwrap().differences(&public(&ada), NOW).is_empty());
+}
