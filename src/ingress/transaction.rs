@@ -106,14 +106,16 @@ impl Transaction {
 
     /// Judges a whole message by what is visible from outside.
     pub(super) fn judge(self, raw: &Plaintext, via: Via, limits: &Limits) -> Judged {
-        let (broken, shape) = look(raw.expose(), limits);
-        if let Some(text) = broken {
+        if let Some(text) = broken(raw.expose(), limits) {
             return self.refuse(via, &text);
         }
+        // Not asked of mail to a list that takes any form: that costs a walk over it.
+        let asked = self.recipients.iter().any(|a| a.encrypted_only);
+        let clear = asked && outer(raw.expose()) == Outer::Clear;
         let refusals: Vec<Option<Vec<u8>>> = self
             .recipients
             .iter()
-            .map(|a| (a.encrypted_only && shape == Outer::Clear).then(|| in_the_clear(&a.recipient.address)))
+            .map(|a| (a.encrypted_only && clear).then(|| in_the_clear(&a.recipient.address)))
             .collect();
         if via == Via::Smtp {
             // One reply for all: a mail that is wrong for one list is wrong.
@@ -147,21 +149,16 @@ pub(super) fn not_kept(refusal: Refusal, limits: &Limits) -> Vec<u8> {
     }
 }
 
-/// What the header block alone tells.
-fn look(raw: &[u8], limits: &Limits) -> (Option<Vec<u8>>, Outer) {
+/// What is wrong with the header block, whoever the mail is for.
+fn broken(raw: &[u8], limits: &Limits) -> Option<Vec<u8>> {
     let headers = header_length(raw, limits.max_headers);
     if headers.is_none() {
         let text = format!("The header block is larger than {} bytes", limits.max_headers);
-        return (Some(reply(554, "5.3.4", &text)), Outer::Clear);
+        return Some(reply(554, "5.3.4", &text));
     }
     // RFC 5321 §6.3.
-    if header_count(raw, "Received") > limits.max_received {
-        return (
-            Some(reply(554, "5.4.6", "Too many Received fields: this mail goes round in a loop")),
-            Outer::Clear,
-        );
-    }
-    (None, outer(raw))
+    let loops = header_count(raw, "Received") > limits.max_received;
+    loops.then(|| reply(554, "5.4.6", "Too many Received fields: this mail goes round in a loop"))
 }
 
 /// The length of the header block with its last line end, if that is no more than `limit`.

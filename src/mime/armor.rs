@@ -176,6 +176,12 @@ pub(super) fn has_line(text: &[u8]) -> bool {
     memmem::find_iter(text, BEGIN_ANY).any(|place| begins_line(text, place))
 }
 
+/// Whether a text begins with an armored message, in ASCII or UTF-16.
+pub(super) fn begins(text: &[u8]) -> bool {
+    let letters = text.iter().copied().skip_while(|b| !b.is_ascii() || *b == 0 || b.is_ascii_whitespace());
+    letters.filter(|b| *b != 0).take(BEGIN_ANY.len()).eq(BEGIN_ANY.iter().copied())
+}
+
 /// Whether the start of an armored message stands anywhere, even quoted or in the middle of a line.
 pub(super) fn has_anywhere(text: &[u8]) -> bool {
     find(text, BEGIN_ANY)

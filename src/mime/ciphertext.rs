@@ -49,21 +49,25 @@ pub(super) fn sole<'a>(entity: &Entity<'a>) -> Option<Sole<'a>> {
 }
 
 /// A mail that is nothing but an armored message. Its type does not matter then, unless it is markup, in which more
-/// may be hidden than is seen.
+/// may be hidden than is seen, or a file, in which there is no text to show.
 fn of_leaf<'a>(entity: &Entity<'a>, root: &Part) -> Option<Sole<'a>> {
+    let named = root.ctype.is("application", "octet-stream") && root.ctype.param("name").is_some();
+    if named || is_file(entity, root) {
+        return None;
+    }
     armored(entity, root).map(|armor| Sole::Text { armor })
 }
 
-/// What one of the parts is to the whole.
+/// What one of the parts is to the whole. The ciphertext is decoded only when all else fits: files are large.
 enum Piece<'a> {
     /// Nothing to read.
     Blank,
     /// RFC 3156 §4: the control information.
     Control,
-    /// A ciphertext; whether it stands where a text would.
-    Data { bytes: Cow<'a, [u8]>, part: usize, text: bool },
-    /// A `multipart/encrypted` as it should be.
-    Whole { bytes: Cow<'a, [u8]>, part: usize },
+    /// What begins like a ciphertext; whether it stands where a text would.
+    Data { part: usize, text: bool },
+    /// The same, in a `multipart/encrypted` as it should be.
+    Whole { part: usize },
     /// A short plain text.
     Words(&'a [u8]),
 }
@@ -72,8 +76,8 @@ enum Piece<'a> {
 #[derive(Default)]
 struct Pile<'a> {
     controls: usize,
-    data: Option<(Cow<'a, [u8]>, usize, bool)>,
-    whole: Option<(Cow<'a, [u8]>, usize)>,
+    data: Option<(usize, bool)>,
+    whole: Option<usize>,
     words: Option<&'a [u8]>,
 }
 
@@ -83,10 +87,8 @@ impl<'a> Pile<'a> {
         match piece {
             Piece::Blank => {}
             Piece::Control => self.controls += 1,
-            Piece::Data { bytes, part, text } if self.data.is_none() => {
-                self.data = Some((bytes, part, text));
-            }
-            Piece::Whole { bytes, part } if self.whole.is_none() => self.whole = Some((bytes, part)),
+            Piece::Data { part, text } if self.data.is_none() => self.data = Some((part, text)),
+            Piece::Whole { part } if self.whole.is_none() => self.whole = Some(part),
             // In front, where no ciphertext could be taken for a part of it.
             Piece::Words(words) if self.is_empty() => self.words = Some(words),
             Piece::Data { .. } | Piece::Whole { .. } | Piece::Words(_) => return None,
@@ -110,36 +112,38 @@ fn of_parts<'a>(entity: &Entity<'a>) -> Option<Sole<'a>> {
     for (index, part) in parts {
         pile = pile.sort(piece(entity, index, part)?)?;
     }
-    let (sole, part) = match pile {
+    match pile {
         // Of a part that says it is encrypted the control information may have been taken away.
-        Pile { controls: 0 | 1, data: Some((bytes, part, _)), whole: None, words: None } if encrypted => {
-            (Sole::Entity { ciphertext: bytes, beside: None }, part)
+        Pile { controls: 0 | 1, data: Some((part, _)), whole: None, words: None } if encrypted => {
+            Some(Sole::Entity { ciphertext: ciphertext(entity, part)?, beside: None })
         }
-        Pile { controls: 1, data: Some((bytes, part, _)), whole: None, words } if !encrypted => {
-            (Sole::Entity { ciphertext: bytes, beside: words }, part)
-        }
-        Pile { controls: 0, data: None, whole: Some((bytes, part)), words } if !encrypted => {
-            (Sole::Entity { ciphertext: bytes, beside: words }, part)
+        Pile { controls: 1, data: Some((part, _)), whole: None, words }
+        | Pile { controls: 0, data: None, whole: Some(part), words }
+            if !encrypted =>
+        {
+            Some(Sole::Entity { ciphertext: ciphertext(entity, part)?, beside: words })
         }
         // A text that somebody wrapped. Files beside an empty text are no mail that was encrypted, but files.
-        Pile { controls: 0, data: Some((bytes, part, true)), whole: None, words: None } if !encrypted => {
-            (Sole::Text { armor: bytes }, part)
+        Pile { controls: 0, data: Some((part, true)), whole: None, words: None } if !encrypted => {
+            Some(Sole::Text { armor: ciphertext(entity, part)? })
         }
-        _ => return None,
-    };
-    is_alone(entity, part).then_some(sole)
+        _ => None,
+    }
+}
+
+/// The ciphertext that is all of that part, if no armor stands outside of it, such as before the first delimiter.
+fn ciphertext<'a>(entity: &Entity<'a>, part: usize) -> Option<Cow<'a, [u8]>> {
+    let (root, part) = (entity.root()?, entity.parts.get(part)?);
+    let outside = [root.body.start..part.body.start, part.body.end..root.body.end];
+    if outside.into_iter().any(|range| armor::has_line(entity.raw.get(range).unwrap_or_default())) {
+        return None;
+    }
+    armored(entity, part).or_else(|| is_binary(entity, part).then(|| entity.decoded(part)))
 }
 
 /// RFC 3156 §4; a gateway may have lost the parameter, but another protocol is another's.
 fn is_for_openpgp(ctype: &ContentType) -> bool {
     ctype.param("protocol").is_none() || ctype.param_is("protocol", "application/pgp-encrypted")
-}
-
-/// Whether no armor stands outside of that part, such as before the first delimiter.
-fn is_alone(entity: &Entity<'_>, part: usize) -> bool {
-    let (Some(root), Some(part)) = (entity.root(), entity.parts.get(part)) else { return false };
-    let outside = [root.body.start..part.body.start, part.body.end..root.body.end];
-    !outside.into_iter().any(|range| armor::has_line(entity.raw.get(range).unwrap_or_default()))
 }
 
 fn piece<'a>(entity: &Entity<'a>, index: usize, part: &Part) -> Option<Piece<'a>> {
@@ -159,7 +163,7 @@ fn leaf<'a>(entity: &Entity<'a>, index: usize, part: &Part) -> Option<Piece<'a>>
     let ctype = &part.ctype;
     let claims_control = ctype.is("application", "pgp-encrypted");
     let small = entity.body(part).len() <= 2 * MAX_WORDS;
-    if small && is_blank(entity, part) {
+    if is_blank(entity, part) {
         return Some(if claims_control { Piece::Control } else { Piece::Blank });
     }
     if small && (ctype.main() == "application" || ctype.is("text", "plain")) {
@@ -168,15 +172,12 @@ fn leaf<'a>(entity: &Entity<'a>, index: usize, part: &Part) -> Option<Piece<'a>>
             return Some(Piece::Control);
         }
     }
-    if let Some(bytes) = armored(entity, part) {
+    if begins_like_armor(entity, part) {
         let text = ctype.is("text", "plain") && !is_file(entity, part);
-        return Some(Piece::Data { bytes, part: index, text });
+        return Some(Piece::Data { part: index, text });
     }
-    if ctype.main() == "application" && !claims_control {
-        let bytes = entity.decoded(part);
-        // RFC 9580 §4.2: the first octet of a packet has its highest bit set, which no text in ASCII has.
-        let binary = bytes.first().is_some_and(|first| first & 0x80 != 0);
-        return binary.then_some(Piece::Data { bytes, part: index, text: false });
+    if is_binary(entity, part) {
+        return Some(Piece::Data { part: index, text: false });
     }
     let words = small && ctype.is("text", "plain") && !is_file(entity, part) && {
         let words = entity.decoded(part);
@@ -197,7 +198,7 @@ fn whole<'a>(entity: &Entity<'a>, index: usize, part: &Part) -> Option<Piece<'a>
         return None;
     }
     match (leaf(entity, first, control)?, leaf(entity, second, data)?) {
-        (Piece::Control, Piece::Data { bytes, part, .. }) => Some(Piece::Whole { bytes, part }),
+        (Piece::Control, Piece::Data { part, .. }) => Some(Piece::Whole { part }),
         _ => None,
     }
 }
@@ -217,6 +218,9 @@ fn is_version_1(control: &[u8]) -> bool {
 
 /// Whether nobody could read anything in that part: white space, or markup that shows nothing else.
 fn is_blank(entity: &Entity<'_>, part: &Part) -> bool {
+    if entity.body(part).len() > 2 * MAX_WORDS {
+        return false;
+    }
     let text = entity.decoded(part);
     let plain = part.ctype.main() != "text" || part.ctype.is("text", "plain");
     if plain {
@@ -236,19 +240,55 @@ fn without_spaces(text: &[u8]) -> Vec<u8> {
     rest.to_vec()
 }
 
-/// The armored message that is all of a part, its transfer encoding removed: as it is named, or, where the name was lost
-/// or is wrong, as it must be.
+/// How much of a part is looked at before all of it is decoded.
+const HEAD: usize = 512;
+
+/// How a part may be encoded: as it says, or, where that was lost or is wrong, otherwise.
+fn encodings(part: &Part) -> impl Iterator<Item = Encoding> {
+    let named = part.encoding;
+    let others = [Encoding::Identity, Encoding::Base64].into_iter().filter(move |other| *other != named);
+    std::iter::once(named).chain(others)
+}
+
+/// The beginning of a part, decoded.
+fn head(body: &[u8], encoding: Encoding) -> Cow<'_, [u8]> {
+    let body = body.trim_ascii_start();
+    encoding.decode(body.get(..HEAD).unwrap_or(body))
+}
+
+/// Whether a part that is not markup begins with an armored message.
+fn begins_like_armor(entity: &Entity<'_>, part: &Part) -> bool {
+    let body = entity.body(part);
+    let markup = ["html", "xml", "enriched", "richtext"].iter().any(|sub| part.ctype.is("text", sub));
+    let known = matches!(part.ctype.main(), "text" | "application") && !markup;
+    known && encodings(part).any(|encoding| armor::begins(&head(body, encoding)))
+}
+
+/// Whether a file begins like packets. RFC 9580 §4.2: the first octet of a packet has its highest bit set, which no text
+/// in ASCII has.
+fn is_binary(entity: &Entity<'_>, part: &Part) -> bool {
+    let file = part.ctype.main() == "application" && !part.ctype.is("application", "pgp-encrypted");
+    let body = entity.body(part);
+    file && part
+        .encoding
+        .decode(body.get(..HEAD).unwrap_or(body))
+        .first()
+        .is_some_and(|first| first & 0x80 != 0)
+}
+
+/// The armored message that is all of a part, its transfer encoding removed.
 fn armored<'a>(entity: &Entity<'a>, part: &Part) -> Option<Cow<'a, [u8]>> {
-    let markup = part.ctype.main() == "text"
-        && ["html", "xml", "enriched", "richtext"].iter().any(|s| part.ctype.is("text", s));
-    if markup || !matches!(part.ctype.main(), "text" | "application") {
+    if !begins_like_armor(entity, part) {
         return None;
     }
     let body = entity.body(part);
-    let named = sole_armor(part.encoding.decode(body));
-    let bare = || if part.encoding == Encoding::Identity { None } else { sole_armor(Cow::Borrowed(body)) };
-    let base64 = || armor::is_in_base64(body).then(|| sole_armor(Encoding::Base64.decode(body))).flatten();
-    named.or_else(bare).or_else(base64)
+    let found = |encoding: Encoding| {
+        // Base64 that is not named must be all of it.
+        let fits = encoding == part.encoding || encoding == Encoding::Identity || armor::is_in_base64(body);
+        let begins = fits && armor::begins(&head(body, encoding));
+        begins.then(|| sole_armor(encoding.decode(body))).flatten()
+    };
+    encodings(part).find_map(found)
 }
 
 /// The sole armor of a text; where the mail was neither encoded nor mangled, it is that part of the mail.

@@ -191,10 +191,11 @@ fn payload_part<'a>(source: &Source<'a>, entropy: &Entropy) -> Part<'a> {
                 Some(signature) => signed_part(payload, signature, entropy),
                 None => Part::behind(Vec::new(), payload),
             },
-            Some(_) => Part::behind(plain_head(&charset(source, payload)), payload),
-            None => Part::behind(opaque_part(payload, "payload"), b""),
+            Some(_) if is_text(payload) => Part::behind(plain_head(&charset(source, payload)), payload),
+            Some(_) | None => Part::behind(opaque_part(payload, "payload"), b""),
         },
         How::PgpMime => Part::behind(rfc822_head(payload, "attachment"), payload),
+        How::Inline if inline && !is_text(payload) => Part::behind(opaque_part(payload, "payload"), b""),
         How::Inline if inline => Part::behind(plain_head(&charset(source, payload)), payload),
         How::Inline => Part::behind(opaque_part(payload, "message.txt"), b""),
         How::Clear if inline => Part::behind(rfc822_head(source.raw, "inline"), source.raw),
@@ -224,6 +225,11 @@ fn is_entity(entity: &Scanned<'_>) -> bool {
     let name = first.split(|b| *b == b':').next().unwrap_or_default();
     let is_field = !name.is_empty() && name.len() < first.len() && name.iter().all(|b| b.is_ascii_graphic());
     is_field || first.trim_ascii().is_empty()
+}
+
+/// Whether bytes without a header can be shown as text: somebody may have encrypted a file and sent it as his mail.
+fn is_text(payload: &[u8]) -> bool {
+    !payload.contains(&0)
 }
 
 /// Before bare text as a part; inside the encryption eight bits and any line length travel unharmed.
