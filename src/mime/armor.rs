@@ -145,7 +145,9 @@ pub(super) fn is_empty_markup(html: &[u8]) -> bool {
                 let (tag, behind) = after.split_at_checked(end).unwrap_or_default();
                 let name = tag.strip_prefix(b"/").unwrap_or(tag);
                 let name = name.split(|b| b.is_ascii_whitespace() || *b == b'/').next().unwrap_or_default();
-                let pictured = find(&tag.to_ascii_lowercase(), b"url");
+                let lower = tag.to_ascii_lowercase();
+                let pictured =
+                    [&b"url"[..], b"src", b"href", b"background"].iter().any(|word| find(&lower, word));
                 if pictured || !EMPTY.iter().any(|known| name.eq_ignore_ascii_case(known)) {
                     return false;
                 }
@@ -340,7 +342,7 @@ mod tests {
             "x",
             "<img src=x>",
             "<p",
-            "<body background=\"https://evil\"",
+            "<body background=\"https://evil\">",
             "<div style='background:URL(x)'></div>",
             "&lt;",
             "<style>",

@@ -14,7 +14,7 @@ use super::transfer::Encoding;
 use super::tree::{Kind, Limits, Part};
 
 /// How large a mail's structure may be for one that is understood here: more parts hold more than one ciphertext.
-pub(super) const LIMITS: Limits = Limits { size: usize::MAX, header_bytes: 100 << 10, depth: 4, parts: 12 };
+pub(super) const LIMITS: Limits = Limits { size: usize::MAX, header_bytes: usize::MAX, depth: 4, parts: 12 };
 
 /// The longest text in front that a gateway may have written, in bytes.
 const MAX_WORDS: usize = 4 << 10;
@@ -41,6 +41,11 @@ pub(super) enum Sole<'a> {
 /// Finds it; `None` where anything else stands beside it, or where there is none.
 pub(super) fn sole<'a>(entity: &Entity<'a>) -> Option<Sole<'a>> {
     let root = entity.root().filter(|root| !root.ambiguous)?;
+    // Asked within the limits or not, the answer is the same: the session and the relay must agree. What lies deeper than
+    // the other limit fits no form.
+    if entity.parts.len() > LIMITS.parts {
+        return None;
+    }
     match root.kind {
         Kind::Multipart => of_parts(entity).or_else(|| buried(entity, root)),
         Kind::Leaf => of_leaf(entity, root).or_else(|| buried(entity, root)),

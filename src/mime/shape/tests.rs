@@ -1,5 +1,6 @@
 //! Shapes, one by one.
 
+use super::super::scan::{Outer, outer};
 use super::*;
 
 const ARMOR: &str = "-----BEGIN PGP MESSAGE-----\r\n\r\nwcFMA6\r\n-----END PGP MESSAGE-----";
@@ -88,6 +89,22 @@ fn what_gateways_leave_of_it_is_understood() {
     }
     assert_eq!(shape(&multipart(MIXED, &[&text(ARMOR)])), "inline");
     assert_eq!(shape(&multipart(MIXED, &[&text(ARMOR), &empty])), "inline");
+}
+
+#[test]
+fn session_and_relay_agree_on_what_is_too_much() {
+    let empty = "Content-Type: text/plain\r\n\r\n";
+    for (empties, wanted) in [(9, "pgp/mime"), (10, "mixed"), (13, "mixed")] {
+        let data = data(ARMOR);
+        let mut parts = vec![empty; empties];
+        parts.extend([CONTROL, &data]);
+        let mail = multipart(MIXED, &parts);
+        assert_eq!(shape(&mail), wanted, "{empties}");
+        assert_eq!(outer(mail.as_bytes()) == Outer::PgpMime, wanted == "pgp/mime", "{empties}");
+    }
+    let long = format!("X: {}\r\n{}", "y".repeat(150 << 10), multipart(MIXED, &[CONTROL, &data(ARMOR)]));
+    assert_eq!(shape(&long), "pgp/mime");
+    assert_eq!(outer(long.as_bytes()), Outer::PgpMime);
 }
 
 #[test]
