@@ -206,7 +206,7 @@ fn payload_part<'a>(source: &Source<'a>, entropy: &Entropy) -> Part<'a> {
 /// What came in front in the clear, as a file: no mail program shows that as a part of the mail.
 fn beside_part(source: &Source<'_>) -> Option<Vec<u8>> {
     let Shape::PgpMime { beside: Some(text), .. } = source.message?.shape() else { return None };
-    source.opened.filter(|opened| opened.text_beside()).map(|_| opaque_part(text, "not-encrypted.txt"))
+    source.opened.filter(|opened| opened.text_beside()).map(|_| opaque_part(text, "not-encrypted.bin"))
 }
 
 /// RFC 3156 §5: the payload byte for byte, and its author's own signature, which each reader can verify himself.
@@ -245,7 +245,9 @@ fn charset(source: &Source<'_>, text: &[u8]) -> String {
     if std::str::from_utf8(text).is_ok() {
         return "utf-8".to_owned();
     }
-    let sets = ["iso-8859-", "windows-125", "koi8-", "euc-", "gb", "big5"];
+    // One octet a character, the lower half ASCII. In GBK, Big5 or EUC-KR an ASCII letter can be the second half of another
+    // character: whoever resends a signed mail could change what it says.
+    let sets = ["iso-8859-", "windows-125", "koi8-"];
     let named = source.message.and_then(Message::charset);
     named
         .filter(|name| sets.iter().any(|set| name.starts_with(set)))

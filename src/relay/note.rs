@@ -76,7 +76,7 @@ impl<'a> Note<'a> {
             line(
                 "Attention",
                 "a text that was not encrypted came in front of the encrypted part, perhaps from a virus scanner; \
-                 anybody can have written it; it is attached as not-encrypted.txt",
+                 anybody can have written it; it is attached as not-encrypted.bin",
             );
         }
         if world.waived.is_some() {

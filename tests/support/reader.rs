@@ -228,7 +228,7 @@ pub(crate) fn read_copy(wire: &[u8], reader: &openpgp::Cert, from: &Cert, now: T
     let ctype = field(&inner, "Content-Type");
     let parts = parts(&ctype, body);
     assert!(matches!(parts.len(), 2 | 3), "a note and what was sent");
-    let beside = parts.get(2).map(|part| attached(part, "not-encrypted.txt"));
+    let beside = parts.get(2).map(|part| attached(part, "not-encrypted.bin"));
     let note = text_of(parts[0]);
     let (payload, signature) = signed_by_author(parts[1]);
     let Helper { pkesks, intended, .. } = helper;
@@ -246,7 +246,7 @@ pub(crate) fn read_copy(wire: &[u8], reader: &openpgp::Cert, from: &Cert, now: T
     })
 }
 
-/// The bytes of a file that no mail program shows as a part of the mail.
+/// The bytes of a file that has no type.
 fn attached(part: &[u8], name: &str) -> Vec<u8> {
     let (fields, body) = split(part);
     assert_eq!(field(&fields, "Content-Type"), "application/octet-stream");
