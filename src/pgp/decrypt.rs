@@ -9,32 +9,43 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sequoia_openpgp as openpgp;
 
-use openpgp::crypto::{Decryptor, Password, SessionKey};
+use openpgp::crypto::{Decryptor as PrivateKey, Password, SessionKey};
 use openpgp::packet::header::BodyLength;
 use openpgp::packet::{PKESK, SKESK, Tag};
 use openpgp::parse::stream::{
-    DecryptionHelper, DecryptorBuilder, MessageLayer, MessageStructure, VerificationHelper,
+    DecryptionHelper, Decryptor, DecryptorBuilder, MessageLayer, MessageStructure, VerificationHelper,
 };
-use openpgp::parse::{PacketParser, PacketParserResult, Parse};
+use openpgp::parse::{PacketParser, Parse};
 use openpgp::policy::{Policy, StandardPolicy};
 use openpgp::types::SymmetricAlgorithm;
-use openpgp::{Cert, KeyHandle, Packet};
+use openpgp::{Cert, KeyHandle};
 use zeroize::Zeroizing;
 
 use super::cert::standard;
 use super::detached::DetachedSignature;
 use super::keys::SecretKey;
 use super::outcome::Closed;
+use super::subpackets::is_overloaded;
+use super::unpack::Unlocked;
 use super::verdict::{Finding, Judge, MAX_SIGNATURES};
 use crate::secret::Plaintext;
 use crate::time::Timestamp;
 
-/// Packets of one message: the library checks the grammar anew with each, which is quadratic.
+/// Packets of one message: the library checks the grammar anew with each, and stacks one-pass signatures on each other,
+/// which is quadratic.
 const MAX_PACKETS: usize = 1000;
 /// Compression layers of one message. Programs make one at most; two multiply.
 const MAX_COMPRESSIONS: usize = 1;
 /// Bytes of a packet that carries nothing (padding, marker).
 const MAX_FILLER: u32 = 1 << 20;
+/// How much is unpacked before it is counted what it comes to in all. More is kept only when that is within the limits: a
+/// bomb is refused without being in memory.
+const UNPACKED_UNCOUNTED: usize = 8 << 20;
+/// How much a message may unpack to whatever its own size: the file that crashes a parser may be one byte, repeated.
+const FREELY_UNPACKED: usize = 64 << 20;
+/// How many times its own size a message may unpack to, beyond that. Text shrinks to a tenth, logs to a thirtieth; ZIP
+/// can make a thousandth of what says nothing, and each signature is one more pass over all of it.
+const MAX_EXPANSION: usize = 100;
 /// What the library may hold back of a message. It could hold all of it until it is verified; but all of it is
 /// collected here, to be let go or wiped, and once is enough.
 const BUFFER: usize = 256 * 1024;
@@ -87,16 +98,15 @@ pub(super) fn decrypt(
         .map(|builder| builder.buffer_size(BUFFER))
         .and_then(|builder| builder.with_policy(&policy, time.system(), helper))
         .and_then(|mut decryptor| {
-            let bytes = read_all(&mut decryptor, content_size(ciphertext), bounds.plaintext)?;
+            let bytes = read_all(&mut decryptor, ciphertext, bounds.plaintext)?;
             Ok((bytes, decryptor.message_processed()))
         });
     let (bytes, processed) = match read {
         Ok(read) => read,
         Err(error) => return Err(state.closed(&error, ciphertext)),
     };
-    match (bytes, state.session) {
-        (None, _) => Err(Closed::TooLarge),
-        (Some(bytes), Some(session)) if processed && state.structured => {
+    match state.session {
+        Some(session) if processed && state.structured => {
             Ok(Content { bytes, session, signatures: state.signatures })
         }
         _ => Err(Closed::Damaged),
@@ -112,15 +122,32 @@ fn content_size(ciphertext: &[u8]) -> usize {
     }
 }
 
-/// Everything, or `None` when there is more than `limit`. The buffer is wiped on the way out of an error.
-fn read_all(from: &mut impl Read, hint: usize, limit: usize) -> openpgp::Result<Option<Plaintext>> {
-    let mut out = Zeroizing::new(Vec::with_capacity(hint.min(limit).saturating_add(1)));
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    from.take(most).read_to_end(&mut out)?;
-    if out.len() > limit {
-        return Ok(None);
+/// Everything. The buffer is wiped on the way out of an error.
+fn read_all(
+    decryptor: &mut Decryptor<'_, Helper<'_>>,
+    ciphertext: &[u8],
+    limit: usize,
+) -> openpgp::Result<Plaintext> {
+    let size = content_size(ciphertext).min(limit);
+    let mut out = Zeroizing::new(Vec::with_capacity(size.saturating_add(1)));
+    let first = size.max(UNPACKED_UNCOUNTED).min(limit);
+    decryptor.by_ref().take(bytes(first).saturating_add(1)).read_to_end(&mut out)?;
+    if out.len() > first {
+        let most = ciphertext.len().saturating_mul(MAX_EXPANSION).max(FREELY_UNPACKED).min(limit);
+        let size = decryptor.helper_ref().state.text_size(ciphertext, most).map_err(|closed| {
+            decryptor.helper_mut().state.refused = Some(closed);
+            stop()
+        })?;
+        // One more than there is: only so is its end seen.
+        let rest = size.saturating_sub(out.len()).saturating_add(1);
+        out.reserve_exact(rest);
+        decryptor.by_ref().take(bytes(rest)).read_to_end(&mut out)?;
     }
-    Ok(Some(Plaintext::new(std::mem::take(&mut *out))))
+    Ok(Plaintext::new(std::mem::take(&mut *out)))
+}
+
+fn bytes(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 #[derive(Default)]
@@ -167,19 +194,31 @@ impl State {
             (Tag::OnePassSig | Tag::Signature, _) => {
                 self.signatures_seen += 1;
                 // A signature has up to two packets.
-                if self.signatures_seen > 2 * MAX_SIGNATURES { Err(Closed::TooComplex) } else { Ok(()) }
+                let many = self.signatures_seen > 2 * MAX_SIGNATURES || is_overloaded(&parser.packet);
+                if many { Err(Closed::TooComplex) } else { Ok(()) }
             }
             (Tag::Literal | Tag::MDC, _) => Ok(()),
             _ => Err(Closed::Damaged),
         }
     }
 
+    fn unlocked<'a>(&'a self, ciphertext: &'a [u8]) -> Option<Unlocked<'a>> {
+        Some(Unlocked { ciphertext, session: self.session.as_ref()?, algorithm: self.algorithm })
+    }
+
+    fn text_size(&self, ciphertext: &[u8], most: usize) -> Result<usize, Closed> {
+        self.unlocked(ciphertext).ok_or(Closed::Damaged)?.text_size(most)
+    }
+
     /// One name for whatever went wrong once decryption had begun: details would make an oracle.
     fn closed(&self, error: &openpgp::anyhow::Error, ciphertext: &[u8]) -> Closed {
         let policy = matches!(error.downcast_ref(), Some(openpgp::Error::PolicyViolation(..)));
+        let unlocked = self.unlocked(ciphertext);
         match (self.refused, &self.session) {
             // What was seen inside has a name only if it is what the author wrote.
-            (Some(_), Some(session)) if !is_intact(ciphertext, session, self.algorithm) => Closed::Damaged,
+            (Some(_), Some(_)) if !unlocked.is_some_and(|unlocked| unlocked.is_intact(MAX_PACKETS)) => {
+                Closed::Damaged
+            }
             (Some(closed), _) => closed,
             (None, Some(_)) => Closed::Damaged,
             // Nothing was decrypted: the packet types in the clear were refused.
@@ -333,37 +372,11 @@ impl Helper<'_> {
     }
 }
 
-/// Whether the container is intact to its end, whatever lies in it: version 1 by its MDC (RFC 9580 §5.13.1), version 2
-/// by the tag of each chunk, which fails the reading.
-#[allow(deprecated, reason = "only the packet says whether the MDC is right")]
-fn is_intact(ciphertext: &[u8], session: &SessionKey, algorithm: Option<SymmetricAlgorithm>) -> bool {
-    let walk = || -> openpgp::Result<bool> {
-        let mut next = PacketParser::from_bytes(ciphertext)?;
-        let (mut version, mut mdc) = (0, false);
-        while let PacketParserResult::Some(mut packet) = next {
-            if let Packet::SEIP(container) = &packet.packet
-                && packet.recursion_depth() == 0
-            {
-                version = container.version();
-                packet.decrypt(algorithm, session)?;
-                next = packet.recurse()?.1;
-                continue;
-            }
-            if let Packet::MDC(seal) = &packet.packet {
-                mdc = seal.valid();
-            }
-            next = packet.next()?.1;
-        }
-        Ok(version == 2 || mdc)
-    };
-    walk().unwrap_or(false)
-}
-
 /// Unwraps a session key. Sequoia 2.4 panics where it gets fewer bytes than a session key of version 3 has at least;
 /// none of our keys give it so few, but what is packed into a packet comes from others. That is a wrong key and no more.
 fn unwrapped(
     pkesk: &PKESK,
-    decryptor: &mut dyn Decryptor,
+    decryptor: &mut dyn PrivateKey,
     cipher: Option<SymmetricAlgorithm>,
 ) -> Option<(Option<SymmetricAlgorithm>, SessionKey)> {
     catch_unwind(AssertUnwindSafe(|| pkesk.decrypt(decryptor, cipher))).ok().flatten()

@@ -20,6 +20,8 @@ pub mod person;
 mod rsa;
 pub mod seal;
 pub mod sealed;
+mod subpackets;
+mod unpack;
 mod update;
 mod usable;
 mod verdict;

@@ -22,6 +22,7 @@ use openpgp::policy::{HashAlgoSecurity, Policy, StandardPolicy};
 use super::cert::{Cert, identity, lenient, standard};
 use super::life::{self, Ka};
 use super::outcome::{Verdict, Why};
+use super::subpackets::is_overloaded;
 use crate::id::Fingerprint;
 use crate::secret::Plaintext;
 use crate::time::Timestamp;
@@ -268,9 +269,9 @@ struct Collector<'a, 'j> {
 }
 
 impl VerificationHelper for &mut Collector<'_, '_> {
-    fn inspect(&mut self, _: &openpgp::parse::PacketParser<'_>) -> openpgp::Result<()> {
+    fn inspect(&mut self, parser: &openpgp::parse::PacketParser<'_>) -> openpgp::Result<()> {
         self.packets += 1;
-        if self.packets > MAX_SIGNATURES {
+        if self.packets > MAX_SIGNATURES || is_overloaded(&parser.packet) {
             return Err(openpgp::Error::InvalidOperation(String::new()).into());
         }
         Ok(())

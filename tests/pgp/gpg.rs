@@ -140,6 +140,18 @@ fn what_gpg_encrypts_and_signs_opens_as_good() {
     }
 }
 
+/// gpg compresses: ten mebibytes of one byte are forty kibibytes then.
+#[test]
+fn the_file_that_crashes_a_parser_may_be_one_byte_repeated() {
+    let Some((gpg, list, _)) = setup() else { return };
+    let crash = [ENTITY, &format!("{}\r\n", "A".repeat(998)).repeat(10 << 10).into_bytes()].concat();
+    let cipher = gpg.ok(&["-r", "security@lists.example", "--encrypt"], &crash);
+    assert!(cipher.len() < 200 << 10, "{} bytes", cipher.len());
+    let opened = open_raw(&mail(&cipher), &list, &[], now());
+    assert_eq!(opened.how(), How::PgpMime);
+    assert!(opened.payload().expose() == crash);
+}
+
 #[test]
 fn a_multipart_signed_by_gpg_inside_opens_as_good() {
     let Some((gpg, list, _)) = setup() else { return };

@@ -17,5 +17,6 @@ mod life;
 mod packets;
 mod seal;
 mod tamper;
+mod unpack;
 mod update;
 mod verdict;
