@@ -11,6 +11,7 @@ use openpgp::serialize::{Serialize as _, SerializeInto};
 use openpgp::{KeyHandle, Packet};
 use serde::{Deserialize, Serialize};
 
+use super::subpackets::is_overloaded;
 use crate::id::Fingerprint;
 use crate::time::Timestamp;
 
@@ -37,6 +38,11 @@ pub enum CertError {
     /// More keys, User IDs or signatures than a certificate can sensibly have.
     #[error("the certificate has too many {0} to be checked in bounded time: export a minimal one")]
     TooMany(&'static str),
+    /// A key of more bits than are verified in bounded time.
+    #[error(
+        "the certificate has too large a key (RSA above 8192 bits, DSA above 3072): make a new key of a usual size"
+    )]
+    TooLargeKey,
     /// Secret key material. It is dropped and not kept.
     #[error(
         "this is a secret key, and the relay must never see one: export the public certificate (gpg --export --armor), and consider whether the secret key has now been exposed"
@@ -292,6 +298,9 @@ impl Held {
                 }
                 Packet::PublicSubkey(_) => keys += 1,
                 Packet::UserID(_) | Packet::UserAttribute(_) => ids += 1,
+                Packet::Signature(_) if is_overloaded(&packet) => {
+                    return Err(CertError::TooMany("subpackets"));
+                }
                 Packet::Signature(_) => {}
                 Packet::Trust(_) | Packet::Marker(_) | Packet::Padding(_) => continue,
                 Packet::Unknown(unknown) if !unknown.tag().is_critical() => continue,
@@ -327,7 +336,7 @@ fn blocks(bytes: &[u8]) -> Vec<&[u8]> {
 }
 
 /// Leaves other people's signatures out.
-fn own(packets: Vec<Packet>) -> Result<Vec<Packet>, CertError> {
+pub(super) fn own(packets: Vec<Packet>) -> Result<Vec<Packet>, CertError> {
     let handles = |packet: &Packet| match packet {
         Packet::PublicKey(key) => Some(key.key_handle()),
         Packet::PublicSubkey(key) => Some(key.key_handle()),

@@ -8,6 +8,7 @@
 pub mod cert;
 mod decrypt;
 mod detached;
+mod import;
 mod key_error;
 pub mod keychain;
 pub mod keyring;

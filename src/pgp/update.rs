@@ -56,7 +56,9 @@ impl Cert {
     /// [`CertError::NotItsRevocation`] for somebody else's revocation, [`CertError::Transition`] for the pinned one's beside
     /// another certificate.
     pub fn handed_in(bytes: &[u8], pinned: Option<&Self>) -> Result<Self, CertError> {
-        let Held { certs, alone } = Held::read(bytes)?;
+        let held = Held::read(bytes)?;
+        held.affordable()?;
+        let Held { certs, alone } = held;
         let count = certs.len();
         let chosen = match pinned {
             None if count > 1 => return Err(CertError::Several(count)),

@@ -66,7 +66,7 @@ impl Desk {
 
     /// A certificate that mail can be sealed to today, and that is no list's.
     pub(super) fn usable(&self, bytes: &[u8]) -> Result<Cert, Refused> {
-        let cert = self.foreign(Cert::parse(bytes)?)?;
+        let cert = self.foreign(Cert::import(bytes)?)?;
         self.sealable(&cert)?;
         Ok(cert)
     }
