@@ -30,7 +30,14 @@ pub(super) enum Link {
     Clear(TcpStream),
     /// Encrypted and verified.
     Tls(Box<TlsStream<TcpStream>>),
+    /// Played by a test.
+    Played(Box<dyn Played>),
 }
+
+/// Any stream.
+pub(super) trait Played: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Played for S {}
 
 /// A user's session.
 pub(super) type ImapSession = Session<Limited<Link>>;
@@ -182,6 +189,7 @@ impl AsyncRead for Link {
         match self.get_mut() {
             Self::Clear(stream) => Pin::new(stream).poll_read(context, into),
             Self::Tls(stream) => Pin::new(stream).poll_read(context, into),
+            Self::Played(stream) => Pin::new(stream).poll_read(context, into),
         }
     }
 }
@@ -191,6 +199,7 @@ impl AsyncWrite for Link {
         match self.get_mut() {
             Self::Clear(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Played(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
 
@@ -198,6 +207,7 @@ impl AsyncWrite for Link {
         match self.get_mut() {
             Self::Clear(stream) => Pin::new(stream).poll_flush(context),
             Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+            Self::Played(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
@@ -205,6 +215,7 @@ impl AsyncWrite for Link {
         match self.get_mut() {
             Self::Clear(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Played(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

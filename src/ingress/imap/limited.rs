@@ -85,19 +85,24 @@ fn is_fetch(head: &[u8]) -> bool {
 
 impl Meter {
     /// How many of these bytes may be handed on, now that they are here: all up to the last line end, or all of them
-    /// while a literal lasts.
-    fn count(&mut self, bytes: &[u8]) -> Result<usize, Overstep> {
+    /// while a literal lasts. What is no ASCII outside of literals becomes a question mark: nothing that is looked at is
+    /// anything else (RFC 3501 §9), and the library panics where it cuts such a text in the middle of a character.
+    fn count(&mut self, bytes: &mut [u8]) -> Result<usize, Overstep> {
         let (mut at, mut whole) = (0, 0);
-        while let Some(byte) = bytes.get(at) {
+        let length = bytes.len();
+        while let Some(byte) = bytes.get_mut(at) {
             if self.literal > 0 {
                 let left = usize::try_from(self.literal).unwrap_or(usize::MAX);
-                let here = left.min(bytes.len().saturating_sub(at));
+                let here = left.min(length.saturating_sub(at));
                 at = at.saturating_add(here);
                 self.literal = self.literal.saturating_sub(u64::try_from(here).unwrap_or(u64::MAX));
                 whole = at;
                 continue;
             }
             at = at.saturating_add(1);
+            if !byte.is_ascii() {
+                *byte = b'?';
+            }
             if self.one(*byte)? {
                 whole = at;
             }
@@ -250,8 +255,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Limited<S> {
                 return Poll::Ready(Ok(()));
             }
             let from = this.held.len();
+            let whole = this.meter.count(buffer.filled_mut()).map_err(io::Error::other)?;
             this.held.extend_from_slice(buffer.filled());
-            let whole = this.meter.count(buffer.filled()).map_err(io::Error::other)?;
             if whole > 0 {
                 this.whole = from.saturating_add(whole);
             }

@@ -10,6 +10,7 @@ mod board;
 mod connect;
 mod limited;
 mod mailbox;
+mod once;
 mod plan;
 mod removal;
 mod secret;
@@ -28,6 +29,7 @@ use tokio::time::sleep;
 
 pub use self::board::Board;
 use self::mailbox::Mailbox;
+pub use self::once::once;
 pub use self::secret::{NoSecret, look};
 use self::settings::Settings;
 use self::taking::{Taking, is_encrypted};

@@ -55,6 +55,16 @@ async fn what_was_not_agreed_to_does_not() {
     assert!(through(&b"* OK (0.1 + 0.2 s)\r\n".repeat(100), 9, 0).await.is_ok());
 }
 
+/// The library would cut it at its second byte, and panic there.
+#[tokio::test]
+async fn texts_are_ascii_and_mails_are_what_they_are() {
+    let sent = b"* OK [ALERT]\xe0 ready\r\n* 1 FETCH (UID 7 BODY[] {2}\r\n\xc3\xa4)\r\n";
+    let got = b"* OK [ALERT]? ready\r\n* 1 FETCH (UID 7 BODY[] {2}\r\n\xc3\xa4)\r\n";
+    for piece in [1, 3, 1000] {
+        assert_eq!(through(sent, piece, 5).await.unwrap(), got, "in pieces of {piece}");
+    }
+}
+
 /// The library takes these for text, and would read on where we saw bytes of a mail.
 #[tokio::test]
 async fn nothing_hides_behind_what_only_looks_like_a_literal() {
