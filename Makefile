@@ -15,7 +15,7 @@ MANUAL = target/manual
 # The date on the pages, in seconds: that of the sources and not of today, so that two builds are the same.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 
-.PHONY: demo test bench lint build fmt install manual uninstall clean
+.PHONY: demo test bench fuzz lint build fmt install manual uninstall clean
 
 build:
 	deploy/packages.sh build
@@ -38,6 +38,11 @@ bench:
 	VOUCHSAFE_BENCH_CLI=$(CURDIR)/target/bench-cli.md $(CARGO) bench --locked $(CARGO_FLAGS) --bench cli
 	$(CARGO) bench --locked $(CARGO_FLAGS) --bench whole -- $(if $(BENCH_QUICK),,--write docs/performance.md)
 	$(if $(BENCH_QUICK),,cat target/bench-cli.md >> docs/performance.md)
+
+# Ten minutes for each target; FUZZ_SECONDS=15 is what continuous integration does.
+fuzz:
+	deploy/packages.sh build fuzz
+	CARGO="$(CARGO)" CARGO_FLAGS="$(CARGO_FLAGS)" deploy/fuzz.sh
 
 lint:
 	deploy/packages.sh build lint

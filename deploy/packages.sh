@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that a purpose needs, and says so; without root it says what is missing and how to get it.
-# Usage: deploy/packages.sh [build] [test] [bench] [lint]
+# Usage: deploy/packages.sh [build] [test] [bench] [lint] [fuzz]
 set -eu
 
 # build: OpenSSL is built from source (cc, perl, make), its bindings are made by libclang.
@@ -16,6 +16,8 @@ test_packages="gnupg sq postfix dovecot-core dovecot-imapd swaks libnet-ssleay-p
 # bench: smtp-sink and smtp-source.
 bench_packages="postfix procps util-linux"
 lint_packages=""
+# fuzz: libFuzzer is built from source.
+fuzz_packages="g++"
 
 missing=""
 for purpose in "$@"; do
@@ -24,7 +26,8 @@ for purpose in "$@"; do
         test) wanted=$test_packages ;;
         bench) wanted=$bench_packages ;;
         lint) wanted=$lint_packages ;;
-        *) echo "packages.sh: unknown purpose '$purpose'; use build, test, bench or lint" >&2; exit 64 ;;
+        fuzz) wanted=$fuzz_packages ;;
+        *) echo "packages.sh: unknown purpose '$purpose'; use build, test, bench, lint or fuzz" >&2; exit 64 ;;
     esac
     for package in $wanted; do
         status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)

@@ -136,19 +136,24 @@ impl Config {
     /// # Errors
     /// The first thing that cannot be used, with its place and what is allowed there.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        Self::of(read(path)?, path)
+        Self::from_source(read(path)?, path)
     }
 
     /// Everything that keeps the settings from being loaded: after each problem its line is left out and the rest is
     /// read again. Empty when they load.
     #[must_use]
     pub fn problems(path: &Path) -> Vec<ConfigError> {
-        let mut source = match read(path) {
-            Ok(source) => source,
-            Err(error) => return vec![error],
-        };
+        match read(path) {
+            Ok(source) => Self::problems_in(source, path),
+            Err(error) => vec![error],
+        }
+    }
+
+    /// The same for a text that has been read.
+    #[must_use]
+    pub fn problems_in(mut source: Source, path: &Path) -> Vec<ConfigError> {
         let mut found: Vec<ConfigError> = Vec::new();
-        while let Err(error) = Self::of(source.clone(), path) {
+        while let Err(error) = Self::from_source(source.clone(), path) {
             let line = error.place.at.filter(|_| error.place.file == path).map(|(line, _)| line);
             // A value that was left out is missing now, and that is no news.
             let is_news = found.is_empty() || !error.what.starts_with("missing field");
@@ -162,7 +167,11 @@ impl Config {
         found
     }
 
-    fn of(source: Source, path: &Path) -> Result<Self, ConfigError> {
+    /// The settings that a text is, if `path` is its file.
+    ///
+    /// # Errors
+    /// As for [`Config::load`].
+    pub fn from_source(source: Source, path: &Path) -> Result<Self, ConfigError> {
         let mut file: File = source.parse()?;
         let folder = folder_of(path)?;
         file.resolve_paths(&folder);

@@ -27,6 +27,7 @@ use crate::egress::period::Period;
 use crate::egress::route::{Endpoint, Timeouts};
 use crate::egress::smtp::content::{Pieces, signatures};
 use crate::egress::smtp::reply::Offers;
+pub use crate::egress::smtp::reply::replies;
 pub(crate) use crate::egress::smtp::reply::{printable, shown};
 use crate::egress::smtp::trouble::is_421;
 pub use crate::egress::smtp::trouble::{Step, Trouble};

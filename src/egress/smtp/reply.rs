@@ -48,6 +48,27 @@ pub(crate) fn take_reply(inbox: &mut Vec<u8>) -> Result<Option<Response>, &'stat
     }
 }
 
+/// What a next hop says, reply by reply as people see it, when its bytes come `step` at a time; and what is wrong with
+/// the first reply that is none.
+#[must_use]
+pub fn replies(sent: &[u8], step: usize) -> (Vec<String>, Option<&'static str>) {
+    let (mut inbox, mut heard) = (Vec::new(), Vec::new());
+    for piece in sent.chunks(step.max(1)) {
+        inbox.extend_from_slice(piece);
+        loop {
+            match take_reply(&mut inbox) {
+                Ok(Some(reply)) => {
+                    let _ = Offers::from_reply(&reply);
+                    heard.push(shown(&reply));
+                }
+                Ok(None) => break,
+                Err(why) => return (heard, Some(why)),
+            }
+        }
+    }
+    (heard, None)
+}
+
 /// Whether an unfinished line may still grow.
 fn still_bounded(rest: &[u8], taken: usize) -> Result<(), &'static str> {
     // RFC 5321 §2.3.8: only CRLF ends a line. Saying so now saves the wait for a CRLF that never comes.
