@@ -55,7 +55,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         (
             "user attributes without end",
             armor(&[key(22, &ed25519()), packet(USER_ATTRIBUTE, &[1, 101].repeat(300_000))].concat()),
-            "without a key for encryption",
+            "cannot be encrypted to",
         ),
         ("a thousand User IDs", armor(&[key(22, &ed25519()), id.repeat(1000)].concat()), "too many User IDs"),
         (

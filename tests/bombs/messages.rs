@@ -68,7 +68,7 @@ fn expanding(ada: &Cert, inside: Inside<'_>) -> Vec<Bomb> {
             DAMAGED,
         ),
         inside("a literal in pieces of one byte", &[&pieces[..], &ones.repeat(4), &[0]].concat(), UNSIGNED),
-        inside("compressed pieces of one byte", &compressed_many(&pieces, &ones, 200), TOO_COMPLEX),
+        inside("compressed pieces of one byte", &compressed_many(&pieces, &ones, 100), TOO_COMPLEX),
     ]
 }
 
