@@ -62,7 +62,7 @@ install:
 	install -D -m 0644 deploy/vouchsafe.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/vouchsafe.socket
 	install -D -m 0644 deploy/sysusers.d/vouchsafe.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/vouchsafe.conf
 	install -d $(DESTDIR)$(DOC)/examples/policies $(DESTDIR)$(DOC)/examples/postfix
-	install -m 0644 README.md CHANGELOG.md SECURITY.md LICENSE docs/flow.md docs/mail-forms.md docs/metrics.md docs/operate.md docs/threats.md $(DESTDIR)$(DOC)
+	install -m 0644 README.md CHANGELOG.md SECURITY.md LICENSE docs/flow.md docs/mail-forms.md docs/metrics.md docs/operate.md docs/threats.md docs/verdicts.md $(DESTDIR)$(DOC)
 	install -m 0644 keys/README.md $(DESTDIR)$(DOC)/keys.md
 	install -m 0644 config/relay.toml $(DESTDIR)$(DOC)/examples
 	install -m 0644 config/policies/*.toml $(DESTDIR)$(DOC)/examples/policies

@@ -14,14 +14,20 @@ mod copies;
 mod gpg;
 #[path = "relay/intake.rs"]
 mod intake;
+#[path = "relay/johnny.rs"]
+mod johnny;
 #[path = "relay/outside.rs"]
 mod outside;
+#[path = "relay/proof.rs"]
+mod proof;
 #[path = "relay/replay.rs"]
 mod replay;
 #[path = "relay/rsa.rs"]
 mod rsa;
 #[path = "support/mod.rs"]
 mod support;
+#[path = "relay/verdicts.rs"]
+mod verdicts;
 
 use std::sync::OnceLock;
 

@@ -13,6 +13,7 @@ pub mod read;
 pub mod report;
 pub mod scan;
 mod shape;
+pub mod signed;
 mod transfer;
 mod tree;
 pub mod write;

@@ -111,19 +111,26 @@ pub struct SignedParts<'a> {
     pub signed: &'a [u8],
     /// Transfer encoding removed; armored as a rule.
     pub signature: Vec<u8>,
+    /// Whether what is signed is itself a `multipart/signed` of OpenPGP.
+    pub nested: bool,
 }
 
 /// The two parts of an OpenPGP `multipart/signed` root (RFC 3156 §5), if it is exactly that.
 #[must_use]
 pub fn signed_parts<'a>(entity: Scanned<'a>) -> Option<SignedParts<'a>> {
     let entity = Entity::of(entity.bytes());
+    let (first, second) = signed_pair(&entity)?;
+    let signed = entity.raw.get(first.whole.clone())?;
+    let nested = shape::is_signed(first);
+    Some(SignedParts { signed, signature: entity.decoded(second).into_owned(), nested })
+}
+
+/// What is signed, and the signature.
+pub(super) fn signed_pair<'e>(entity: &'e Entity<'_>) -> Option<(&'e Part, &'e Part)> {
     entity.root().filter(|root| shape::is_signed(root))?;
     let [(_, first), (_, second)] = *entity.strict_parts(0, "signed")?.as_slice() else { return None };
-    if second.kind != Kind::Leaf || !second.ctype.is("application", "pgp-signature") {
-        return None;
-    }
-    let signed = entity.raw.get(first.whole.clone())?;
-    Some(SignedParts { signed, signature: entity.decoded(second).into_owned() })
+    let is_signature = second.kind == Kind::Leaf && second.ctype.is("application", "pgp-signature");
+    is_signature.then_some((first, second))
 }
 
 /// How far protected headers reach.

@@ -20,6 +20,42 @@ const MAX_ISSUERS: usize = 4;
 pub struct DetachedSignature {
     armored: Vec<u8>,
     micalg: &'static str,
+    of_text: bool,
+}
+
+/// An author's own signature, as far as readers could verify it themselves.
+pub enum OwnSignature {
+    /// There is none.
+    None,
+    /// The payload is or holds a `multipart/signed`, which goes on byte for byte.
+    Within,
+    /// Mail and signature were one message (RFC 3156 §6.2), and it can stand beside the payload.
+    Beside(DetachedSignature),
+    /// It cannot stand beside the payload.
+    Lost(Loss),
+}
+
+/// Why an author's own signature cannot be passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// The mail is inline PGP: bare text is no entity that a `multipart/signed` could hold.
+    Inline,
+    /// It is over line ends that verifiers change before they look (RFC 3156 §5).
+    LineEnds,
+    /// There are several in one message.
+    Several,
+    /// Its hash is obsolete, or its kind is not one for mail.
+    Obsolete,
+    /// What was decrypted has no header, so that the relay writes one.
+    NoHeader,
+    /// The mail is attached whole and not shown.
+    Attached,
+}
+
+impl Loss {
+    /// Every one.
+    pub const ALL: [Self; 6] =
+        [Self::Inline, Self::LineEnds, Self::Several, Self::Obsolete, Self::NoHeader, Self::Attached];
 }
 
 impl DetachedSignature {
@@ -57,7 +93,15 @@ impl DetachedSignature {
         let mut writer = Writer::new(Vec::new(), Kind::Signature).ok()?;
         writer.write_all(&packet).ok()?;
         let armor = String::from_utf8(writer.finalize().ok()?).ok()?;
-        Some(Self { armored: armor.replace("\r\n", "\n").replace('\n', "\r\n").into_bytes(), micalg })
+        let armored = armor.replace("\r\n", "\n").replace('\n', "\r\n").into_bytes();
+        Some(Self { armored, micalg, of_text: signature.typ() == SignatureType::Text })
+    }
+
+    /// Whether it verifies beside this text, whatever it is worth: a verifier makes line ends CRLF before he looks (RFC
+    /// 3156 §5). For a signature of text so did the signer (RFC 9580 §5.2.1.2), so that bare line feeds do no harm.
+    pub(super) fn stands_beside(&self, text: &[u8]) -> bool {
+        let lone = |at: usize| text.get(at + 1) != Some(&b'\n');
+        is_canonical(text) || self.of_text && !memchr::memchr_iter(b'\r', text).any(lone)
     }
 }
 
@@ -74,7 +118,7 @@ fn only_issuers(area: &mut SubpacketArea) -> Option<()> {
 
 /// Whether every line ends in CRLF and nothing else looks like a line end. RFC 3156 §5 has verifiers make line ends
 /// CRLF before they hash: only then what they hash is what was signed.
-pub(super) fn is_canonical(text: &[u8]) -> bool {
+fn is_canonical(text: &[u8]) -> bool {
     memchr::memchr2_iter(b'\r', b'\n', text).all(|at| match text.get(at) {
         Some(b'\r') => text.get(at + 1) == Some(&b'\n'),
         _ => at.checked_sub(1).and_then(|before| text.get(before)) == Some(&b'\r'),

@@ -4,9 +4,9 @@
 //! [`open`] makes one, so holding it proves that integrity was checked to the end before anything was released.
 //!
 //! ```compile_fail
-//! use vouchsafe::{pgp::open::{How, Opened, Verdict}, secret::Plaintext};
+//! use vouchsafe::{pgp::open::{How, Opened, OwnSignature, Verdict}, secret::Plaintext};
 //! let forged = Opened { how: How::PgpMime, verdict: Verdict::Unsigned, payload: Plaintext::new(Vec::new()),
-//!     text_beside: false, signatures: Vec::new(), session: None, detached: None };
+//!     text_beside: false, signatures: Vec::new(), session: None, own: OwnSignature::None };
 //! ```
 
 use std::sync::Arc;
@@ -16,8 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::cert::Cert;
 use super::decrypt::{Bounds, Content, Keys, decrypt};
-pub use super::detached::DetachedSignature;
-use super::detached::is_canonical;
+pub use super::detached::{DetachedSignature, Loss, OwnSignature};
 use super::keys::{ListKey, SpoolKeys};
 pub use super::outcome::{Closed, How, Verdict, Why};
 use super::sealed::{AtRest, Sealed};
@@ -25,6 +24,7 @@ use super::verdict::{Judge, combine};
 use crate::mime;
 use crate::mime::read::{Message, Shape, signed_parts};
 use crate::mime::scan::{header, scan};
+use crate::mime::signed::inner_signatures;
 use crate::secret::Plaintext;
 use crate::time::Timestamp;
 
@@ -91,7 +91,7 @@ pub struct Opened {
     text_beside: bool,
     signatures: Vec<Vec<u8>>,
     session: Option<SessionKey>,
-    detached: Option<DetachedSignature>,
+    own: OwnSignature,
 }
 
 /// Opens one mail: decrypts what may be decrypted, reads it to its last byte, verifies against `certs` as of
@@ -113,13 +113,13 @@ pub fn open(
         Shape::Signed => {
             (How::Clear, Ok(clear(message.raw(), multipart_signed(message.raw(), &judge, limits))))
         }
-        Shape::Clear => (How::Clear, Ok(clear(message.raw(), Ok(None)))),
+        Shape::Clear => (How::Clear, Ok(clear(message.raw(), Ok(part_signed(message.raw(), limits))))),
         Shape::Mixed => (How::Closed(Closed::Mixed), Err(Closed::Mixed)),
     };
     match opened {
-        Ok(Inner { payload, verdict, signatures, session, detached }) => {
+        Ok(Inner { payload, verdict, signatures, session, own }) => {
             let text_beside = matches!(message.shape(), Shape::PgpMime { beside: Some(_), .. });
-            Opened { how, verdict, payload, text_beside, signatures, session, detached }
+            Opened { how, verdict, payload, text_beside, signatures, session, own }
         }
         Err(closed) => Opened {
             how: How::Closed(closed),
@@ -128,7 +128,7 @@ pub fn open(
             text_beside: false,
             signatures: Vec::new(),
             session: None,
-            detached: None,
+            own: OwnSignature::None,
         },
     }
 }
@@ -178,12 +178,19 @@ impl Opened {
         self.session.as_ref().map(|session| session_digest(session, &self.payload))
     }
 
-    /// The author's own signature over exactly the payload, where mail and signature were one message (RFC 3156 §6.2)
-    /// and it can stand beside the payload: the only signature, one that counts or is by a key that is not known
-    /// here, over text in canonical form.
+    /// The author's own signature, where it counts or is by a key that is not known here.
+    #[must_use]
+    pub fn own_signature(&self) -> &OwnSignature {
+        &self.own
+    }
+
+    /// The same over exactly the payload, where mail and signature were one message and it can stand beside the payload.
     #[must_use]
     pub fn detached_signature(&self) -> Option<&DetachedSignature> {
-        self.detached.as_ref()
+        match &self.own {
+            OwnSignature::Beside(signature) => Some(signature),
+            OwnSignature::None | OwnSignature::Within | OwnSignature::Lost(_) => None,
+        }
     }
 }
 
@@ -192,7 +199,7 @@ struct Inner {
     verdict: Verdict,
     signatures: Vec<Vec<u8>>,
     session: Option<SessionKey>,
-    detached: Option<DetachedSignature>,
+    own: OwnSignature,
 }
 
 type Judged = (Verdict, Vec<Vec<u8>>);
@@ -207,23 +214,28 @@ fn opened_mime(
 ) -> Result<Inner, Closed> {
     let content = decrypted(ciphertext, key, judge, arrived, limits)?;
     let inner = multipart_signed(content.bytes.expose(), judge, limits)?;
-    let combined = !content.signatures.findings.is_empty();
+    let (combined, within) = (content.signatures.findings.len(), inner.is_some());
     let (verdict, signatures) = match inner {
         _ if content.signatures.nested => (Verdict::Bad(Why::Nested), Vec::new()),
-        Some(_) if combined => (Verdict::Bad(Why::Nested), Vec::new()),
+        Some(_) if combined > 0 => (Verdict::Bad(Why::Nested), Vec::new()),
         Some(judged) => judged,
-        None => combine(content.signatures.findings),
+        None if combined > 0 => combine(content.signatures.findings),
+        None => part_signed(content.bytes.expose(), limits).unwrap_or((Verdict::Unsigned, Vec::new())),
     };
-    let passable = matches!(verdict, Verdict::Good { .. } | Verdict::UnknownKey(_))
-        && is_canonical(content.bytes.expose());
-    Ok(Inner {
-        session: Some(content.session),
-        payload: content.bytes,
-        verdict,
-        signatures,
-        // Beside a multipart/signed inside there is none, or the verdict is bad.
-        detached: content.signatures.detached.filter(|_| passable),
-    })
+    let own = match content.signatures.detached {
+        _ if !is_passable(&verdict) => OwnSignature::None,
+        _ if within => OwnSignature::Within,
+        Some(own) if own.stands_beside(content.bytes.expose()) => OwnSignature::Beside(own),
+        Some(_) => OwnSignature::Lost(Loss::LineEnds),
+        None if combined > 1 => OwnSignature::Lost(Loss::Several),
+        None => OwnSignature::Lost(Loss::Obsolete),
+    };
+    Ok(Inner { session: Some(content.session), payload: content.bytes, verdict, signatures, own })
+}
+
+/// Whether a signature can convince anybody.
+const fn is_passable(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Good { .. } | Verdict::UnknownKey(_))
 }
 
 fn opened_inline(
@@ -239,14 +251,8 @@ fn opened_inline(
     } else {
         combine(content.signatures.findings)
     };
-    Ok(Inner {
-        session: Some(content.session),
-        payload: content.bytes,
-        verdict,
-        signatures,
-        // Bare text is no entity that a multipart/signed could hold as it is.
-        detached: None,
-    })
+    let own = if is_passable(&verdict) { OwnSignature::Lost(Loss::Inline) } else { OwnSignature::None };
+    Ok(Inner { session: Some(content.session), payload: content.bytes, verdict, signatures, own })
 }
 
 fn decrypted(
@@ -266,18 +272,26 @@ fn clear(raw: &[u8], judged: Result<Option<Judged>, Closed>) -> Inner {
         Ok(None) => (Verdict::Unsigned, Vec::new()),
         Err(_) => (Verdict::Bad(Why::Invalid), Vec::new()),
     };
-    Inner { payload: Plaintext::new(raw.to_vec()), verdict, signatures, session: None, detached: None }
+    let own = if is_passable(&verdict) { OwnSignature::Within } else { OwnSignature::None };
+    Inner { payload: Plaintext::new(raw.to_vec()), verdict, signatures, session: None, own }
 }
 
 /// RFC 3156 §5: the verdict of an entity whose root is multipart/signed; `None` for any other.
 fn multipart_signed(entity: &[u8], judge: &Judge<'_>, limits: &Limits) -> Result<Option<Judged>, Closed> {
     let scanned = scan(entity, &limits.mime).map_err(|_| Closed::TooComplex)?;
     match signed_parts(scanned) {
+        Some(parts) if parts.nested => Ok(Some((Verdict::Bad(Why::Nested), Vec::new()))),
         Some(parts) => Ok(Some(combine(judge.detached(&parts.signature, parts.signed)))),
         // It says that it is signed, and its form says that the signature does not cover it.
         None if claims_signature(entity) => Ok(Some((Verdict::Bad(Why::PartialCover), Vec::new()))),
         None => Ok(None),
     }
+}
+
+/// The verdict of what nobody signed as a whole, where a signature is around some part of it.
+fn part_signed(entity: &[u8], limits: &Limits) -> Option<Judged> {
+    let inside = inner_signatures(scan(entity, &limits.mime).ok()?);
+    inside.parts.then(|| (Verdict::Bad(Why::PartialCover), Vec::new()))
 }
 
 fn claims_signature(entity: &[u8]) -> bool {

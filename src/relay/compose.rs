@@ -10,13 +10,12 @@ use crate::mime::write::{
     Field, boundary, multipart_around, multipart_in_pieces, opaque_part, raw_field, rfc822_head, text_part,
 };
 use crate::pgp::open::{DetachedSignature, How, Opened, Verdict};
+use crate::relay::author::harmless;
 use crate::relay::note::Note;
+use crate::relay::proof::is_entity;
 use crate::relay::world::World;
 use crate::secret::Plaintext;
 use crate::time::Timestamp;
-
-/// The longest author's name that a copy's From shows, in characters: what stands behind it must stay in sight.
-const MAX_NAME: usize = 60;
 
 /// How many ids a References line keeps: the first and the latest (RFC 5322 §3.6.4 sets no bound; header limits do).
 const MAX_REFERENCES: usize = 20;
@@ -156,15 +155,6 @@ fn sender_name(inner: &Inner, source: &Source<'_>, world: &World<'_>) -> String 
     }
 }
 
-/// A name of the author's choosing that cannot hide what stands behind it: no characters that turn the direction of
-/// writing or take no room (Unicode's Bidi_Control and the zero widths), no gaps, not endless.
-fn harmless(name: &str) -> String {
-    let unseen = |c: &char| matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    let seen: String = name.chars().filter(|c| !unseen(c)).collect();
-    let words: Vec<&str> = seen.split_whitespace().collect();
-    words.join(" ").chars().take(MAX_NAME).collect::<String>().trim_end().to_owned()
-}
-
 /// A part of the post: large bytes that stand as they came, and what belongs around them.
 struct Part<'a> {
     front: Vec<u8>,
@@ -187,7 +177,7 @@ fn payload_part<'a>(source: &Source<'a>, entropy: &Entropy) -> Part<'a> {
     let inline = !source.note.holds_encrypted;
     match opened.how() {
         How::PgpMime if inline => match source.inside {
-            Some(entity) if is_entity(&entity) => match opened.detached_signature() {
+            Some(entity) if is_entity(entity) => match opened.detached_signature() {
                 Some(signature) => signed_part(payload, signature, entropy),
                 None => Part::behind(Vec::new(), payload),
             },
@@ -217,14 +207,6 @@ fn signed_part<'a>(payload: &'a [u8], signature: &DetachedSignature, entropy: &E
     let kind = format!("signed; micalg={}; protocol=\"application/pgp-signature\"", signature.micalg());
     let (front, behind) = multipart_around(&kind, &boundary(entropy.bytes()), &second);
     Part { front, bytes: payload, behind }
-}
-
-/// Whether the decrypted bytes start with a header block, as PGP/MIME says they do (RFC 3156 §4).
-fn is_entity(entity: &Scanned<'_>) -> bool {
-    let first = entity.bytes().split(|b| *b == b'\n').next().unwrap_or_default();
-    let name = first.split(|b| *b == b':').next().unwrap_or_default();
-    let is_field = !name.is_empty() && name.len() < first.len() && name.iter().all(|b| b.is_ascii_graphic());
-    is_field || first.trim_ascii().is_empty()
 }
 
 /// Whether bytes without a header can be shown as text: somebody may have encrypted a file and sent it as his mail.

@@ -12,6 +12,7 @@ pub mod loops;
 pub mod note;
 pub mod notice;
 pub mod probe;
+pub mod proof;
 pub mod world;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::mail::parcel::Head;
 use crate::mail::tags::Tags;
 use crate::mime::read::{Message, read};
 use crate::mime::scan::{Scanned, scan};
+use crate::mime::signed::inner_signatures;
 use crate::pgp::cert::{Cert, CertProblem};
 use crate::pgp::keyring::{ListKey, SpoolKeys, TagKey};
 use crate::pgp::open::{UnlockError, Verdict, open, unlock};
@@ -38,6 +40,7 @@ use crate::relay::copies::{addressed, readers};
 use crate::relay::gate::{Admitted, DropReason, Reason, Ruling};
 use crate::relay::loops::Own;
 use crate::relay::note::Note;
+use crate::relay::proof::proof;
 use crate::relay::world::World;
 use crate::roster::membership::Member;
 use crate::time::Timestamp;
@@ -356,16 +359,19 @@ fn note<'a>(
         Verdict::Good { signer, .. } => world.known(*signer).map(Member::display_name),
         _ => None,
     };
+    let holds_encrypted = compose::payload_holds_encrypted(opened, inside, &world.limits.mime);
     Note {
         how: Some(opened.how()),
         verdict: opened.verdict(),
         signer,
         purpose: admitted.purpose(),
         arrived: arrival.envelope.at,
-        holds_encrypted: compose::payload_holds_encrypted(opened, inside, &world.limits.mime),
+        holds_encrypted,
         text_beside: opened.text_beside(),
         claim: claim(opened, inside, message, world),
         automatic: None,
+        proof: proof(opened, inside, holds_encrypted),
+        inner: inside.map(inner_signatures).unwrap_or_default(),
     }
 }
 

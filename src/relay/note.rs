@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use crate::mail::directory::Purpose;
-use crate::pgp::open::{Closed, How, Verdict, Why};
+use crate::mime::signed::InnerSignatures;
+use crate::pgp::open::{Closed, How, Loss, Verdict, Why};
 use crate::relay::author::Claim;
 use crate::relay::automatic::Sign;
+use crate::relay::proof::Proof;
 use crate::relay::world::World;
 use crate::time::Timestamp;
 
@@ -29,6 +31,10 @@ pub struct Note<'a> {
     pub claim: Claim,
     /// What makes it look as if a program had written it.
     pub automatic: Option<Sign>,
+    /// What becomes of the author's own signature.
+    pub proof: Proof,
+    /// Signatures inside that nobody looked at.
+    pub inner: InnerSignatures,
 }
 
 impl<'a> Note<'a> {
@@ -45,9 +51,17 @@ impl<'a> Note<'a> {
             text_beside: false,
             claim: Claim::Own,
             automatic: None,
+            proof: Proof::None,
+            inner: InnerSignatures { parts: false, loose: false, smime: false },
         }
     }
+}
 
+/// What stands under every note. The note comes first in each copy, and the author cannot come before it: so there is a
+/// last line that he cannot take back, whatever he writes below.
+const END: &str = "[The note ends here. Nothing that follows is the list's.]\n";
+
+impl Note<'_> {
     /// The note as text, lines ending in LF.
     #[must_use]
     pub fn text(&self, world: &World<'_>) -> String {
@@ -58,6 +72,25 @@ impl<'a> Note<'a> {
         line("Signature", &self.signature());
         if let Some(remark) = self.remark() {
             line("Attention", remark);
+        }
+        match self.proof {
+            Proof::None => {}
+            Proof::Kept => {
+                line(
+                    "Check it",
+                    "the author's own signature is kept with the mail; your program can verify it",
+                );
+            }
+            Proof::Lost(why) => line(
+                "Attention",
+                &format!(
+                    "the author's own signature could not be kept: {}; the list's word stands alone",
+                    loss_text(why)
+                ),
+            ),
+        }
+        for warning in self.unchecked() {
+            line("Attention", warning);
         }
         line("Arrived", &self.arrived.to_string());
         if let Some(warning) = self.protection() {
@@ -86,6 +119,7 @@ impl<'a> Note<'a> {
             line("Addressed", address);
         }
         line("Answer to", &world.list.answer_to.to_string());
+        text.push_str(END);
         text
     }
 
@@ -96,11 +130,27 @@ impl<'a> Note<'a> {
                 format!("good, by {who}, made {made_at}\n            key {signer}")
             }
             Verdict::Unsigned => "none: nobody vouches for who wrote this".to_owned(),
-            Verdict::UnknownKey(keys) => {
-                format!("by a key that is not on the roster: {}", keys.join(", "))
+            Verdict::UnknownKey(keys) if keys.is_empty() => {
+                "by a key that it does not name: nobody here can check it".to_owned()
             }
+            // Anybody can name any key.
+            Verdict::UnknownKey(keys) => format!(
+                "by a key that is not on the roster: {}\n            so it says; the list has no certificate to check \
+                 it with",
+                keys.join(", ")
+            ),
             Verdict::Bad(why) => format!("does not count: {}", why_text(*why)),
         }
+    }
+
+    /// Signatures that a reader's program may show and that nobody checked.
+    fn unchecked(&self) -> impl Iterator<Item = &'static str> {
+        let covered = *self.verdict == Verdict::Bad(Why::PartialCover);
+        let openpgp = (self.inner.parts && !covered || self.inner.loose)
+            .then_some("a part of the mail has a signature of its own, which the list did not check");
+        let smime =
+            self.inner.smime.then_some("the mail has an S/MIME signature, which the list does not check");
+        openpgp.into_iter().chain(smime)
     }
 
     const fn remark(&self) -> Option<&'static str> {
@@ -161,6 +211,17 @@ const fn why_text(why: Why) -> &'static str {
         Why::Stale => "it was made more than 7 days before the mail arrived",
         Why::Future => "it was made after the mail arrived, by the signer's clock",
         Why::NotASigner => "the list's own key made it, which signs no mail of members",
+    }
+}
+
+const fn loss_text(why: Loss) -> &'static str {
+    match why {
+        Loss::Inline => "it was inline PGP, whose signature stands beside no part of a mail",
+        Loss::LineEnds => "it was made over line ends that programs change before they verify",
+        Loss::Several => "there are several in one message",
+        Loss::Obsolete => "its hash is obsolete",
+        Loss::NoHeader => "what was encrypted has no header, so that the list wrote one",
+        Loss::Attached => "the mail is attached whole",
     }
 }
 
