@@ -16,6 +16,8 @@ mod gpg;
 mod intake;
 #[path = "relay/johnny.rs"]
 mod johnny;
+#[path = "relay/kept.rs"]
+mod kept;
 #[path = "relay/outside.rs"]
 mod outside;
 #[path = "relay/proof.rs"]

@@ -148,7 +148,16 @@ impl Relay {
 
     /// What the worker gets of it.
     fn post(&self, sealed: Sealed<AtRest>, roster: &Roster, certs: &Certs) -> Vec<Class> {
-        let world = World { list: &self.list, roster, certs, ours: &[], waived: None, limits: &self.limits };
+        let world = World {
+            list: &self.list,
+            roster,
+            certs,
+            ours: &[],
+            waived: None,
+            restored: None,
+            came: &|_| None,
+            limits: &self.limits,
+        };
         let keys = Keys { spool: &self.spool, list: &self.list_key, tags: &self.tags };
         match relay(sealed, &keys, &world, &Entropy::kernel(), now()) {
             Ok(Outcome::Post(post)) => post.classes.map(Result::unwrap).collect(),

@@ -14,6 +14,21 @@ const REASONS: &[(&str, &str, &str)] = &[
     ),
     ("not-a-poster", "Its signer is on the roster, but may not post to this list.", ASK_AUTHOR),
     (
+        "signed-before-joining",
+        "It was signed before its signer could post here; somebody may have kept it until now.",
+        ASK_AUTHOR,
+    ),
+    (
+        "signed-before-restore",
+        "It was signed before the store was restored, and may have been relayed then.",
+        "look whether the list had it already (ask a reader); if not `hold release`, else `hold drop`",
+    ),
+    (
+        "for-someone-else",
+        "Its author addressed it to others, and this list is not among them; a reader may have passed it on.",
+        "ask its author by another way whether it is meant for this list; if so `hold release`, else `hold drop`",
+    ),
+    (
         "automatic",
         "Somebody who may post signed it, and it says of itself that a program wrote it.",
         "ask its author whether it was meant for the list; if so `hold release`, else `hold drop`",

@@ -1,5 +1,6 @@
 //! The worker: claim an arrival, relay it, ONE commit. Where it dies, the lease and the counted claim remain.
 
+mod bodies;
 mod bounced;
 mod command;
 mod room;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+pub(super) use self::bodies::discard;
 use self::room::Room;
 use crate::failpoint::{self, Point};
 use crate::id::{BodyId, Entropy, Fingerprint, ListName, ParcelId, Token};
@@ -231,12 +233,16 @@ impl Worker {
         let read = self.registry.roster()?;
         let (state, as_it_was) = self.registry.list_switches(&list.name)?;
         let certs: BTreeMap<Fingerprint, Arc<Cert>> = self.certs.of(&read.roster)?;
+        // A store that fails here fails the commit, too; a flag is no reason to stop a mail.
+        let came = |digest: &[u8; 32]| seen::came(&*self.store, &list.name, digest).ok().flatten();
         let world = World {
             list,
             roster: &read.roster,
             certs: &certs,
             ours: &self.ours,
             waived: spooled.waived.as_deref(),
+            restored: None,
+            came: &came,
             limits: &self.limits,
         };
         if state.paused || world.readers().is_empty() {
@@ -335,6 +341,9 @@ impl Worker {
         Registry::mark_queued(&mut batch, &list.name);
         for digest in &post.replay {
             seen::mark(&mut batch, &spooled.list, digest, now)?;
+        }
+        if let Some(digest) = &post.came {
+            seen::note(&mut batch, &spooled.list, digest, now)?;
         }
         let mut copies: Vec<(&Stored, &Copy)> =
             stored.iter().flat_map(|body| body.copies.iter().map(move |copy| (body, copy))).collect();

@@ -1,9 +1,10 @@
-//! What was seen before: a replayed signature is known again, also after a restart.
+//! What was seen before: a replayed signature is known again, also after a restart. So is mail that no signature tells
+//! apart; it is flagged then, and nothing more.
 
 use std::time::Duration;
 
 use crate::id::ListName;
-use crate::ledger::record::encode;
+use crate::ledger::record::{decode, encode};
 use crate::store::contract::{Batch, Expect, Space, Store, StoreError};
 use crate::time::Timestamp;
 
@@ -30,6 +31,25 @@ pub fn is_known(store: &dyn Store, list: &ListName, digest: &[u8; 32]) -> Result
     Ok(store.get(Space::Seen, &key(list, digest))?.is_some())
 }
 
+/// Adds to the batch that this mail, which no signature tells apart, came now and never before.
+///
+/// # Errors
+/// When the record cannot be encoded.
+pub fn note(batch: &mut Batch, list: &ListName, digest: &[u8; 32], now: Timestamp) -> Result<(), StoreError> {
+    let key = session_key(list, digest);
+    batch.expect(Expect::Absent(Space::Seen, key.clone()));
+    batch.put_due(Space::Seen, key, encode(&now)?, now.after(KEEP).millis());
+    Ok(())
+}
+
+/// When a mail that no signature tells apart first came.
+///
+/// # Errors
+/// When the store fails.
+pub fn came(store: &dyn Store, list: &ListName, digest: &[u8; 32]) -> Result<Option<Timestamp>, StoreError> {
+    store.get(Space::Seen, &session_key(list, digest))?.map(|entry| decode(&entry.value)).transpose()
+}
+
 /// Forgets what is older than [`KEEP`]; returns how many.
 ///
 /// # Errors
@@ -49,4 +69,9 @@ fn key(list: &ListName, digest: &[u8; 32]) -> Vec<u8> {
     key.push(0);
     key.extend_from_slice(digest);
     key
+}
+
+/// Apart from the signatures' digests: whoever makes one of these up in advance must not stop a signed mail.
+fn session_key(list: &ListName, digest: &[u8; 32]) -> Vec<u8> {
+    [list.as_str().as_bytes(), b"\0session/", digest].concat()
 }

@@ -60,6 +60,13 @@ impl<'a> Tags<'a> {
         self.mac(b"command", &[list.as_str().as_bytes(), signer.as_bytes(), signature])
     }
 
+    /// The digest of a mail that no signature tells apart, on a list: the same for the same content under the same
+    /// session key.
+    #[must_use]
+    pub fn session(&self, list: &ListName, digest: &[u8; 32]) -> [u8; 32] {
+        self.mac(b"session", &[list.as_str().as_bytes(), digest])
+    }
+
     /// A digest of a fetched mail: known again under another name, without anything of it being stored.
     #[must_use]
     pub fn fetched(&self, place: &str, mail: &Plaintext) -> [u8; 32] {

@@ -7,6 +7,7 @@
 //! ```
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::id::{Fingerprint, MemberId};
 use crate::mail::directory::{Kind, Purpose};
@@ -14,7 +15,12 @@ use crate::pgp::open::{Closed, How, Opened, Verdict, Why};
 use crate::relay::author::Claim;
 use crate::relay::automatic::Sign;
 use crate::relay::loops::Own;
+use crate::relay::meant;
 use crate::relay::world::World;
+use crate::time::Timestamp;
+
+/// How far behind a signer's clock may be.
+const SKEW: Duration = Duration::from_secs(5 * 60);
 
 /// A mail that may go to the list's readers.
 pub struct Admitted {
@@ -71,6 +77,12 @@ pub enum Reason {
     BadSignature(Why),
     /// Its signer is on the roster, but may not post here.
     NotAPoster,
+    /// It was signed before its signer could post here: somebody may have kept it until now.
+    SignedBeforeJoining,
+    /// It was signed before the store was restored, and whether it was relayed then nobody knows any more.
+    SignedBeforeRestore,
+    /// Its protected header names others, and not this list: a reader of theirs may have passed it on.
+    ForSomeoneElse,
     /// It says of itself that a program wrote it, and a person may have.
     Automatic(Sign),
     /// It is for the list's admins, and the list has no team.
@@ -87,6 +99,7 @@ impl Reason {
     pub const fn releasable(self) -> bool {
         match self {
             Self::Unsigned | Self::UnknownSigner | Self::BadSignature(_) | Self::NotAPoster => true,
+            Self::SignedBeforeJoining | Self::SignedBeforeRestore | Self::ForSomeoneElse => true,
             Self::Automatic(_) => true,
             // Released, these are tried again, with a new key or a new release perhaps.
             Self::Closed(_) | Self::Structure | Self::NoUsableKey | Self::Quarantined => true,
@@ -105,6 +118,9 @@ impl fmt::Display for Reason {
             Self::UnknownSigner => f.write_str("unknown-signer"),
             Self::BadSignature(why) => write!(f, "bad-signature:{}", why_name(*why)),
             Self::NotAPoster => f.write_str("not-a-poster"),
+            Self::SignedBeforeJoining => f.write_str("signed-before-joining"),
+            Self::SignedBeforeRestore => f.write_str("signed-before-restore"),
+            Self::ForSomeoneElse => f.write_str("for-someone-else"),
             Self::Automatic(sign) => write!(f, "automatic:{sign}"),
             Self::NoTeam => f.write_str("no-team"),
             Self::NoUsableKey => f.write_str("no-usable-key"),
@@ -164,10 +180,12 @@ pub fn judge(opened: Opened, purpose: &Purpose, sign: Option<Sign>, world: &Worl
     match world.list.kind {
         // Anyone may report, in whatever form: it goes to the team, and the note says what it is worth. So does mail
         // for the admins of any list.
-        Kind::Intake => match answer(&opened, sign, world) {
-            Some(reason) => Ruling::Hold(reason, signer),
-            None => admit(opened, purpose, world, signer),
-        },
+        Kind::Intake => {
+            match answer(&opened, sign, world).or_else(|| unremembered(&opened, purpose, world)) {
+                Some(reason) => Ruling::Hold(reason, signer),
+                None => admit(opened, purpose, world, signer),
+            }
+        }
         _ if to_team && world.team().is_some() => match answer(&opened, sign, world) {
             Some(reason) => Ruling::Hold(reason, signer),
             None => admit(opened, purpose, world, signer),
@@ -209,10 +227,35 @@ fn reason_against(
         Verdict::UnknownKey(_) => Some(Reason::UnknownSigner),
         Verdict::Bad(why) => Some(Reason::BadSignature(*why)),
         Verdict::Good { .. } if signer.and_then(|s| world.poster(s)).is_none() => Some(Reason::NotAPoster),
-        // An admin who lets a stranger's mail through lets its marks through: one reason is waived, not two.
-        Verdict::Good { .. } => sign.map(Reason::Automatic),
+        // An admin who lets a mail through lets its lesser marks through: one reason is waived, not two.
+        Verdict::Good { made_at, .. } => signer
+            .and_then(|signer| before_joining(signer, *made_at, world))
+            .or_else(|| before_restore(*made_at, world))
+            .or_else(|| meant::for_others(opened, world).then_some(Reason::ForSomeoneElse))
+            .or_else(|| sign.map(Reason::Automatic)),
     };
     unwaived(doubt?, world)
+}
+
+/// A member's mail from before he was one was for others, or was not let in then: it does not become a post because
+/// somebody kept it. Whoever let it through as a stranger's has decided that.
+fn before_joining(signer: Fingerprint, made_at: Timestamp, world: &World<'_>) -> Option<Reason> {
+    let joined = world.poster(signer)?.since;
+    let strangers = [Reason::NotAPoster, Reason::UnknownSigner].map(|reason| reason.to_string());
+    let decided = world.waived.is_some_and(|waived| strangers.iter().any(|reason| reason == waived));
+    (made_at < joined.before(SKEW) && !decided).then_some(Reason::SignedBeforeJoining)
+}
+
+/// The digests of what was relayed between backup and restore are lost, and nothing else tells a replay.
+fn before_restore(made_at: Timestamp, world: &World<'_>) -> Option<Reason> {
+    world.restored.filter(|restored| made_at < *restored).map(|_| Reason::SignedBeforeRestore)
+}
+
+/// The same where anyone may write: a good signature would be known again there, too.
+fn unremembered(opened: &Opened, purpose: &Purpose, world: &World<'_>) -> Option<Reason> {
+    let Verdict::Good { made_at, .. } = opened.verdict() else { return None };
+    let reason = before_restore(*made_at, world).filter(|_| !is_for_team(purpose))?;
+    unwaived(reason, world)
 }
 
 /// What the admin saw and waived is waived, and nothing that comes to light only now.

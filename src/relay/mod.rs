@@ -1,5 +1,6 @@
 //! THE STORY: what happens to one mail, in one function without I/O. Bytes and state in, what shall change out.
 
+pub mod again;
 pub mod author;
 pub mod automatic;
 pub mod bounce;
@@ -9,6 +10,7 @@ mod copies;
 pub mod gate;
 pub mod letter;
 pub mod loops;
+pub mod meant;
 pub mod note;
 pub mod notice;
 pub mod probe;
@@ -102,6 +104,8 @@ pub struct Post {
     pub verdict: String,
     /// Known again if any of them comes again: one for each good signature of the mail.
     pub replay: Vec<[u8; 32]>,
+    /// Remembered, so that the same mail is flagged when it comes again. It stops nobody's mail.
+    pub came: Option<[u8; 32]>,
 }
 
 /// A reader who gets no copy.
@@ -241,6 +245,7 @@ fn posted(
         signer: draft.signer,
         verdict: draft.verdict,
         replay: draft.replay,
+        came: draft.came,
     })))
 }
 
@@ -250,6 +255,7 @@ struct Draft {
     signer: Option<MemberId>,
     verdict: String,
     replay: Vec<[u8; 32]>,
+    came: Option<[u8; 32]>,
 }
 
 /// Opens, judges and composes; or says what else becomes of the mail. A command in it is `heard`.
@@ -285,18 +291,22 @@ fn draft(
     if inside.is_some_and(|payload| own.is_inside(payload)) {
         return Err(Outcome::Drop(DropReason::Loop));
     }
+    let came = again::came(&admitted, &tags, world);
+    let before = came.as_ref().and_then(world.came);
     let source = Source {
         message: Some(&message),
         raw,
         opened: Some(admitted.opened()),
         inside,
-        note: Note { automatic: sign, ..note(&admitted, inside, &message, arrival, world) },
+        note: Note { automatic: sign, before, ..note(&admitted, inside, &message, arrival, world) },
     };
     Ok(Draft {
         composed: post(&source, world, &tags, entropy, now),
         signer: admitted.signer().cloned(),
         verdict: gate::verdict_name(source.note.how, source.note.verdict, source.note.claim),
-        replay: replay(&admitted, &tags, world),
+        replay: again::replay(&admitted, &tags, world),
+        // The first time is what later ones are told by.
+        came: came.filter(|_| before.is_none()),
     })
 }
 
@@ -344,6 +354,7 @@ fn unopened(
         signer: None,
         verdict: gate::verdict_name(None, &verdict, Claim::Own),
         replay: Vec::new(),
+        came: None,
     })
 }
 
@@ -372,15 +383,7 @@ fn note<'a>(
         automatic: None,
         proof: proof(opened, inside, holds_encrypted),
         inner: inside.map(inner_signatures).unwrap_or_default(),
+        for_others: meant::names_others(opened, inside, world),
+        before: None,
     }
-}
-
-fn replay(admitted: &Admitted, tags: &Tags<'_>, world: &World<'_>) -> Vec<[u8; 32]> {
-    let opened = admitted.opened();
-    let Verdict::Good { signer, .. } = opened.verdict() else { return Vec::new() };
-    // A copy that went to the team alone must not make the post itself a replay.
-    if gate::is_for_team(admitted.purpose()) {
-        return Vec::new();
-    }
-    opened.signature_digests().map(|digest| tags.replay(&world.list.name, *signer, digest)).collect()
 }

@@ -35,6 +35,10 @@ pub struct Note<'a> {
     pub proof: Proof,
     /// Signatures inside that nobody looked at.
     pub inner: InnerSignatures,
+    /// Whether its protected header names others than this list.
+    pub for_others: bool,
+    /// When the same mail came before.
+    pub before: Option<Timestamp>,
 }
 
 impl<'a> Note<'a> {
@@ -53,6 +57,8 @@ impl<'a> Note<'a> {
             automatic: None,
             proof: Proof::None,
             inner: InnerSignatures { parts: false, loose: false, smime: false },
+            for_others: false,
+            before: None,
         }
     }
 }
@@ -98,6 +104,18 @@ impl Note<'_> {
         }
         if let Some(sign) = self.automatic {
             line("Attention", &format!("a program seems to have written this mail ({})", sign.shown()));
+        }
+        if self.for_others {
+            line(
+                "Attention",
+                "the author addressed it to others, not to this list; somebody may have passed it on",
+            );
+        }
+        if let Some(before) = self.before {
+            line(
+                "Attention",
+                &format!("the same mail came before, on {before}; anybody who saw it can send it again"),
+            );
         }
         if self.holds_encrypted {
             line(

@@ -10,6 +10,7 @@ use crate::pgp::cert::Cert;
 use crate::pgp::open::Limits;
 use crate::roster::Roster;
 use crate::roster::membership::Member;
+use crate::time::Timestamp;
 
 /// A list and its rules.
 #[derive(Clone, Debug)]
@@ -45,6 +46,10 @@ pub struct World<'a> {
     pub ours: &'a [String],
     /// The reason for which this mail was held and that the admin waived. It waives that one and no other.
     pub waived: Option<&'a str>,
+    /// When the store was last restored from a backup: what was relayed before that may have been forgotten.
+    pub restored: Option<Timestamp>,
+    /// When the mail with this digest first came, of those that no signature tells apart.
+    pub came: &'a dyn Fn(&[u8; 32]) -> Option<Timestamp>,
     /// Limits for opening.
     pub limits: &'a Limits,
 }

@@ -244,6 +244,8 @@ fn what_was_not_spooled_for_this_list_or_by_this_relay_is_a_fault() {
         certs: &setting.certs,
         ours: &setting.ours,
         waived: None,
+        restored: None,
+        came: &|_| None,
         limits: &setting.limits,
     };
     let keys = Keys { spool: &setting.spool, list: key, tags: &setting.tags };

@@ -57,11 +57,24 @@ pub(crate) struct Sent<'a> {
     pub(crate) waived: Option<String>,
     pub(crate) arrived: Timestamp,
     pub(crate) now: Timestamp,
+    /// When the store was restored.
+    pub(crate) restored: Option<Timestamp>,
+    /// The digest of a mail that came before, and when.
+    pub(crate) came: Option<([u8; 32], Timestamp)>,
 }
 
 impl<'a> Sent<'a> {
     pub(crate) fn to(list: &'a str, raw: &'a [u8]) -> Self {
-        Self { list, raw, purpose: Purpose::Post, waived: None, arrived: NOW, now: NOW }
+        Self {
+            list,
+            raw,
+            purpose: Purpose::Post,
+            waived: None,
+            arrived: NOW,
+            now: NOW,
+            restored: None,
+            came: None,
+        }
     }
 
     pub(crate) fn at(self, purpose: Purpose) -> Self {
@@ -145,7 +158,7 @@ impl Setting {
             fingerprint: cert.fingerprint(),
             role,
             standing,
-            since: NOW,
+            since: NOW.before(50 * DAY),
             format: None,
         };
         self.roster = self.roster.add_member(&list.parse().unwrap(), member).unwrap().0;
@@ -192,6 +205,8 @@ impl Setting {
             certs: &self.certs,
             ours: &self.ours,
             waived: sent.waived.as_deref(),
+            restored: sent.restored,
+            came: &|digest| sent.came.filter(|(known, _)| known == digest).map(|(_, at)| at),
             limits: &self.limits,
         };
         let keys = Keys { spool: &self.spool, list: &self.lists[sent.list].1, tags: &self.tags };
@@ -259,6 +274,7 @@ pub(crate) struct Posted {
     pub(crate) signer: Option<MemberId>,
     pub(crate) verdict: String,
     pub(crate) replay: Vec<[u8; 32]>,
+    pub(crate) came: Option<[u8; 32]>,
 }
 
 /// One reader's copy.
@@ -273,7 +289,7 @@ pub(crate) struct PostedCopy {
 
 impl Posted {
     pub(crate) fn of(post: Post) -> Self {
-        let Post { classes, head, missed, signer, verdict, replay } = post;
+        let Post { classes, head, missed, signer, verdict, replay, came } = post;
         let (mut bodies, mut copies) = (Vec::new(), Vec::new());
         for class in classes {
             let Class { body, copies: sharing } = class.unwrap();
@@ -288,7 +304,7 @@ impl Posted {
             bodies.push(body);
         }
         copies.sort_by_key(|copy: &PostedCopy| copy.place);
-        Self { bodies, copies, head, missed, signer, verdict, replay }
+        Self { bodies, copies, head, missed, signer, verdict, replay, came }
     }
 }
 
