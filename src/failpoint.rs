@@ -108,6 +108,8 @@ points! {
     FailureRecorded = "failure-recorded",
     /// Unsent copies went back to the queue.
     CopiesPutBack = "copies-put-back",
+    /// The store remembers this start, and the file beside it does not name it yet.
+    StartNoted = "start-noted",
     /// The settings were read again, and nothing of them is in force.
     ReloadRead = "reload-read",
     /// They are in force, and nobody was told.

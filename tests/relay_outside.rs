@@ -31,6 +31,8 @@ mod probe;
 mod queueing;
 #[path = "relay_outside/reading.rs"]
 mod reading;
+#[path = "relay_outside/restored.rs"]
+mod restored;
 #[path = "relay_outside/roster.rs"]
 mod roster;
 #[path = "relay_outside/threads.rs"]

@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::examples;
-use super::nouns::{Hold, Journal, Key, List, Member, Org, Queue, Team};
+use super::nouns::{Hold, Journal, Key, List, Member, Org, Queue, Store, Team};
 
 /// An encrypted mailing-list relay for embargoed vulnerability reports.
 ///
@@ -209,6 +209,9 @@ pub enum Admin {
     /// Mailing lists.
     #[command(subcommand)]
     List(List),
+    /// The store, after it was restored from a backup.
+    #[command(subcommand)]
+    Store(Store),
     /// The lists' own keys.
     #[command(subcommand)]
     Key(Key),

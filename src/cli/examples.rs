@@ -98,6 +98,8 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ("list show", &[("One list, for a program", "vouchsafe list show security --json")]),
     ("list pause", &[("Hold all new posts back", "vouchsafe list pause distrib-announce")]),
     ("list resume", &[("Work off what has come meanwhile", "vouchsafe list resume distrib-announce")]),
+    ("store restored", &[("After the machine went back to a snapshot", "vouchsafe store restored")]),
+    ("store resume", &[("Once roster and queue are what they should be", "vouchsafe store resume")]),
     ("key ls", &[("Which key has which list, and until when", "vouchsafe key ls")]),
     ("key export", &[("Into a file to publish", "vouchsafe key export security > security.asc")]),
     ("key new", &[("For a list that was added to relay.toml", "vouchsafe key new partners")]),

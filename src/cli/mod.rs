@@ -23,5 +23,5 @@ pub use failure::Failure;
 pub use input::Terminal;
 pub use manual::{Shell, completions, write_pages};
 pub use names::{ListAndFile, OneList, SomeList, Who};
-pub use nouns::{Hold, Journal, Key, List, Member, Org, Queue, Team};
+pub use nouns::{Hold, Journal, Key, List, Member, Org, Queue, Store, Team};
 pub use run::{run, run_with};

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::args::Admin;
 use super::failure::{Failure, refused};
 use super::input::{self, Terminal};
-use super::nouns::{Hold, Journal, Key, List, Member, Org, Queue, Team};
+use super::nouns::{Hold, Journal, Key, List, Member, Org, Queue, Store, Team};
 use super::progress::waiting;
 use super::show;
 use super::text::{lines, one_line};
@@ -103,6 +103,7 @@ impl Desk<'_> {
             }
             Admin::Reload => self.order(&Request::Reload),
             Admin::List(verb) => self.list(verb),
+            Admin::Store(verb) => self.store(verb),
             Admin::Key(verb) => self.key(verb),
             Admin::Org(verb) => self.org(verb),
             Admin::Member(verb) => self.member(verb),
@@ -125,6 +126,20 @@ impl Desk<'_> {
             }
             List::Pause { list } => self.order(&Request::ListPause { list: list.0 }),
             List::Resume { list } => self.order(&Request::ListResume { list: list.0 }),
+        }
+    }
+
+    fn store(&self, verb: Store) -> Result<Shown, Failure> {
+        match verb {
+            Store::Restored { yes } => {
+                let what =
+                    "Nothing is relayed or delivered until `vouchsafe store resume`; mail is still taken in.";
+                self.after_consent(&Request::StoreRestored, yes, what)
+            }
+            Store::Resume { yes } => {
+                let what = "Waiting mail is relayed and queued copies are delivered.";
+                self.after_consent(&Request::StoreResume, yes, what)
+            }
         }
     }
 

@@ -7,6 +7,7 @@ mod mail;
 mod members;
 mod queue;
 mod refusal;
+mod restore;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,6 +153,8 @@ impl Desk {
             R::ListShow { list } => self.list_show(&list),
             R::ListPause { list } => self.list_pause(&list, true, actor),
             R::ListResume { list } => self.list_pause(&list, false, actor),
+            R::StoreRestored => self.store_restored(actor),
+            R::StoreResume => self.store_resume(actor),
             R::KeyLs => self.key_ls(),
             R::KeyExport { list } => self.key_export(&list),
             R::KeyImport { list, key, passphrase, confirm } => {
@@ -232,6 +235,7 @@ impl Desk {
     /// What keeps somebody from getting mail, one sentence each.
     fn problems(&self, deferred: usize, failed: usize, bounced: usize) -> Result<Vec<String>, Refused> {
         let mut problems = self.elsewhere.as_ref().map_or_else(Vec::new, |ask| ask());
+        problems.extend(self.restore_problem()?);
         if let Some(room) = self.store.room().ok().filter(|room| room.is_short(self.min_free, 0)) {
             problems.push(format!(
                 "no mail is taken: {} % of the disk is free, and {} % (min_free_disk) has to be: make room",

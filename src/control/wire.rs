@@ -49,6 +49,10 @@ pub enum Request {
         /// Which.
         list: ListName,
     },
+    /// The store was restored from a backup: everything waits from now on. [`Answer::Done`].
+    StoreRestored,
+    /// What waited since a restore goes on. [`Answer::Done`].
+    StoreResume,
     /// The keys of all lists. [`Answer::Keys`].
     KeyLs,
     /// The public certificate of a list. [`Answer::Certificate`].

@@ -14,6 +14,7 @@ mod manager;
 mod measured;
 mod memory;
 mod reload;
+mod restored;
 pub mod rooms;
 mod running;
 mod watcher;
@@ -34,13 +35,15 @@ use crate::daemon::rooms::{Rooms, unlock};
 pub use crate::daemon::running::{Next, Running};
 use crate::daemon::web::Door;
 use crate::failpoint::{self, Point};
+use crate::id::Entropy;
 use crate::ingress::inherited::Inherited;
 use crate::logging::Filter;
 use crate::meter;
 use crate::pgp::keyring::Passphrase;
 use crate::store::contract::Store;
 use crate::store::disk::{Disk, Step};
-use crate::time::SystemClock;
+use crate::store::place::Place;
+use crate::time::{Clock, SystemClock};
 
 /// Threads for store and cryptography.
 const BLOCKING_THREADS: usize = 32;
@@ -71,6 +74,8 @@ pub fn serve(config: &Config, passphrase: Passphrase, filter: Filter) -> Result<
     let recorder = config.metrics.listen.as_ref().and_then(|_| watcher::recorder());
     let store: Arc<dyn Store> = if recorder.is_some() { Arc::new(Measured(store)) } else { store };
     let keys = unlock(config, passphrase)?;
+    let place = Place::of(&config.store.path, medium());
+    restored::notice(&store, &place, &Entropy::kernel(), SystemClock.now())?;
     let mut rooms = Rooms::build(config, keys, store, Arc::new(SystemClock))?;
     rooms.inherited = inherited;
     // Each thread keeps a heap and a stack of its own, locked: so the threads that may block are few.

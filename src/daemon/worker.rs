@@ -1,6 +1,5 @@
 //! The worker: claim an arrival, relay it, ONE commit. Where it dies, the lease and the counted claim remain.
 
-mod bodies;
 mod bounced;
 mod command;
 mod room;
@@ -13,7 +12,6 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-pub(super) use self::bodies::discard;
 use self::room::Room;
 use crate::failpoint::{self, Point};
 use crate::id::{BodyId, Entropy, Fingerprint, ListName, ParcelId, Token};
@@ -22,6 +20,7 @@ use crate::ledger::hold::Holds;
 use crate::ledger::journal::{Event, Journal};
 use crate::ledger::queue::{Queue, discard};
 use crate::ledger::registry::Registry;
+use crate::ledger::restore;
 use crate::ledger::seen;
 use crate::ledger::sent::SentBook;
 use crate::ledger::spool::{MAX_CLAIMS, Spool, Spooled};
@@ -231,6 +230,7 @@ impl Worker {
     fn attempt(&self, spooled: &Spooled, list: &List) -> Result<Worked, Stay> {
         let now = self.clock.now();
         let read = self.registry.roster()?;
+        let (restored, not_restored) = restore::restored(&*self.store)?;
         let (state, as_it_was) = self.registry.list_switches(&list.name)?;
         let certs: BTreeMap<Fingerprint, Arc<Cert>> = self.certs.of(&read.roster)?;
         // A store that fails here fails the commit, too; a flag is no reason to stop a mail.
@@ -241,7 +241,7 @@ impl Worker {
             certs: &certs,
             ours: &self.ours,
             waived: spooled.waived.as_deref(),
-            restored: None,
+            restored: restored.map(|restored| restored.at),
             came: &came,
             limits: &self.limits,
         };
@@ -269,7 +269,9 @@ impl Worker {
         match outcome {
             // It was taken out of that just now, and none lies in another.
             Outcome::Command { .. } => Err(Stay::Crowded),
-            Outcome::Post(post) => self.queue(spooled, list, *post, [read.unchanged(), as_it_was], now),
+            Outcome::Post(post) => {
+                self.queue(spooled, list, *post, [read.unchanged(), as_it_was, not_restored], now)
+            }
             Outcome::Hold { reason, signer } => self.hold(spooled, reason, signer),
             Outcome::Drop(reason) => self.drop_mail(spooled, reason, now),
             Outcome::Returned { token, bounce } => {
@@ -290,7 +292,7 @@ impl Worker {
         spooled: &Spooled,
         list: &List,
         mut post: Post,
-        as_read: [Expect; 2],
+        as_read: [Expect; 3],
         now: Timestamp,
     ) -> Result<(), Stay> {
         for digest in &post.replay {
@@ -330,7 +332,7 @@ impl Worker {
         list: &List,
         post: &Post,
         stored: &[Stored],
-        as_read: [Expect; 2],
+        as_read: [Expect; 3],
         now: Timestamp,
     ) -> Result<(), Stay> {
         let mut batch = Batch::new();

@@ -10,6 +10,7 @@ pub mod mark;
 pub mod queue;
 pub mod record;
 pub mod registry;
+pub mod restore;
 pub mod rests;
 pub mod seen;
 pub mod sent;

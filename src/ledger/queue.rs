@@ -17,6 +17,7 @@ use crate::failpoint::{self, Point};
 use crate::id::{BodyId, ListName, MemberId, ParcelId};
 use crate::ledger::journal::{Actor, Event, Journal, Note};
 use crate::ledger::record::{decode, encode, readable};
+use crate::ledger::restore;
 use crate::ledger::sent::SentBook;
 use crate::ledger::sts::Policies;
 use crate::mail::parcel::Parcel;
@@ -78,12 +79,15 @@ impl Queue {
         Ok(())
     }
 
-    /// Claims up to `limit` copies that are due.
+    /// Claims up to `limit` copies that are due. None while a restored store waits for an admin.
     ///
     /// # Errors
     /// When the store fails.
     pub fn claim(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Job>, StoreError> {
         let lease_ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+        if restore::waits(&*self.store)? {
+            return Ok(Vec::new());
+        }
         let claims = self.store.claim(Space::Queue, now.millis(), lease_ms, limit)?;
         let jobs = readable(claims.into_iter().map(|claim| {
             let record: Record = decode(&claim.entry.value)?;
@@ -102,11 +106,14 @@ impl Queue {
         Ok(jobs.into_iter().flatten().collect())
     }
 
-    /// When the next copy is due.
+    /// When the next copy is due; nothing is while a restored store waits for an admin.
     ///
     /// # Errors
     /// When the store fails.
     pub fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        if restore::waits(&*self.store)? {
+            return Ok(None);
+        }
         Ok(self.store.next_due(Space::Queue)?.map(Timestamp::from_millis))
     }
 

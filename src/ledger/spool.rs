@@ -9,6 +9,7 @@ use crate::failpoint::{self, Point};
 use crate::id::{BodyId, Entropy, Fingerprint, ListName, SpoolId};
 use crate::ledger::mark::{self, Mark};
 use crate::ledger::record::{decode, encode, readable};
+use crate::ledger::restore;
 use crate::pgp::sealed::{AtRest, Sealed};
 use crate::store::contract::{self, Batch, Expect, Lease, Space, Store, StoreError};
 use crate::time::Timestamp;
@@ -128,10 +129,15 @@ impl Spool {
 
     /// Claims up to `limit` arrivals.
     ///
+    /// None while a restored store waits for an admin.
+    ///
     /// # Errors
     /// When the store fails.
     pub fn claim(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Spooled>, StoreError> {
         let lease_ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+        if restore::waits(&*self.store)? {
+            return Ok(Vec::new());
+        }
         let claims = self.store.claim(Space::Spool, now.millis(), lease_ms, limit)?;
         readable(claims.into_iter().map(|claim| {
             let record: Record = decode(&claim.entry.value)?;

@@ -5,6 +5,7 @@ mod change;
 pub mod contract;
 pub mod disk;
 mod folder;
+pub mod place;
 pub mod redb;
 mod rows;
 pub mod sled;

@@ -44,7 +44,7 @@ pub(crate) fn stage(point: Point) -> Stage {
         P::BounceRead | P::BounceCommitted => Stage::Bounced,
         P::CopiesPutBack => Stage::Stop,
         P::BeforeCompact | P::AfterCompact => Stage::Idle,
-        P::ArrivalRecovered | P::CopyRecovered | P::Recovered => Stage::Start,
+        P::ArrivalRecovered | P::CopyRecovered | P::Recovered | P::StartNoted => Stage::Start,
         P::KeyImported | P::KeyDrafted | P::KeyLinked | P::KeyReplaced => Stage::Keys,
         P::ListKeyDrafted | P::ListKeyPlaced => Stage::Keys,
         P::SpoolKeyMade | P::SpoolKeyRotated | P::SpoolKeyNoted => Stage::Keys,

@@ -165,6 +165,10 @@ pub enum Event {
         /// Whether it stands still now.
         paused: bool,
     },
+    /// The store was restored from a backup: everything waits for an admin.
+    Restored,
+    /// An admin has looked at what a restore undid, and all goes on.
+    ResumedAfterRestore,
     /// The list's key was replaced.
     KeyImported {
         /// The new certificate.
