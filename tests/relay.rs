@@ -18,6 +18,8 @@ mod intake;
 mod johnny;
 #[path = "relay/kept.rs"]
 mod kept;
+#[path = "relay/oracle.rs"]
+mod oracle;
 #[path = "relay/outside.rs"]
 mod outside;
 #[path = "relay/proof.rs"]

@@ -23,6 +23,8 @@ mod holding;
 mod keys;
 #[path = "relay_outside/lifecycle.rs"]
 mod lifecycle;
+#[path = "relay_outside/oracle.rs"]
+mod oracle;
 #[path = "relay_outside/postfix.rs"]
 mod postfix;
 #[path = "relay_outside/probe.rs"]

@@ -82,7 +82,21 @@ pub(super) struct Signatures {
 }
 
 /// Decrypts and, with a judge, verifies. On any failure every byte of plaintext is dropped.
+///
+/// Sequoia 2.4 panics over a container that ends before its MDC. What anybody can send must not take the worker with it,
+/// nor come to another end than other damage.
 pub(super) fn decrypt(
+    ciphertext: &[u8],
+    keys: &Keys<'_>,
+    bounds: Bounds,
+    at: Timestamp,
+    judge: Option<&Judge<'_>>,
+) -> Result<Content, Closed> {
+    catch_unwind(AssertUnwindSafe(|| decrypt_to_the_end(ciphertext, keys, bounds, at, judge)))
+        .unwrap_or(Err(Closed::Damaged))
+}
+
+fn decrypt_to_the_end(
     ciphertext: &[u8],
     keys: &Keys<'_>,
     bounds: Bounds,

@@ -19,7 +19,7 @@ use openpgp::serialize::SerializeInto;
 use openpgp::serialize::stream::{
     Armorer, Compressor, Encryptor, LiteralWriter, Message as Stream, Recipient, Signer,
 };
-use openpgp::types::{AEADAlgorithm, DataFormat, HashAlgorithm, SignatureType, SymmetricAlgorithm};
+use openpgp::types::{AEADAlgorithm, DataFormat, Features, HashAlgorithm, SignatureType, SymmetricAlgorithm};
 use openpgp::{KeyHandle, Packet, Profile};
 use vouchsafe::mime::read::read;
 use vouchsafe::mime::scan::scan;
@@ -213,12 +213,18 @@ pub(crate) enum Form {
 pub(crate) fn encrypted(packets: &[u8], to: &[&Cert], form: Form) -> Vec<u8> {
     let certs: Vec<_> = to.iter().map(|to| openpgp::Cert::from_bytes(&to.to_bytes()).unwrap()).collect();
     let policy = StandardPolicy::at(NOW.system());
-    let recipients: Vec<Recipient<'_>> = certs
+    let keys: Vec<_> = certs
         .iter()
         .flat_map(|cert| cert.keys().with_policy(&policy, NOW.system()).for_transport_encryption())
-        .map(Recipient::from)
-        .map(|to| if form == Form::Wildcard { to.set_key_handle(None::<KeyHandle>).unwrap() } else { to })
         .collect();
+    // Not `Recipient::from`: it writes version 2 to whoever's certificate advertises it, as the lists' do.
+    let recipients = keys.iter().map(|key| match form {
+        Form::V1 => (Features::empty().set_seipdv1(), Some(KeyHandle::from(key.key().keyid())), key),
+        Form::Wildcard => (Features::empty().set_seipdv1(), None, key),
+        Form::V2 => (Features::empty().set_seipdv2(), Some(KeyHandle::from(key.key().fingerprint())), key),
+    });
+    let recipients: Vec<_> =
+        recipients.map(|(features, handle, key)| Recipient::new(features, handle, key.key())).collect();
     let mut out = Vec::new();
     let session = SessionKey::new(32).unwrap();
     let encryptor =

@@ -72,6 +72,13 @@ impl Gpg {
         path
     }
 
+    /// Encrypted to this certificate, unsigned, as packets.
+    pub(crate) fn encrypt_to(&self, cert: &Cert, compression: &str, content: &[u8]) -> Vec<u8> {
+        self.ok(&["--import"], cert.armored().as_bytes());
+        let to = cert.fingerprint().to_string();
+        self.ok(&["--compress-algo", compression, "-r", &to, "--encrypt"], content)
+    }
+
     /// A person with a key pair in this home.
     pub(crate) fn person(&self, address: &str, primary: &str, subkey: &str) -> Cert {
         self.ok(&["--passphrase", "", "--quick-gen-key", address, primary, "cert,sign", "never"], b"");

@@ -14,6 +14,7 @@ mod common;
 mod gpg;
 mod keys;
 mod life;
+mod oracle;
 mod packets;
 mod seal;
 mod tamper;
