@@ -39,6 +39,7 @@ use crate::id::Entropy;
 use crate::ingress::inherited::Inherited;
 use crate::logging::Filter;
 use crate::meter;
+use crate::pgp::caught::is_caught;
 use crate::pgp::keyring::Passphrase;
 use crate::store::contract::Store;
 use crate::store::disk::{Disk, Step};
@@ -148,6 +149,11 @@ async fn reload(running: &mut Running) -> Answer {
 fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map_or_else(String::new, ToString::to_string);
+        if is_caught() {
+            // Anybody can send what the OpenPGP library panics over.
+            tracing::debug!(%place, "a mail could not be read");
+            return;
+        }
         tracing::error!(%place, "a part of the daemon broke down");
     }));
 }

@@ -8,7 +8,7 @@ use crate::ledger::journal::{Actor, Event, Journal, Note};
 use crate::ledger::registry::Registry;
 use crate::ledger::restore::{self, Restored, Started};
 use crate::store::contract::{Batch, Store, StoreError};
-use crate::store::place::Place;
+use crate::store::place::{Beside, Mark, Number, Place, same};
 use crate::time::Timestamp;
 
 /// Compares what the store remembers of its last start with the place that it lies in, and gives this start a name.
@@ -24,12 +24,14 @@ pub(super) fn notice(
     let last = restore::started(&**store)?;
     let new = last.is_none() && Registry::new(Arc::clone(store)).roster()?.roster.everyone().next().is_none();
     let restored = !new && is_restored(last.as_ref(), place);
-    let started = Started {
-        mark: entropy.bytes(),
-        before: last.map(|last| last.mark),
-        named: true,
-        number: place.number(),
+    let mark = entropy.bytes();
+    let before = match place.last() {
+        Beside::Start(mark, number) => Some((mark, number)),
+        Beside::Nothing | Beside::Unknown => None,
     };
+    let drafted = place.draft(&mark);
+    let file = drafted.as_ref().ok().copied().flatten();
+    let started = Started { mark, file, before, named: drafted.is_ok(), number: place.number() };
     let (mut batch, mut notes) = (Batch::new(), Vec::new());
     restore::set_started(&mut batch, &started)?;
     if restored {
@@ -38,7 +40,8 @@ pub(super) fn notice(
     }
     Journal::new(Arc::clone(store)).commit(&batch, &notes, now)?;
     failpoint::hit(Point::StartNoted);
-    if let Err(why) = place.name(&started.mark) {
+    let drafted = drafted.map(drop);
+    if let Err(why) = drafted.and_then(|()| place.name()) {
         tracing::warn!(
             file = %place.file().display(), %why,
             "the file by which a restored store is noticed cannot be written; let the daemon write there"
@@ -58,15 +61,22 @@ pub(super) fn notice(
 
 /// Whether the store is not the one that was left here.
 fn is_restored(last: Option<&Started>, place: &Place) -> bool {
-    let named = place.last();
+    let beside = place.last();
     // A store that remembers no start, where one was named: it is from before that.
-    let Some(last) = last else { return named.is_some() };
-    let elsewhere = matches!((last.number, place.number()), (Some(then), Some(now)) if then != now);
-    let another = match named {
+    let Some(last) = last else { return matches!(beside, Beside::Start(..)) };
+    let elsewhere = matches!((last.number, place.number()), (Some(then), Some(now)) if !same(then, now));
+    let is = |then: (Mark, Option<Number>), now: (Mark, Option<Number>)| {
+        then.0 == now.0 && !matches!((then.1, now.1), (Some(then), Some(now)) if !same(then, now))
+    };
+    let another = match beside {
         _ if !last.named => false,
-        Some(named) => named != last.mark && Some(named) != last.before,
+        Beside::Start(mark, number) => {
+            let now = (mark, number);
+            !is((last.mark, last.file), now) && !last.before.is_some_and(|before| is(before, now))
+        }
         // The first start may have been cut off before it was named.
-        None => last.before.is_some(),
+        Beside::Nothing => last.before.is_some(),
+        Beside::Unknown => false,
     };
     elsewhere || another
 }
@@ -160,6 +170,20 @@ mod tests {
     }
 
     #[test]
+    fn a_backup_of_everything_that_was_put_back_over_what_is_there_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, beside) = (dir.path().join("data"), dir.path().join("data.place"));
+        assert!(!start(&data) && !start(&data));
+        let (index, file) =
+            (std::fs::read(data.join("index.redb")).unwrap(), std::fs::read(&beside).unwrap());
+        assert!(!start(&data));
+        // As `cp -a` does it: every file keeps its number, and `lock` is empty anyway.
+        std::fs::write(data.join("index.redb"), index).unwrap();
+        std::fs::write(&beside, file).unwrap();
+        assert!(start(&data));
+    }
+
+    #[test]
     fn a_start_that_was_cut_off_is_no_restore() {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
@@ -167,9 +191,18 @@ mod tests {
         assert!(!start(&data));
         std::fs::remove_file(dir.path().join("data.place")).unwrap();
         assert!(!start(&data), "the first start was cut off");
+        // Two later ones, cut off before the rename: the file is that of the start before them.
+        for _ in 0..2 {
+            let kept = dir.path().join("kept");
+            std::fs::hard_link(dir.path().join("data.place"), &kept).unwrap();
+            assert!(!start(&data));
+            std::fs::rename(&kept, dir.path().join("data.place")).unwrap();
+        }
+        assert!(!start(&data), "two later ones were");
         let file = std::fs::read(dir.path().join("data.place")).unwrap();
-        assert!(!start(&data));
+        std::fs::remove_file(dir.path().join("data.place")).unwrap();
+        std::fs::write(dir.path().join("between"), b"").unwrap();
         std::fs::write(dir.path().join("data.place"), file).unwrap();
-        assert!(!start(&data), "a later one was");
+        assert!(start(&data), "another file, though it says the same");
     }
 }

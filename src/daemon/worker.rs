@@ -245,7 +245,8 @@ impl Worker {
             came: &came,
             limits: &self.limits,
         };
-        if state.paused || world.readers().is_empty() {
+        let waits = restored.is_some_and(|restored| restored.waiting);
+        if waits || state.paused || world.readers().is_empty() {
             return Ok(Worked::Parked);
         }
         let Some(list_key) = self.keys.list(&list.name) else { return Err(Stay::NoList(list.name.clone())) };

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::record::{decode, encode};
 use crate::store::contract::{Batch, Expect, Space, Store, StoreError};
-use crate::store::place::Mark;
+use crate::store::place::{Mark, Number};
 use crate::time::Timestamp;
 
 const RESTORED: &[u8] = b"restored";
@@ -25,12 +25,14 @@ pub struct Restored {
 pub struct Started {
     /// Its name.
     pub mark: Mark,
-    /// The name of the one before: the file beside the store still has that if the start was cut off.
-    pub before: Option<Mark>,
+    /// The file beside the store that has this name; none where it could not be written.
+    pub file: Option<Number>,
+    /// What that file said when this start began: it still does if the start was cut off.
+    pub before: Option<(Mark, Option<Number>)>,
     /// Whether the file beside the store names starts at all.
     pub named: bool,
-    /// What the file system called the store's directory.
-    pub number: Option<(u64, u64)>,
+    /// What the file system called the store's `lock`.
+    pub number: Option<Number>,
 }
 
 /// The last restore, if there was one, and what a batch expects so that there was none since.

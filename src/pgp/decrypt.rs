@@ -5,7 +5,6 @@
 //! the end and said that integrity and structure hold.
 
 use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sequoia_openpgp as openpgp;
 
@@ -21,6 +20,7 @@ use openpgp::types::SymmetricAlgorithm;
 use openpgp::{Cert, KeyHandle};
 use zeroize::Zeroizing;
 
+use super::caught::caught;
 use super::cert::standard;
 use super::detached::DetachedSignature;
 use super::keys::SecretKey;
@@ -92,8 +92,7 @@ pub(super) fn decrypt(
     at: Timestamp,
     judge: Option<&Judge<'_>>,
 ) -> Result<Content, Closed> {
-    catch_unwind(AssertUnwindSafe(|| decrypt_to_the_end(ciphertext, keys, bounds, at, judge)))
-        .unwrap_or(Err(Closed::Damaged))
+    caught(|| decrypt_to_the_end(ciphertext, keys, bounds, at, judge)).unwrap_or(Err(Closed::Damaged))
 }
 
 fn decrypt_to_the_end(
@@ -393,5 +392,5 @@ fn unwrapped(
     decryptor: &mut dyn PrivateKey,
     cipher: Option<SymmetricAlgorithm>,
 ) -> Option<(Option<SymmetricAlgorithm>, SessionKey)> {
-    catch_unwind(AssertUnwindSafe(|| pkesk.decrypt(decryptor, cipher))).ok().flatten()
+    caught(|| pkesk.decrypt(decryptor, cipher)).flatten()
 }

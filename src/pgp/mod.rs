@@ -5,6 +5,7 @@
 //! [`seal::seal_to_readers`] encrypts once per class and wraps the session key to each reader.
 //! [`keyring`] keeps the relay's own secret keys, [`cert`] a member's certificate, [`sealed`] is what storage sees.
 
+pub mod caught;
 pub mod cert;
 mod decrypt;
 mod detached;

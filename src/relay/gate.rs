@@ -19,7 +19,7 @@ use crate::relay::meant;
 use crate::relay::world::World;
 use crate::time::Timestamp;
 
-/// How far behind a signer's clock may be.
+/// How far off a signer's clock may be.
 const SKEW: Duration = Duration::from_secs(5 * 60);
 
 /// A mail that may go to the list's readers.
@@ -230,8 +230,8 @@ fn reason_against(
         // An admin who lets a mail through lets its lesser marks through: one reason is waived, not two.
         Verdict::Good { made_at, .. } => signer
             .and_then(|signer| before_joining(signer, *made_at, world))
-            .or_else(|| before_restore(*made_at, world))
             .or_else(|| meant::for_others(opened, world).then_some(Reason::ForSomeoneElse))
+            .or_else(|| before_restore(*made_at, world))
             .or_else(|| sign.map(Reason::Automatic)),
     };
     unwaived(doubt?, world)
@@ -246,9 +246,10 @@ fn before_joining(signer: Fingerprint, made_at: Timestamp, world: &World<'_>) ->
     (made_at < joined.before(SKEW) && !decided).then_some(Reason::SignedBeforeJoining)
 }
 
-/// The digests of what was relayed between backup and restore are lost, and nothing else tells a replay.
+/// The digests of what was relayed between backup and restore are lost, and nothing else tells a replay. A signature may
+/// be ahead of its arrival.
 fn before_restore(made_at: Timestamp, world: &World<'_>) -> Option<Reason> {
-    world.restored.filter(|restored| made_at < *restored).map(|_| Reason::SignedBeforeRestore)
+    world.restored.filter(|restored| made_at < restored.after(SKEW)).map(|_| Reason::SignedBeforeRestore)
 }
 
 /// The same where anyone may write: a good signature would be known again there, too.

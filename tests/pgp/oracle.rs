@@ -88,7 +88,10 @@ fn every_byte_of_a_container_has_one_name_whatever_changes_in_it() {
         // Version, and in version 2 cipher, mode and chunk size, are seen by everybody.
         let seen = if container[0] == 1 { 1 } else { 4 };
         for at in seen..container.len() {
-            for bits in [0x01, 0x80, 0xFF] {
+            for bits in [1 << (at % 8), 0xFF] {
+                if bits == 0xFF && at % 4 != 0 {
+                    continue;
+                }
                 let mut bad = container.clone();
                 bad[at] ^= bits;
                 assert_eq!(
@@ -113,20 +116,23 @@ fn every_byte_of_a_wrapped_session_key_has_one_name() {
     for (name, whole) in messages(&list, ENTITY) {
         let [key, container] = bodies(&whole);
         let mut damaged = 0;
-        // The bit count in front of its first number is seen by everybody, too.
-        for at in secret_part(&key) + 2..key.len() {
-            for bits in [0x01, 0x80] {
-                let mut bad = key.clone();
-                bad[at] ^= bits;
-                match closed(&message(&bad, &container), &list) {
-                    Some(Closed::Damaged) => damaged += 1,
-                    // The bit count in front of a number may be sloppy, and a curve's point has bits that do not count.
-                    None => {}
-                    Some(other) => panic!("{name}: byte {at} of the key, {bits}: {other:?}, {bad:02x?}"),
-                }
+        // The bit count of a curve's point, its first octet, which the count speaks of, and the length behind it have to
+        // fit each other: that everybody sees, too.
+        let first = secret_part(&key);
+        let seen = [first, first + 1, first + 2, first + 2 + 33];
+        for at in first..key.len() {
+            let bits = if at % 2 == 0 { 0x01 } else { 0x80 };
+            let mut bad = key.clone();
+            bad[at] ^= bits;
+            match closed(&message(&bad, &container), &list) {
+                Some(Closed::Damaged) => damaged += 1,
+                // The count may be sloppy, and a curve's point has a bit that does not count.
+                None => {}
+                Some(_) if seen.contains(&at) => {}
+                Some(other) => panic!("{name}: byte {at} of the key, {bits}: {other:?}, {bad:02x?}"),
             }
         }
-        assert!(damaged > (key.len() - secret_part(&key)) * 3 / 2, "{name}: {damaged}");
+        assert!(damaged > (key.len() - secret_part(&key)) * 4 / 5, "{name}: {damaged}");
     }
 }
 
@@ -145,7 +151,7 @@ fn random_places_of_a_large_message_have_the_same_name() {
     for (name, whole) in messages(&list, &content) {
         let [key, container] = bodies(&whole);
         let seen = if container[0] == 1 { 1 } else { 4 };
-        for _ in 0..400 {
+        for _ in 0..150 {
             let mut bad = container.clone();
             let at = seen + next() % (bad.len() - seen);
             match next() % 3 {
@@ -183,9 +189,9 @@ fn chunks_that_were_moved_doubled_or_left_out_are_noticed() {
     };
     for (name, order) in [
         ("swapped", with(&|order| order.swap(0, 1))),
-        ("the first left out", with(&|order| drop(order.remove(0)))),
-        ("one between left out", with(&|order| drop(order.remove(1)))),
-        ("the last left out", with(&|order| drop(order.pop()))),
+        ("the first left out", with(&|order| order.retain(|n| *n != 0))),
+        ("one between left out", with(&|order| order.retain(|n| *n != 1))),
+        ("the last left out", with(&|order| order.truncate(all.len() - 1))),
         ("doubled", with(&|order| order.insert(1, 0))),
         ("none left", Vec::new()),
     ] {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use base64_simd::STANDARD;
 
+use crate::outside::copy::header;
 use crate::outside::install::{ANNOUNCE, SECURITY};
 use crate::outside::mail::{entity, pgp_mime};
 use crate::outside::scene::Scene;
@@ -124,7 +125,7 @@ fn whatever_was_done_to_a_mail_its_sender_hears_the_same_and_nothing_later() {
         .sink
         .taken_for(&ada.address)
         .iter()
-        .filter(|copy| ada.can_open(&copy.data) && copy.data.windows(9).any(|w| w == b"security@"))
+        .filter(|copy| header(&copy.data, "List-Id").is_some_and(|id| id.contains("security.lists")))
         .map(|copy| ada.open(&copy.data, &scene.security).note())
         .map(|note| note.lines().filter(|line| !line.starts_with("Arrived")).collect::<Vec<_>>().join("\n"))
         .collect();

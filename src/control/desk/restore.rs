@@ -1,7 +1,7 @@
 //! After the store was restored from a backup.
 
 use super::refusal::Refused;
-use super::{Desk, Reply, done, journalled};
+use super::{Desk, Reply, journalled};
 use crate::control::wire::{Answer, ErrorKind};
 use crate::ledger::journal::{Actor, Event};
 use crate::ledger::restore::{self, Restored};
@@ -15,7 +15,9 @@ impl Desk {
         })?;
         let what =
             "the store counts as restored: nothing is relayed or delivered until `vouchsafe store resume`";
-        Ok(done(what.to_owned()))
+        let remark =
+            "copies that are on their way to a next hop at this moment still arrive there".to_owned();
+        Ok(Answer::Done { what: what.to_owned(), remarks: vec![remark] })
     }
 
     /// What waited goes on.
@@ -31,7 +33,7 @@ impl Desk {
         self.queued.notify_one();
         let what = "what waited is relayed and delivered again".to_owned();
         let remark = format!(
-            "mail that was signed before {at} is held, since it may have been relayed before: see `hold ls`"
+            "mail that was signed before {at}, by clocks five minutes off, is held, since it may have been relayed before: see `hold ls`"
         );
         Ok(Answer::Done { what, remarks: vec![remark] })
     }
