@@ -1,10 +1,13 @@
 //! The nouns and their verbs. `ls` is also `list`, `remove` and `drop` are also `rm` and `delete`; what names a thing may
 //! be given by flag or by position.
 
+mod store;
+
 use std::path::PathBuf;
 
 use clap::Subcommand;
 
+pub use self::store::Store;
 use super::names::{FormatOrRule, ListAndFile, OneList, SomeList, Who, format, format_or_rule};
 use crate::control::wire::{Format, ListName, OrgName, ParcelId, SpoolId};
 
@@ -38,23 +41,6 @@ pub enum List {
         /// Which.
         #[command(flatten)]
         list: OneList,
-    },
-}
-
-/// Verbs of `store`.
-#[derive(Debug, Subcommand)]
-pub enum Store {
-    /// Say that the store was restored, where the daemon cannot notice: everything waits then.
-    Restored {
-        /// Do not ask.
-        #[arg(long, short)]
-        yes: bool,
-    },
-    /// Go on after a restore.
-    Resume {
-        /// Do not ask.
-        #[arg(long, short)]
-        yes: bool,
     },
 }
 

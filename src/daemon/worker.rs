@@ -2,6 +2,7 @@
 
 mod bounced;
 mod command;
+mod dropped;
 mod room;
 mod told;
 
@@ -17,7 +18,7 @@ use crate::failpoint::{self, Point};
 use crate::id::{BodyId, Entropy, Fingerprint, ListName, ParcelId, Token};
 use crate::ledger::certs::CertBook;
 use crate::ledger::hold::Holds;
-use crate::ledger::journal::{Event, Journal};
+use crate::ledger::journal::Journal;
 use crate::ledger::queue::{Queue, discard};
 use crate::ledger::registry::Registry;
 use crate::ledger::restore;
@@ -387,18 +388,6 @@ impl Worker {
         failpoint::hit(Point::AfterHold);
         meter::relay(spooled.list.as_str(), "hold", &reason.to_string());
         tracing::warn!(list = %spooled.list, mail = %spooled.id, %reason, "a mail is held");
-        Ok(())
-    }
-
-    fn drop_mail(&self, spooled: &Spooled, reason: DropReason, now: Timestamp) -> Result<(), Stay> {
-        failpoint::hit(Point::BeforeDrop);
-        let mut batch = Batch::new();
-        Spool::finish(&mut batch, spooled);
-        let event = Event::Dropped { mail: spooled.id, reason: reason.to_string() };
-        self.journal.commit(&batch, &[told::note(spooled, event)], now)?;
-        failpoint::hit(Point::AfterDrop);
-        meter::relay(spooled.list.as_str(), "drop", &reason.to_string());
-        tracing::info!(list = %spooled.list, mail = %spooled.id, %reason, "a mail is dropped");
         Ok(())
     }
 }
