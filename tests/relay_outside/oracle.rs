@@ -73,6 +73,41 @@ fn tampered(good: &[u8]) -> Vec<Vec<u8>> {
     asked
 }
 
+/// What Ada reads on top of the reports, but for when they came.
+fn notes(scene: &Scene) -> Vec<String> {
+    scene
+        .sink
+        .taken_for(&scene.people.ada.address)
+        .iter()
+        .filter(|copy| header(&copy.data, "List-Id").is_some_and(|id| id.contains("security.lists")))
+        .map(|copy| scene.people.ada.open(&copy.data, &scene.security).note())
+        .map(|note| note.lines().filter(|line| !line.starts_with("Arrived")).collect::<Vec<_>>().join("\n"))
+        .collect()
+}
+
+/// Says how long the reply takes.
+fn measure(scene: &Scene) {
+    let ada = &scene.people.ada;
+    let (bad_time, good_time) = {
+        let good: Vec<Vec<u8>> = (0..15)
+            .map(|n| {
+                let text = entity(&ada.address, &format!("Number {n}"), "Update.");
+                ada.sign_encrypt(&scene.announce, &text)
+            })
+            .collect();
+        let bad: Vec<Vec<u8>> =
+            good.iter().flat_map(|one| tampered(&packets(one)).into_iter().take(1)).collect();
+        let times = |mails: &[Vec<u8>]| {
+            median(replies(&scene, ANNOUNCE, mails).into_iter().map(|(_, took)| took).collect())
+        };
+        (times(&bad), times(&good))
+    };
+    eprintln!(
+        "median until 250: {bad_time:?} tampered with, {good_time:?} good, ratio {:.2}",
+        bad_time.as_secs_f64() / good_time.as_secs_f64()
+    );
+}
+
 #[test]
 fn whatever_was_done_to_a_mail_its_sender_hears_the_same_and_nothing_later() {
     let Some(scene) = Scene::set() else { return };
@@ -121,34 +156,10 @@ fn whatever_was_done_to_a_mail_its_sender_hears_the_same_and_nothing_later() {
     for name in ["mallory@elsewhere.example", scene.people.rita.address.as_str()] {
         assert!(scene.sink.taken_for(name).is_empty(), "no word to {name}");
     }
-    let notes: Vec<String> = scene
-        .sink
-        .taken_for(&ada.address)
-        .iter()
-        .filter(|copy| header(&copy.data, "List-Id").is_some_and(|id| id.contains("security.lists")))
-        .map(|copy| ada.open(&copy.data, &scene.security).note())
-        .map(|note| note.lines().filter(|line| !line.starts_with("Arrived")).collect::<Vec<_>>().join("\n"))
-        .collect();
+    let notes = notes(&scene);
     assert_eq!(notes.len(), reports.len());
     assert!(notes.iter().all(|note| *note == notes[0] && note.contains("damaged")), "{notes:?}");
-    let (bad_time, good_time) = {
-        let good: Vec<Vec<u8>> = (0..15)
-            .map(|n| {
-                let text = entity(&ada.address, &format!("Number {n}"), "Update.");
-                ada.sign_encrypt(&scene.announce, &text)
-            })
-            .collect();
-        let bad: Vec<Vec<u8>> =
-            good.iter().flat_map(|one| tampered(&packets(one)).into_iter().take(1)).collect();
-        let times = |mails: &[Vec<u8>]| {
-            median(replies(&scene, ANNOUNCE, mails).into_iter().map(|(_, took)| took).collect())
-        };
-        (times(&bad), times(&good))
-    };
-    eprintln!(
-        "median until 250: {bad_time:?} tampered with, {good_time:?} good, ratio {:.2}",
-        bad_time.as_secs_f64() / good_time.as_secs_f64()
-    );
+    measure(&scene);
     let (status, log) = scene.daemon.stop();
     assert_eq!(status.code(), Some(0));
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("is held")).collect();

@@ -4,6 +4,8 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use vouchsafe::time::{Clock, SystemClock};
+
 use crate::outside::daemon::Daemon;
 use crate::outside::install::ANNOUNCE;
 use crate::outside::mail::{entity, pgp_mime};
@@ -64,8 +66,7 @@ fn a_restored_store_takes_mail_and_waits_and_what_was_signed_before_is_held() {
     assert_eq!(scene.events("restored", 1).len(), 1);
     // Five minutes are allowed for clocks, so that the first mail that is surely new has a clock ahead.
     std::thread::sleep(Duration::from_secs(3));
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let ahead = (now + 298).to_string();
+    let ahead = (SystemClock.now().secs() + 298).to_string();
     let (ada, to) = (people.ada.fingerprint.as_str(), scene.announce.as_str());
     let args = ["--faked-system-time", &ahead, "--armor", "-u", ada, "-r", to, "--sign", "--encrypt"];
     let new = pgp_mime(&people.ada.address, ANNOUNCE, &people.ada.ok(&args, &written("After the restore")));
