@@ -98,7 +98,7 @@ fn measure(scene: &Scene) {
         let bad: Vec<Vec<u8>> =
             good.iter().flat_map(|one| tampered(&packets(one)).into_iter().take(1)).collect();
         let times = |mails: &[Vec<u8>]| {
-            median(replies(&scene, ANNOUNCE, mails).into_iter().map(|(_, took)| took).collect())
+            median(replies(scene, ANNOUNCE, mails).into_iter().map(|(_, took)| took).collect())
         };
         (times(&bad), times(&good))
     };
