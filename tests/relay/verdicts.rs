@@ -27,6 +27,8 @@ fn said(note: &Note<'_>) -> String {
         certs: &setting.certs,
         ours: &setting.ours,
         waived: None,
+        restored: None,
+        came: &|_| None,
         limits: &setting.limits,
     };
     let text = note.text(&world).replace("\n            ", "; ");
