@@ -1,5 +1,6 @@
 //! What stands outside the encryption, and that it is nothing.
 
+use vouchsafe::relay::gate::Reason;
 use vouchsafe::relay::world::List;
 
 use crate::support::forge::{Form, encrypted, mail, signed};
@@ -142,7 +143,9 @@ fn a_reader_s_program_hides_the_right_fields_in_its_answer_and_sends_it_to_the_l
         ("distrib", &["distrib@lists.example", "security@lists.example"]),
     ] {
         let raw = setting.write(list, entity.as_bytes(), &[setting.by("ada")]);
-        let read = ada_reads(&Sent::to(list, &[astray.as_bytes(), &raw].concat()));
+        let raw = [astray.as_bytes(), &raw].concat();
+        // On the announce list a mail that names others alone is held first.
+        let read = ada_reads(&Sent::to(list, &raw).released(Reason::ForSomeoneElse));
         let program = ByRfc9788::of(&read);
         assert_eq!(program.confidential, ["From", "Subject"], "{list}");
         assert_eq!(program.answer_to_all(), answers, "{list}");
