@@ -10,8 +10,8 @@ use crate::mail::tags::Tags;
 use crate::mime::read::{is_plain_text_alone, plain_text};
 use crate::mime::scan::Scanned;
 use crate::pgp::open::{How, Opened, Verdict};
+use crate::relay::gate::may_be_forgotten;
 use crate::relay::world::World;
-use crate::time::Timestamp;
 
 /// The word in front of a token.
 pub const WORD: &str = "VOUCHSAFE";
@@ -22,8 +22,6 @@ pub struct Command {
     pub token: Token,
     /// The certificate, by a good signature.
     pub signer: Fingerprint,
-    /// When that signature was made.
-    pub made_at: Timestamp,
     /// Whether the mail says nothing else, so that nobody misses it when the command is carried out.
     pub alone: bool,
     /// Known again if the same signature comes again.
@@ -51,6 +49,10 @@ pub fn heard(
     world: &World<'_>,
 ) -> Option<Command> {
     let Verdict::Good { signer, made_at } = opened.verdict() else { return None };
+    // A token that was spent since the backup counts again in the store; the answer that spent it does not.
+    if may_be_forgotten(*made_at, world) {
+        return None;
+    }
     let (said, whole) = match opened.how() {
         _ if *purpose != Purpose::Request => return None,
         How::PgpMime => (said(plain_text(inside?)?.expose())?, is_plain_text_alone(inside?)),
@@ -59,13 +61,7 @@ pub fn heard(
         How::Clear | How::Closed(_) => return None,
     };
     let replay = opened.signature_digests().map(|digest| tags.command(&world.list.name, *signer, digest));
-    Some(Command {
-        token: said.token,
-        signer: *signer,
-        made_at: *made_at,
-        alone: said.alone && whole,
-        replay: replay.collect(),
-    })
+    Some(Command { token: said.token, signer: *signer, alone: said.alone && whole, replay: replay.collect() })
 }
 
 /// What a text commands.

@@ -249,7 +249,13 @@ fn before_joining(signer: Fingerprint, made_at: Timestamp, world: &World<'_>) ->
 /// The digests of what was relayed between backup and restore are lost, and nothing else tells a replay. A signature may
 /// be ahead of its arrival.
 fn before_restore(made_at: Timestamp, world: &World<'_>) -> Option<Reason> {
-    world.restored.filter(|restored| made_at < restored.after(SKEW)).map(|_| Reason::SignedBeforeRestore)
+    may_be_forgotten(made_at, world).then_some(Reason::SignedBeforeRestore)
+}
+
+/// Whether what was signed then may have been relayed or obeyed before, without the store knowing of it.
+#[must_use]
+pub fn may_be_forgotten(made_at: Timestamp, world: &World<'_>) -> bool {
+    world.restored.is_some_and(|restored| made_at < restored.after(SKEW))
 }
 
 /// The same where anyone may write: a good signature would be known again there, too.

@@ -8,6 +8,7 @@ use openpgp::packet::Packet;
 use openpgp::packet::signature::subpacket::{Subpacket, SubpacketValue};
 use openpgp::parse::Parse;
 use openpgp::serialize::SerializeInto;
+use vouchsafe::mail::directory::Purpose;
 use vouchsafe::pgp::open::Why;
 use vouchsafe::relay::Outcome;
 use vouchsafe::relay::gate::Reason;
@@ -95,6 +96,18 @@ fn what_was_signed_before_a_restore_is_held_wherever_it_would_be_known_again() {
         let raw = setting.write("security", ENTITY, &by);
         assert_eq!(readers(&setting.post(&Sent { restored, ..Sent::to("security", &raw) })), ["ada", "bob"]);
     }
+}
+
+#[test]
+fn a_command_that_was_signed_before_a_restore_is_none() {
+    let setting = setting();
+    let entity = format!("Content-Type: text/plain\r\n\r\nVOUCHSAFE {}\r\n", "a".repeat(26));
+    let by = By { at: NOW.before(11 * MINUTE), ..setting.by("dora") };
+    let raw = setting.write("distrib", entity.as_bytes(), &[by]);
+    let sent = Sent { purpose: Purpose::Request, ..Sent::to("distrib", &raw) };
+    assert!(matches!(setting.relay(&sent), Ok(Outcome::Command { .. })));
+    let restored = Some(NOW.before(10 * MINUTE));
+    assert_eq!(readers(&setting.post(&Sent { restored, ..sent })), ["ada", "bob"], "the team reads it");
 }
 
 #[test]
