@@ -191,7 +191,7 @@ fn what_an_ended_key_signed_does_not_count() {
     ];
     let (expired, _) = announce(&scene, late, "After the end", &when);
     let became = outcomes(&scene, &[refused.clone(), expired.clone()]);
-    for (id, why) in [(refused, "bad-signature:revoked"), (expired, "bad-signature:expired")] {
+    for (id, why) in [(refused, "bad-signature:revoked-hard"), (expired, "bad-signature:expired-since")] {
         assert_eq!((&became[&id]["kind"], &became[&id]["reason"]), (&"held".into(), &why.into()));
     }
     assert!(scene.sink.taken().is_empty(), "nobody reads it before a person has looked");
