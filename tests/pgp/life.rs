@@ -109,6 +109,52 @@ fn a_subkey_ends_like_its_certificate() {
     assert_eq!(verdict(earlier), Verdict::Bad(Why::ExpiredSince));
 }
 
+/// Somebody whose signing subkey is bound from then on for that long: by the term of the binding, not of the key.
+fn bound_for(from: Timestamp, term: std::time::Duration) -> (openpgp::Cert, KeyPair) {
+    let cert = with("dan", |builder| builder);
+    let mut sub: Key<SecretParts, openpgp::packet::key::SubordinateRole> =
+        Key4::generate_ecc(true, openpgp::types::Curve::Ed25519).unwrap().into();
+    sub.set_creation_time(BORN.system()).unwrap();
+    let builder = |kind| SignatureBuilder::new(kind).set_signature_creation_time(from.system()).unwrap();
+    let mut pair = sub.clone().into_keypair().unwrap();
+    let consent = builder(SignatureType::PrimaryKeyBinding)
+        .sign_primary_key_binding(&mut pair, cert.primary_key().key(), &sub)
+        .unwrap();
+    let binding = builder(SignatureType::SubkeyBinding)
+        .set_key_flags(KeyFlags::empty().set_signing())
+        .unwrap()
+        .set_signature_validity_period(term)
+        .unwrap()
+        .set_embedded_signature(consent)
+        .unwrap()
+        .sign_subkey_binding(&mut primary(&cert), None, &sub)
+        .unwrap();
+    (cert.insert_packets([Packet::from(sub), binding.into()]).unwrap().0, pair)
+}
+
+#[test]
+fn a_binding_may_have_a_term_of_its_own() {
+    let list = list(BORN);
+    let verdict = |end: Timestamp, made_at| {
+        let (dan, pair) = bound_for(BORN, end.since(BORN));
+        let packets = one_pass(&signature(pair, made_at, ENTITY, &|builder| builder), ENTITY);
+        (send(&packets, &list, &[&dan]).verdict().clone(), dan)
+    };
+    let (counts, dan) = verdict(NOW.after(DAY), NOW.before(DAY));
+    assert_eq!(counts, good(&dan, NOW.before(DAY)));
+    assert_eq!(verdict(NOW.before(seconds(60)), NOW.before(DAY)).0, Verdict::Bad(Why::ExpiredSince));
+    assert_eq!(verdict(NOW.before(seconds(60)), NOW).0, Verdict::Bad(Why::ExpiredWhenSigning));
+}
+
+#[test]
+fn a_key_that_was_bound_later_was_not_the_certificate_s() {
+    let list = list(BORN);
+    let (dan, pair) = bound_for(NOW.before(seconds(60)), DAY);
+    let made_at = NOW.before(DAY);
+    let packets = one_pass(&signature(pair, made_at, ENTITY, &|builder| builder), ENTITY);
+    assert_eq!(send(&packets, &list, &[&dan]).verdict(), &Verdict::Bad(Why::Unbound));
+}
+
 #[test]
 fn a_signature_may_have_a_term_of_its_own() {
     let (list, ada) = (list(BORN), person("ada"));
