@@ -54,6 +54,17 @@ pub(super) fn split(entity: &[u8]) -> (&[u8], &[u8]) {
     (entity, &[])
 }
 
+/// Whether the header block of an entity is nothing but fields: no line that is none, none that is only white space (to
+/// some readers it ends the header), no line end but its own. What else stands there some readers show as text.
+pub(super) fn is_unmistakable(entity: &[u8]) -> bool {
+    let head = split(entity).0;
+    let seen_alike = |line: &[u8]| {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        !line.trim_ascii().is_empty() && !line.contains(&b'\r')
+    };
+    head.strip_suffix(b"\n").unwrap_or(head).split(|&b| b == b'\n').all(seen_alike) && is_all_fields(head)
+}
+
 /// The length of the first line, its line end included.
 pub(super) fn line_len(bytes: &[u8]) -> usize {
     bytes.iter().position(|&b| b == b'\n').map_or(bytes.len(), |at| at + 1)

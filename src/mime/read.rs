@@ -127,7 +127,8 @@ pub fn signed_parts<'a>(entity: Scanned<'a>) -> Option<SignedParts<'a>> {
 
 /// What is signed, and the signature.
 pub(super) fn signed_pair<'e>(entity: &'e Entity<'_>) -> Option<(&'e Part, &'e Part)> {
-    entity.root().filter(|root| shape::is_signed(root))?;
+    // No signature covers the root's own header: text that hides there would pass for signed.
+    entity.root().filter(|root| shape::is_signed(root) && field::is_unmistakable(entity.raw))?;
     let [(_, first), (_, second)] = *entity.strict_parts(0, "signed")?.as_slice() else { return None };
     let is_signature = second.kind == Kind::Leaf && second.ctype.is("application", "pgp-signature");
     is_signature.then_some((first, second))
@@ -143,7 +144,7 @@ enum Scheme {
 }
 
 /// The protected headers of a decrypted entity: those of the part that declares itself to carry them (RFC 9788 §2.1,
-/// or the older `protected-headers="v1"`). In a `multipart/signed` the signed part comes before the root. No part further
+/// or the older `protected-headers="v1"`). In a `multipart/signed` that is the signed part alone. No part further
 /// inside counts, nor does a forwarded mail's header (RFC 9788 §4.1: only the payload itself).
 #[must_use]
 pub fn payload_headers(entity: Scanned<'_>) -> Option<Headers> {
@@ -175,9 +176,10 @@ pub fn binding_headers(payload: Option<Scanned<'_>>, outside: Headers) -> Header
 
 fn protected(entity: &Entity<'_>) -> Option<(Scheme, Headers)> {
     let root = entity.root()?;
-    let signed = root.ctype.is("multipart", "signed").then(|| entity.children(0).next()).flatten();
-    let bearers = signed.map(|(_, part)| part).into_iter().chain([root]);
-    let (bearer, scheme) = bearers.filter_map(|part| Some((part, scheme(&part.ctype)?))).next()?;
+    // The signature of a multipart/signed covers the first part, and not what stands above it.
+    let is_signed = root.ctype.is("multipart", "signed");
+    let bearer = if is_signed { entity.children(0).next()?.1 } else { root };
+    let scheme = scheme(&bearer.ctype)?;
     Some((scheme, headers(entity.raw.get(bearer.whole.clone())?)))
 }
 

@@ -1,13 +1,16 @@
 //! Signatures that stand in an entity's parts: a reader's own program may show them, whether anybody here looked at them
 //! or not.
 
+use std::borrow::Cow;
+
 use memchr::memmem;
 
 use super::entity::Entity;
 use super::field::ContentType;
 use super::read::signed_pair;
-use super::scan::Scanned;
-use super::tree::{Kind, Part};
+use super::scan::{Limits, Scanned, scan};
+use super::transfer::Encoding;
+use super::tree::{self, Kind, Part};
 
 /// What stands inside, beside the signature of an OpenPGP `multipart/signed` that is the entity itself (RFC 3156 §5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,23 +25,49 @@ pub struct InnerSignatures {
     pub smime: bool,
 }
 
-/// Looks for signatures in all parts, those of forwarded messages included.
+/// How often a container may be encoded inside another; RFC 2046 forbids even one.
+const LAYERS: usize = 3;
+
+/// Looks for signatures in all parts, those of forwarded messages included, and in containers that are encoded.
 #[must_use]
 pub fn inner_signatures(entity: Scanned<'_>) -> InnerSignatures {
-    let entity = Entity::of(entity.bytes());
-    let first = usize::from(signed_pair(&entity).is_some());
     let mut found = InnerSignatures::default();
-    for part in entity.parts.iter().skip(first) {
+    let mut open = vec![(Cow::Borrowed(entity.bytes()), 0)];
+    while let Some((bytes, layer)) = open.pop() {
+        // What stood in another coat nobody scanned yet; what cannot be looked through may hold a signature.
+        let scanned = if layer == 0 { Ok(entity) } else { scan(&bytes, &Limits::default()) };
+        let Ok(scanned) = scanned else {
+            found.loose = true;
+            continue;
+        };
+        let entity = Entity::of(scanned.bytes());
+        let first = usize::from(layer == 0 && signed_pair(&entity).is_some());
+        for part in entity.parts.iter().skip(first) {
+            found.look(&entity, part);
+            let container = tree::is_message(&part.ctype) || part.ctype.main() == "multipart";
+            if container && part.encoding != Encoding::Identity {
+                if layer == LAYERS {
+                    found.loose = true;
+                } else {
+                    open.push((Cow::Owned(entity.decoded(part).into_owned()), layer + 1));
+                }
+            }
+        }
+    }
+    found
+}
+
+impl InnerSignatures {
+    fn look(&mut self, entity: &Entity<'_>, part: &Part) {
         let ctype = &part.ctype;
         if ctype.is("multipart", "signed") {
             let smime = names_smime(ctype);
-            found.smime |= smime;
-            found.parts |= !smime;
+            self.smime |= smime;
+            self.parts |= !smime;
         }
-        found.smime |= is_opaque(ctype);
-        found.loose |= is_detached(&entity, part) || is_framed(&entity, part);
+        self.smime |= is_opaque(ctype);
+        self.loose |= is_detached(entity, part) || is_framed(entity, part);
     }
-    found
 }
 
 fn names_smime(ctype: &ContentType) -> bool {
@@ -72,7 +101,6 @@ fn is_framed(entity: &Entity<'_>, part: &Part) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scan::{Limits, scan};
     use super::*;
 
     const PGP: &str = "Content-Type: multipart/signed; protocol=\"application/pgp-signature\"; boundary=s\r\n\r\n\

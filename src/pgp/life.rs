@@ -1,5 +1,7 @@
 //! Whether a key was alive at some time, and if not, how far that reaches.
 
+use std::time::SystemTime;
+
 use sequoia_openpgp as openpgp;
 
 use openpgp::cert::amalgamation::ValidAmalgamation;
@@ -59,4 +61,17 @@ fn is_hard(by: &Signature) -> bool {
 /// Whether certificate or key is over at the time of `ka`.
 pub(super) fn expired(ka: &Ka<'_>) -> bool {
     ka.valid_cert().alive().is_err() || ka.alive().is_err()
+}
+
+/// Whether any of these signatures, or what speaks for the certificate's User IDs, had a term that was over at that time.
+pub(super) fn ran_out<'a>(
+    bindings: impl Iterator<Item = &'a Signature>,
+    cert: &'a openpgp::Cert,
+    at: SystemTime,
+) -> bool {
+    let over = |signature: &Signature| {
+        let end = signature.signature_creation_time().zip(signature.signature_validity_period());
+        end.and_then(|(made_at, term)| made_at.checked_add(term)).is_some_and(|end| end <= at)
+    };
+    bindings.chain(cert.userids().flat_map(|id| id.self_signatures())).any(over)
 }

@@ -133,7 +133,10 @@ impl<'a> Judge<'a> {
         }
         // Sequoia judged certificate and key at the time of signing; both must hold at arrival, too.
         let at = made_at.max(self.arrived);
-        let Ok(now) = ka.clone().with_policy(&self.policy, at.system()) else { return Some(Why::Weak) };
+        let Ok(now) = ka.clone().with_policy(&self.policy, at.system()) else {
+            let held = ka.clone().with_policy(&lenient(), at.system()).is_ok();
+            return Some(if held { Why::Weak } else { Why::ExpiredSince });
+        };
         if let Some(reach) = life::revoked(&now) {
             return Some(reach.since());
         }
@@ -159,6 +162,8 @@ impl<'a> Judge<'a> {
         let mut named = cert.keys().key_handles(sig.get_issuers());
         match named.find(|key| sig.verify_document(key.key()).is_ok()) {
             Some(key) if key.clone().with_policy(&lenient, at).is_ok() => Why::Weak,
+            // What bound it may have had a term of its own (RFC 9580 §5.2.3.18).
+            Some(key) if life::ran_out(key.self_signatures(), cert, at) => Why::ExpiredWhenSigning,
             Some(_) => Why::Unbound,
             None => Why::Invalid,
         }

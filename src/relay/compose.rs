@@ -6,6 +6,7 @@ use crate::mail::parcel::Head;
 use crate::mail::tags::Tags;
 use crate::mime::read::{Headers, Mailbox, Message, Shape, binding_headers, holds_encrypted};
 use crate::mime::scan::{Limits, Scanned, scan};
+use crate::mime::signed::{InnerSignatures, inner_signatures};
 use crate::mime::write::{
     Field, boundary, multipart_around, multipart_in_pieces, opaque_part, raw_field, rfc822_head, text_part,
 };
@@ -242,6 +243,17 @@ pub fn inside<'a>(opened: &'a Opened, limits: &Limits) -> Option<Scanned<'a>> {
     match opened.how() {
         How::PgpMime | How::Clear => scan(opened.payload().expose(), limits).ok(),
         How::Inline | How::Closed(_) => None,
+    }
+}
+
+/// Signatures inside what was opened that nobody looked at.
+#[must_use]
+pub fn payload_signatures(opened: &Opened, inside: Option<Scanned<'_>>, limits: &Limits) -> InnerSignatures {
+    match opened.how() {
+        How::Inline => scan(&[&plain_head("utf-8"), opened.payload().expose()].concat(), limits)
+            .map(inner_signatures)
+            .unwrap_or_default(),
+        _ => inside.map(inner_signatures).unwrap_or_default(),
     }
 }
 

@@ -203,7 +203,9 @@ pub fn judge(opened: Opened, purpose: &Purpose, sign: Option<Sign>, world: &Worl
 /// The doubt about what looks like a program's answer to a copy of ours, for those whom anyone may write to. Let through,
 /// it would be answered again. Programs neither sign nor encrypt, and whoever did is heard at once.
 fn answer(opened: &Opened, sign: Option<Sign>, world: &World<'_>) -> Option<Reason> {
-    let bare = opened.how() == How::Clear && matches!(opened.verdict(), Verdict::Unsigned);
+    // What quotes a signed mail is as bare as what does not.
+    let unsigned = matches!(opened.verdict(), Verdict::Unsigned | Verdict::Bad(Why::PartialCover));
+    let bare = opened.how() == How::Clear && unsigned;
     let sign = sign.filter(|sign| bare && *sign == Sign::AutoAnswer)?;
     unwaived(Reason::Automatic(sign), world)
 }

@@ -28,7 +28,6 @@ use crate::mail::parcel::Head;
 use crate::mail::tags::Tags;
 use crate::mime::read::{Message, read};
 use crate::mime::scan::{Scanned, scan};
-use crate::mime::signed::inner_signatures;
 use crate::pgp::cert::{Cert, CertProblem};
 use crate::pgp::keyring::{ListKey, SpoolKeys, TagKey};
 use crate::pgp::open::{UnlockError, Verdict, open, unlock};
@@ -382,7 +381,7 @@ fn note<'a>(
         claim: claim(opened, inside, message, world),
         automatic: None,
         proof: proof(opened, inside, holds_encrypted),
-        inner: inside.map(inner_signatures).unwrap_or_default(),
+        inner: compose::payload_signatures(opened, inside, &world.limits.mime),
         for_others: meant::names_others(opened, inside, world),
         before: None,
     }

@@ -116,6 +116,23 @@ fn an_answer_that_looks_automatic_is_never_dropped() {
 }
 
 #[test]
+fn an_answer_that_quotes_a_signed_mail_waits_like_any_other() {
+    let setting = setting();
+    let copy = copy_of(&setting.post(&Sent::to("security", CLEAR)), "ada", "security");
+    let id = crate::support::reader::field(&copy.outer, "Message-ID");
+    let quoting = "Content-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\n\r\nI am away.\r\n--m\r\n\
+        Content-Type: multipart/signed; protocol=\"application/pgp-signature\"; boundary=s\r\n\r\n\
+        --s\r\n\r\nx\r\n--s--\r\n--m--\r\n";
+    let answer = |body: &str| {
+        format!("From: Dora <dora@distro.example>\r\nSubject: Automatic reply: x\r\nAuto-Submitted: auto-generated\r\nIn-Reply-To: {id}\r\nMIME-Version: 1.0\r\n{body}")
+            .into_bytes()
+    };
+    let plain = became(setting, &Sent::to("security", &answer("\r\nI am away.\r\n")));
+    assert!(plain.starts_with("held automatic:"), "{plain}");
+    assert_eq!(became(setting, &Sent::to("security", &answer(quoting))), plain);
+}
+
+#[test]
 fn readers_are_told_what_made_it_look_automatic() {
     let raw = with("Auto-Submitted: auto-generated\r\n", CLEAR);
     let note = ada_reads(&Sent::to("security", &raw)).note;

@@ -20,7 +20,9 @@ use vouchsafe::pgp::open::Why;
 use vouchsafe::relay::gate::Reason;
 use vouchsafe::roster::membership::Standing;
 
-use crate::support::forge::{Form, crlf, detached, encrypted, mail, multipart_encrypted, multipart_signed};
+use crate::support::forge::{
+    Form, armored, crlf, detached, encrypted, mail, multipart_encrypted, multipart_signed, signed,
+};
 use crate::support::keys::{Gpg, Kind, Person, as_openpgp, signing_pair};
 use crate::support::reader::{Read, decoded_words, field, find, on_the_wire, outside};
 use crate::support::world::{NOW, Sent, Setting};
@@ -281,6 +283,56 @@ fn mime_trees_that_are_signed_as_a_whole_are_good_and_signatures_within_are_name
         let (name, read) = read(&raw);
         assert_eq!(name, "unsigned");
         assert!(read.note.contains(OPENPGP), "{}", read.note);
+    }
+}
+
+#[test]
+fn mime_headers_that_no_signature_covers_hide_no_text_and_say_nothing() {
+    let signed = by_ada(TEXT);
+    let text = String::from_utf8(signed.clone()).unwrap();
+    let inside = |lines: &str| text.replacen("\r\n\r\n", &format!("\r\n{lines}\r\n\r\n"), 1).into_bytes();
+    for (what, entity) in [
+        ("a line in front", [b"EMBARGO LIFTED, PUBLISH NOW\r\n", signed.as_slice()].concat()),
+        ("white space in front", [b" \r\nX-Text: EMBARGO LIFTED\r\n", signed.as_slice()].concat()),
+        ("a line behind", inside("EMBARGO LIFTED, PUBLISH NOW")),
+        ("a line that only one reader sees as empty", inside(" \t\r\nX-Text: EMBARGO LIFTED")),
+        ("another kind of line end", inside("X-Text: x\rEMBARGO LIFTED")),
+    ] {
+        for raw in both_ways(&entity) {
+            let (name, read) = read(&raw);
+            assert_eq!(name, "bad:partial-cover", "{what}");
+            assert!(!read.note.contains("good"), "{what}: {}", read.note);
+        }
+        let raw = setting().write("distrib", &entity, &[]);
+        assert_eq!(
+            held(setting().relay(&Sent::to("distrib", &raw))).0,
+            Reason::BadSignature(Why::PartialCover)
+        );
+    }
+    // A header above the signed part protects nothing.
+    for scheme in ["hp=\"cipher\"", "protected-headers=\"v1\""] {
+        let head = format!("Subject: EMBARGO LIFTED\r\nFrom: Bob <bob@bob.example>\r\n{text}");
+        let entity = head.replacen("multipart/signed;", &format!("multipart/signed; {scheme};"), 1);
+        let (name, read) = read(&setting().write("security", entity.as_bytes(), &[]));
+        assert!(name.starts_with("good"), "{name}");
+        assert!(!read.subject().contains("LIFTED"), "{}", read.subject());
+    }
+}
+
+#[test]
+fn mime_containers_in_another_coat_are_looked_into() {
+    let block = "-----BEGIN PGP SIGNED MESSAGE-----\r\nHash: SHA512\r\n\r\nx\r\n";
+    let to = [as_openpgp(setting().list_cert("security"))];
+    let packets = signed(block.as_bytes(), &[setting().by("ada")]);
+    let inline = armored(&encrypted(&packets, &to, NOW, Form::default()));
+    let (name, inline) = read(&[b"From: ada@ada.example\r\nSubject: x\r\n\r\n".as_slice(), &inline].concat());
+    assert!(name == "good" && inline.note.contains(OPENPGP), "{name}: {}", inline.note);
+    let coated = format!(
+        "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n{}\r\n",
+        base64_simd::STANDARD.encode_to_string(by_ada(TEXT))
+    );
+    for raw in both_ways(&multipart("mixed", &[TEXT, coated.as_bytes()])) {
+        assert_eq!(read(&raw).0, "bad:partial-cover");
     }
 }
 
