@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{in_ci, is_root, random, skip};
+use super::{in_ci, is_root, random, skip, until};
 
 /// How old an unsynced write becomes before the kernel writes it out unasked (`vm.dirty_expire_centisecs`).
 pub const FLUSHED_AFTER: Duration = Duration::from_secs(30);
@@ -260,7 +260,10 @@ impl Mounted {
 
     /// Takes it out of use, everything written.
     pub fn unmount(mut self) -> Image {
-        assert!(umount(&self.place) && umount(&self.drive), "{} is still in use", self.place.display());
+        for mounted in [&self.place, &self.drive] {
+            // A child of another thread holds whatever is open here until it has become another program.
+            until("nobody uses the disk any more", || umount(mounted).then_some(()));
+        }
         self.image.take().unwrap()
     }
 }
