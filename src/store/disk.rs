@@ -37,6 +37,13 @@ pub enum Step {
     Remove,
 }
 
+impl Step {
+    /// Whether it changes anything on the medium.
+    const fn changes(self) -> bool {
+        !matches!(self, Self::List | Self::Open | Self::Read)
+    }
+}
+
 type Fault = dyn Fn(Step) -> io::Result<()> + Send + Sync;
 
 /// A medium. Clones share its state: once a sync has failed, none of them is trusted again.
@@ -77,6 +84,10 @@ impl Disk {
     }
 
     pub(super) fn step<T>(&self, step: Step, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        // An engine that closes its file writes once more, over what may be lost: what was durable last has to stay.
+        if let Some(why) = self.0.failed_sync.get().filter(|_| step.changes()) {
+            return Err(io::Error::other(why.clone()));
+        }
         let done = match &self.0.fault {
             Some(fault) => fault(step).and_then(|()| act()),
             None => act(),
