@@ -43,6 +43,11 @@ fn report(daemon: &Daemon, size: usize) -> Reply {
     reply
 }
 
+/// Without a restart. What was found out of the disk counts for a moment, as for any client that tries again.
+fn taken_again(daemon: &Daemon, size: usize) {
+    until("mail is taken again", || (report(daemon, size).code == 250).then_some(()));
+}
+
 fn nothing_waits(install: &Install) {
     until("nothing waits", || {
         let status = install.json(&["status"]);
@@ -70,7 +75,7 @@ fn a_full_disk_refuses_for_now_and_loses_nothing() {
     let reply = report(&daemon, 1000);
     assert_eq!((reply.code, reply.text.contains("No room")), (452, true), "{reply:?}");
     std::fs::remove_file(filler).unwrap();
-    assert_eq!(report(&daemon, 1000).code, 250);
+    taken_again(&daemon, 1000);
     sink.wait_for(ADA, 2);
 
     // Above it, a mail that is larger than what is left.
@@ -80,7 +85,7 @@ fn a_full_disk_refuses_for_now_and_loses_nothing() {
     install.ok(&["status"]);
     std::fs::remove_file(filler).unwrap();
     resize(&data, "30m");
-    assert_eq!(report(&daemon, 1_500_000).code, 250, "without a restart");
+    taken_again(&daemon, 1_500_000);
     sink.wait_for(ADA, 3);
     nothing_waits(&install);
     assert_eq!(sink.taken_for(ADA).len(), 3, "what was refused is not there");

@@ -60,6 +60,7 @@ pub(crate) fn fill(at: &Path, percent: u64) -> PathBuf {
 pub(crate) struct Image {
     medium: tempfile::TempDir,
     device: String,
+    at: PathBuf,
 }
 
 impl Image {
@@ -80,15 +81,17 @@ impl Image {
             return None;
         }
         let device = String::from_utf8(lent.stdout).unwrap().trim().to_owned();
-        let image = Self { medium, device };
+        let image = Self { medium, device, at: at.to_owned() };
         assert!(run("mount", &["-t", "ext4", "-o", "errors=remount-ro", &image.device, text(at)]));
         std::os::unix::fs::chown(at, Some(NOBODY), Some(NOBODY)).unwrap();
         assert!(run("chmod", &["0700", text(at)]));
         Some(image)
     }
 
-    /// Takes all the room that is left on the medium.
+    /// Takes all the room that is left on the medium. What the file system has about its files by now stands there: a
+    /// file system that loses this loses files that were synced long ago, and no store outlives that.
     pub(crate) fn exhaust(&self) -> PathBuf {
+        assert!(run("sync", &["-f", text(&self.at)]));
         fill(self.medium.path(), 100)
     }
 
