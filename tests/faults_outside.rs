@@ -105,6 +105,14 @@ fn after_a_sync_that_failed_nothing_is_taken_until_a_restart() {
     install.ok(&["list", "pause", "security"]);
     assert_eq!(report(&daemon, 1000).code, 250);
 
+    // The worker has given the mail back: no commit of its own is under way while the medium fills.
+    let index = install.root().join("data/index.redb");
+    let changed = || std::fs::metadata(&index).unwrap().modified().unwrap();
+    until("the index is at rest", || {
+        let before = changed();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        (changed() == before).then_some(())
+    });
     // What the file system promised its medium has no room for: that shows when it is synced.
     let filler = image.exhaust();
     let mut size = 400_000;
