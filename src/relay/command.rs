@@ -8,8 +8,8 @@ use crate::id::{Fingerprint, Token};
 use crate::mail::directory::Purpose;
 use crate::mail::tags::Tags;
 use crate::mime::read::{is_plain_text_alone, plain_text};
-use crate::mime::scan::Scanned;
 use crate::pgp::open::{How, Opened, Verdict};
+use crate::relay::compose::inside;
 use crate::relay::gate::may_be_forgotten;
 use crate::relay::world::World;
 
@@ -39,15 +39,8 @@ pub enum Obeyed {
 }
 
 /// The command in an opened mail to the list's address for requests, if it holds one. It may still be worth nothing.
-/// `inside` is the scanned payload.
 #[must_use]
-pub fn heard(
-    opened: &Opened,
-    inside: Option<Scanned<'_>>,
-    purpose: &Purpose,
-    tags: &Tags<'_>,
-    world: &World<'_>,
-) -> Option<Command> {
+pub fn heard(opened: &Opened, purpose: &Purpose, tags: &Tags<'_>, world: &World<'_>) -> Option<Command> {
     let Verdict::Good { signer, made_at } = opened.verdict() else { return None };
     // A token that was spent since the backup counts again in the store; the answer that spent it does not.
     if may_be_forgotten(*made_at, world) {
@@ -55,7 +48,10 @@ pub fn heard(
     }
     let (said, whole) = match opened.how() {
         _ if *purpose != Purpose::Request => return None,
-        How::PgpMime => (said(plain_text(inside?)?.expose())?, is_plain_text_alone(inside?)),
+        How::PgpMime => {
+            let inside = inside(opened, &world.limits.mime)?;
+            (said(plain_text(inside)?.expose())?, is_plain_text_alone(inside))
+        }
         How::Inline => (said(opened.payload().expose())?, true),
         // In the clear others may have read the token.
         How::Clear | How::Closed(_) => return None,

@@ -281,7 +281,7 @@ fn draft(
     };
     let certs: Vec<Arc<Cert>> = world.certs.values().cloned().collect();
     let opened = open(&message, keys.list, &certs, arrival.envelope.at, world.limits);
-    *heard = command::heard(&opened, inside(&opened, &world.limits.mime), purpose, &tags, world);
+    *heard = command::heard(&opened, purpose, &tags, world);
     let admitted = match gate::judge(opened, purpose, sign, world) {
         Ruling::Admit(admitted) => admitted,
         other => return Err(not_admitted(other)),
