@@ -258,6 +258,7 @@ fn fill(place: &Path, people: &[Cert]) {
             standing: Standing::Active,
             since: now,
             format: None,
+            file: vouchsafe::roster::membership::MemberFile::default(),
         };
         roster = roster.add_org(&org(nth), "An organisation".to_owned(), now).unwrap().0;
         roster = roster.add_member(&list, member).unwrap().0;

@@ -8,10 +8,11 @@ build_packages="gcc libc6-dev make perl clang libclang-dev"
 # test: OpenPGP and mail peers that the tests talk to, and Mutt, which many members read with; setpriv (util-linux) drops
 # rights for the daemon under test, script (bsdutils) gives a program a terminal, kill (procps) ends it; systemd-analyze
 # reads the unit, a container (systemd-container) runs it; disks that fill up, fail or lose their power are images
-# (e2fsprogs, xfsprogs, mount), and strace sees what is written when. man and groff render
+# (e2fsprogs, xfsprogs, mount), and strace sees what is written when; faketime moves
+# the clock of a running daemon. man and groff render
 # the manual pages, zsh and fish read their completions; dkimpy (python3-dkim, with its keys of Ed25519) verifies signatures.
 test_packages="gnupg sq postfix dovecot-core dovecot-imapd swaks libnet-ssleay-perl mutt bsdutils procps util-linux systemd systemd-sysv
-    systemd-container e2fsprogs xfsprogs mount strace man-db groff-base zsh fish
+    systemd-container e2fsprogs xfsprogs mount strace faketime man-db groff-base zsh fish
     python3-dkim python3-nacl python3-dnspython"
 # bench: smtp-sink and smtp-source.
 bench_packages="postfix procps util-linux"

@@ -11,7 +11,7 @@ use vouchsafe::check::{self, CannotReceive};
 use vouchsafe::cli::{self, Admin, Command, Key};
 use vouchsafe::config::{self, Config, NoPassphrase};
 use vouchsafe::control::client;
-use vouchsafe::control::wire::{Answer, Request};
+use vouchsafe::control::wire::{Answer, Request, TeamRequest};
 use vouchsafe::daemon::{self, Fatal, hygiene};
 use vouchsafe::demo;
 use vouchsafe::failpoint;
@@ -266,7 +266,7 @@ fn checked(path: &Path, json: bool, dns: bool) -> ExitCode {
 fn who_cannot_receive(config: &Config) -> Option<Vec<CannotReceive>> {
     let ask = |request| client::ask(&config.control.socket, &request).ok();
     let mut rows = Vec::new();
-    for request in [Request::MemberLs { list: None }, Request::TeamLs { list: None }] {
+    for request in [Request::MemberLs { list: None }, Request::Team(TeamRequest::Ls { list: None })] {
         match ask(request)? {
             Answer::Members(members) => rows.extend(members),
             _ => return None,

@@ -61,7 +61,7 @@ fn check(golden: &Golden, rendered: &Rendered, setting: &Setting) {
         (Ok(Outcome::Post(_)), other) => panic!("{name}: posted and not {other:?}"),
         (Ok(Outcome::Hold { reason, .. }), other) => panic!("{name}: held ({reason}) and not {other:?}"),
         (Ok(Outcome::Drop(reason)), other) => panic!("{name}: dropped ({reason}) and not {other:?}"),
-        (Ok(Outcome::Returned { .. } | Outcome::Command { .. }), other) => {
+        (Ok(Outcome::Returned { .. } | Outcome::Request { .. }), other) => {
             panic!("{name}: no post and not {other:?}")
         }
         (Err(fault), other) => panic!("{name}: {fault}, and not {other:?}"),

@@ -56,7 +56,7 @@ fn held(outcome: Result<Outcome, Fault>) -> (Reason, Option<Fingerprint>) {
         Ok(Outcome::Hold { reason, signer }) => (reason, signer),
         Ok(Outcome::Post(post)) => panic!("posted to {:?}", readers(&Posted::of(*post))),
         Ok(Outcome::Drop(reason)) => panic!("dropped: {reason}"),
-        Ok(Outcome::Returned { .. } | Outcome::Command { .. }) => panic!("a bounce"),
+        Ok(Outcome::Returned { .. } | Outcome::Request { .. }) => panic!("a bounce"),
         Err(fault) => panic!("{fault}"),
     }
 }
@@ -66,7 +66,7 @@ fn dropped(outcome: Result<Outcome, Fault>) -> DropReason {
         Ok(Outcome::Drop(reason)) => reason,
         Ok(Outcome::Post(_)) => panic!("posted"),
         Ok(Outcome::Hold { reason, .. }) => panic!("held: {reason}"),
-        Ok(Outcome::Returned { .. } | Outcome::Command { .. }) => panic!("a bounce"),
+        Ok(Outcome::Returned { .. } | Outcome::Request { .. }) => panic!("a bounce"),
         Err(fault) => panic!("{fault}"),
     }
 }

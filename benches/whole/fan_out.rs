@@ -120,6 +120,7 @@ impl Relay {
                 kind: Kind::Announce,
                 team: Some(SECURITY.parse().unwrap()),
                 individual: false,
+                policy: None,
             },
             limits: Limits { decompressed: 200 << 20, ..Limits::default() },
         }
@@ -163,7 +164,7 @@ impl Relay {
             Ok(Outcome::Post(post)) => post.classes.map(Result::unwrap).collect(),
             Ok(Outcome::Hold { reason, .. }) => panic!("held: {reason}"),
             Ok(Outcome::Drop(reason)) => panic!("dropped: {reason}"),
-            Ok(Outcome::Returned { .. } | Outcome::Command { .. }) => panic!("a bounce"),
+            Ok(Outcome::Returned { .. } | Outcome::Request { .. }) => panic!("a bounce"),
             Err(fault) => panic!("{fault}"),
         }
     }

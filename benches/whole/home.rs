@@ -90,6 +90,7 @@ fn member(somebody: &Somebody, role: Role, since: Timestamp) -> Member {
         standing: Standing::Active,
         since,
         format: None,
+        file: vouchsafe::roster::membership::MemberFile::default(),
     }
 }
 

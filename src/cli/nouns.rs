@@ -1,13 +1,19 @@
 //! The nouns and their verbs. `ls` is also `list`, `remove` and `drop` are also `rm` and `delete`; what names a thing may
 //! be given by flag or by position.
 
+mod journal;
+mod org;
 mod store;
+mod team;
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
 
+pub use self::journal::Journal;
+pub use self::org::Org;
 pub use self::store::Store;
+pub use self::team::Team;
 use super::names::{FormatOrRule, ListAndFile, OneList, SomeList, Who, format, format_or_rule};
 use crate::control::wire::{Format, ListName, OrgName, ParcelId, SpoolId};
 
@@ -94,34 +100,6 @@ pub enum Key {
         /// Do not ask before it takes the place of another key.
         #[arg(long, short)]
         yes: bool,
-    },
-}
-
-/// Verbs of `org`.
-#[derive(Debug, Subcommand)]
-pub enum Org {
-    /// Add an organisation.
-    Add {
-        /// Its short name.
-        name: OrgName,
-        /// Its name in full.
-        #[arg(long)]
-        title: Option<String>,
-    },
-    /// Show all organisations.
-    #[command(visible_alias = "list")]
-    Ls {
-        /// As a JSON array, for programs.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show one organisation and its contacts.
-    Show {
-        /// Which.
-        name: OrgName,
-        /// As a JSON object, for programs.
-        #[arg(long)]
-        json: bool,
     },
 }
 
@@ -225,49 +203,6 @@ pub enum Member {
     },
 }
 
-/// Verbs of `team`.
-#[derive(Debug, Subcommand)]
-pub enum Team {
-    /// Add a person to a list's team.
-    Add {
-        /// Of which list, and who.
-        #[command(flatten)]
-        who: Who,
-        /// The person's name.
-        #[arg(long)]
-        name: String,
-        /// The person's OpenPGP certificate; `-` reads standard input.
-        #[arg(long, value_name = "FILE")]
-        cert: PathBuf,
-        /// What the person does.
-        #[arg(long)]
-        role: Option<String>,
-    },
-    /// Show the team of one list or of all.
-    #[command(visible_alias = "list")]
-    Ls {
-        /// Of which list.
-        #[command(flatten)]
-        list: SomeList,
-        /// As a JSON array, for programs.
-        #[arg(long)]
-        json: bool,
-        /// Only who receives nothing now, or nothing any more in so many days; exit code 65 when there is somebody.
-        #[arg(long, value_name = "DAYS")]
-        within: Option<u64>,
-    },
-    /// Remove a person from the team.
-    #[command(visible_aliases = ["rm", "delete"])]
-    Remove {
-        /// Of which list, and who.
-        #[command(flatten)]
-        who: Who,
-        /// Do not ask.
-        #[arg(long, short)]
-        yes: bool,
-    },
-}
-
 /// Verbs of `hold`.
 #[derive(Debug, Subcommand)]
 pub enum Hold {
@@ -352,38 +287,5 @@ pub enum Queue {
         /// Do not ask.
         #[arg(long, short)]
         yes: bool,
-    },
-}
-
-/// Verbs of `journal`.
-#[derive(Debug, Subcommand)]
-pub enum Journal {
-    /// Show the newest entries, oldest first.
-    #[command(visible_alias = "list")]
-    Ls {
-        /// Of which list.
-        #[command(flatten)]
-        list: SomeList,
-        /// How many of the newest.
-        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
-        limit: u64,
-        /// All of them.
-        #[arg(long, conflicts_with = "limit")]
-        all: bool,
-        /// As a JSON array, for programs.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Compute the hash chains anew; exit code 65 when one is broken.
-    Verify {
-        /// Of which list.
-        #[command(flatten)]
-        list: SomeList,
-        /// The hash of an entry that was kept elsewhere: is it in the chain still?
-        #[arg(long, value_name = "HASH")]
-        head: Option<String>,
-        /// As a JSON array, for programs.
-        #[arg(long)]
-        json: bool,
     },
 }

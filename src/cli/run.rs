@@ -1,6 +1,18 @@
 //! What each admin command asks, and what it does with the answer.
 
+/// The value of one variant of an answer.
+macro_rules! expect {
+    ($answer:expr, $pattern:pat => $value:expr) => {
+        match $answer? {
+            $pattern => $value,
+            _ => return Err(Failure::unexpected()),
+        }
+    };
+}
+
 mod long;
+mod org;
+mod team;
 mod watch;
 
 use std::io::{self, Write};
@@ -9,7 +21,7 @@ use std::path::Path;
 use super::args::Admin;
 use super::failure::{Failure, refused};
 use super::input::{self, Terminal};
-use super::nouns::{Hold, Journal, Key, List, Member, Org, Queue, Store, Team};
+use super::nouns::{Hold, Journal, Key, List, Member, Queue, Store};
 use super::progress::waiting;
 use super::show;
 use super::text::{lines, one_line};
@@ -60,16 +72,6 @@ impl From<String> for Shown {
     fn from(text: String) -> Self {
         Self { text, verdict: None }
     }
-}
-
-/// The value of one variant of an answer.
-macro_rules! expect {
-    ($answer:expr, $pattern:pat => $value:expr) => {
-        match $answer? {
-            $pattern => $value,
-            _ => return Err(Failure::unexpected()),
-        }
-    };
 }
 
 struct Desk<'a> {
@@ -181,20 +183,6 @@ impl Desk<'_> {
         }
     }
 
-    fn org(&self, verb: Org) -> Result<Shown, Failure> {
-        match verb {
-            Org::Add { name, title } => self.order(&Request::OrgAdd { org: name, title }),
-            Org::Ls { json } => {
-                let rows = expect!(self.ask(&Request::OrgLs), Answer::Orgs(rows) => rows);
-                Ok(show::rows(&rows, &show::ORGS, json).into())
-            }
-            Org::Show { name, json } => {
-                let row = expect!(self.ask(&Request::OrgShow { org: name }), Answer::Org(row) => row);
-                Ok(show::one(&*row, show::org, json).into())
-            }
-        }
-    }
-
     fn member(&self, verb: Member) -> Result<Shown, Failure> {
         match verb {
             Member::Add { who, org, cert, format } => {
@@ -246,25 +234,6 @@ impl Desk<'_> {
             *confirm_other = true;
         }
         self.order(&request)
-    }
-
-    fn team(&self, verb: Team) -> Result<Shown, Failure> {
-        match verb {
-            Team::Add { who, name, cert, role } => {
-                let cert = input::certificate(&cert)?;
-                self.order(&Request::TeamAdd { list: who.list, address: who.address, name, cert, role })
-            }
-            Team::Ls { list, json, within } => {
-                let request = Request::TeamLs { list: list.0 };
-                let rows = expect!(self.ask(&request), Answer::Members(rows) => rows);
-                Ok(members(rows, &show::TEAM, within, json))
-            }
-            Team::Remove { who, yes } => {
-                let what = format!("{} leaves the team of {}.", who.address, who.list);
-                let request = Request::TeamRemove { list: who.list, address: who.address };
-                self.after_consent(&request, yes, &one_line(&what))
-            }
-        }
     }
 
     fn hold(&self, verb: Hold) -> Result<Shown, Failure> {

@@ -1,74 +1,16 @@
 //! Tables for people, JSON for programs. People's tables hold no borders, so that a line is a row for `grep` and `awk`.
 
-use comfy_table::{Table, presets};
-use serde::Serialize;
+mod org;
+mod table;
+
 use serde_json::Value;
 
+pub(super) use self::org::{ORGS, org};
+pub(super) use self::table::{Columns, one, rows};
+use self::table::{or_dash, yes_no};
 use super::reason::explained;
-use super::text::{json as harmless, one_line, period};
-use crate::control::wire::{
-    ChainRow, HoldRow, JournalRow, KeyRow, ListRow, MemberRow, OrgRow, ParcelRow, StatusRow,
-};
-
-/// How rows of one sort become a table.
-pub(super) struct Columns<T: 'static> {
-    /// Said in place of an empty table.
-    none: &'static str,
-    heads: &'static [&'static str],
-    cells: fn(&T) -> Vec<String>,
-}
-
-/// All rows, as an array or a table.
-pub(super) fn rows<T: Serialize>(rows: &[T], columns: &Columns<T>, as_json: bool) -> String {
-    if as_json {
-        return json(&rows);
-    }
-    if rows.is_empty() {
-        return format!("{}\n", columns.none);
-    }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(columns.heads);
-    for row in rows {
-        table.add_row((columns.cells)(row).iter().map(|cell| one_line(cell)));
-    }
-    plain(&table)
-}
-
-/// One row, as an object or line by line.
-pub(super) fn one<T: Serialize>(
-    row: &T,
-    pairs: fn(&T) -> Vec<(&'static str, String)>,
-    as_json: bool,
-) -> String {
-    if as_json {
-        return json(row);
-    }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    for (name, value) in pairs(row) {
-        table.add_row([name, one_line(&value).as_str()]);
-    }
-    plain(&table)
-}
-
-fn json<T: Serialize>(value: &T) -> String {
-    // Rows hold texts, numbers and truths only: writing them to memory cannot fail.
-    let text = serde_json::to_string_pretty(value).unwrap_or_default();
-    harmless(&text) + "\n"
-}
-
-fn plain(table: &Table) -> String {
-    table.lines().map(|line| line.trim().to_owned() + "\n").collect()
-}
-
-fn or_dash(text: Option<&str>) -> String {
-    text.filter(|t| !t.is_empty()).unwrap_or("-").to_owned()
-}
-
-fn yes_no(truth: bool) -> String {
-    if truth { "yes" } else { "no" }.to_owned()
-}
+use super::text::period;
+use crate::control::wire::{ChainRow, HoldRow, JournalRow, KeyRow, ListRow, MemberRow, ParcelRow, StatusRow};
 
 pub(super) const LISTS: Columns<ListRow> = Columns {
     none: "no lists",
@@ -116,23 +58,6 @@ pub(super) const KEYS: Columns<KeyRow> = Columns {
         ]
     },
 };
-
-pub(super) const ORGS: Columns<OrgRow> = Columns {
-    none: "no organisations",
-    heads: &["NAME", "TITLE", "CONTACTS", "SINCE"],
-    cells: |o| {
-        vec![o.name.clone(), or_dash(o.title.as_deref()), o.members.len().to_string(), o.since.clone()]
-    },
-};
-
-pub(super) fn org(o: &OrgRow) -> Vec<(&'static str, String)> {
-    let mut pairs =
-        vec![("name", o.name.clone()), ("title", or_dash(o.title.as_deref())), ("since", o.since.clone())];
-    pairs.extend(
-        o.members.iter().map(|m| ("contact", format!("{} on {} ({})", m.address, m.list, m.standing))),
-    );
-    pairs
-}
 
 pub(super) const MEMBERS: Columns<MemberRow> = Columns {
     none: "no members",

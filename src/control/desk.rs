@@ -5,9 +5,11 @@ mod format;
 mod lists;
 mod mail;
 mod members;
+mod orgs;
 mod queue;
 mod refusal;
 mod restore;
+mod teams;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use self::refusal::{Refused, not_found};
 use crate::control::wire::{Answer, Peer, Request, StatusRow};
 use crate::failpoint::{self, Point};
 use crate::id::{Entropy, ListName};
+use crate::ledger::affairs::{Affairs, Step};
 use crate::ledger::alert::Alerts;
 use crate::ledger::certs::CertBook;
 use crate::ledger::hold::Holds;
@@ -51,7 +54,7 @@ type Reply = Result<Answer, Refused>;
 /// Everything a desk works with.
 pub struct Desk {
     /// The lists of the configuration.
-    pub lists: Vec<List>,
+    pub lists: Arc<Vec<List>>,
     /// Which addresses are theirs.
     pub directory: Arc<Directory>,
     /// What `status` calls the store.
@@ -114,7 +117,7 @@ impl Desk {
     ) -> Self {
         let registry = Registry::new(Arc::clone(store));
         Self {
-            lists,
+            lists: Arc::new(lists),
             directory,
             store_name,
             keys,
@@ -160,14 +163,11 @@ impl Desk {
             R::KeyImport { list, key, passphrase, confirm } => {
                 self.key_import(&list, &key, passphrase.as_ref(), confirm, actor)
             }
-            R::OrgAdd { org, title } => self.org_add(&org, title, actor),
-            R::OrgLs => self.org_ls(),
-            R::OrgShow { org } => self.org_show(&org),
+            R::Org(request) => self.org(request, actor),
             R::MemberAdd { list, org, address, cert, format } => {
                 self.member_add(&list, org, address, &cert, format, actor)
             }
             R::MemberLs { list } => self.member_ls(list.as_ref(), false),
-            R::TeamLs { list } => self.member_ls(list.as_ref(), true),
             R::MemberShow { list, address } => self.member_show(&list, &address),
             R::MemberSetCert { list, address, cert, confirm_other } => {
                 self.member_set_cert(&list, &address, &cert, confirm_other, actor)
@@ -185,10 +185,7 @@ impl Desk {
             R::MemberRemove { list, address, reason } => {
                 self.remove(&list, &address, reason.as_deref(), actor)
             }
-            R::TeamAdd { list, address, name, cert, role } => {
-                self.team_add(&list, address, name, &cert, role, actor)
-            }
-            R::TeamRemove { list, address } => self.remove(&list, &address, None, actor),
+            R::Team(request) => self.team(request, actor),
             other => self.route_mail(other, actor),
         }
     }
@@ -200,7 +197,7 @@ impl Desk {
         let (due, claimed, deferred, failed) = self.queue.counts()?;
         let bounced = self.queue.bounced()?;
         let mut paused = Vec::new();
-        for list in &self.lists {
+        for list in self.lists.iter() {
             if self.registry.list_state(&list.name)?.paused {
                 paused.push(list.name.to_string());
             }
@@ -302,6 +299,31 @@ impl Desk {
             tracing::warn!(%error, "mail that waited for a change goes on later");
         }
         self.arrived.notify_one();
+    }
+
+    /// What steps of the roster's affairs are made with.
+    fn affairs(&self) -> Affairs {
+        Affairs {
+            store: Arc::clone(&self.store),
+            registry: self.registry.clone(),
+            queue: self.queue.clone(),
+            entropy: Arc::clone(&self.entropy),
+            lists: Arc::clone(&self.lists),
+        }
+    }
+
+    /// Makes a step of the roster's affairs, again when somebody else changed the store between.
+    fn step<T>(
+        &self,
+        actor: &Actor,
+        mut decide: impl FnMut(&mut Step<'_>) -> Result<T, Refused>,
+    ) -> Result<T, Refused> {
+        let affairs = self.affairs();
+        self.change(|batch, now| {
+            let mut step = affairs.begin(batch, actor.clone(), now)?;
+            let decided = decide(&mut step)?;
+            Ok((decided, step.finish()?))
+        })
     }
 
     /// Decides and commits, again when somebody else changed the store between.

@@ -6,7 +6,9 @@
 
 mod carry;
 mod frame;
+mod org;
 mod rows;
+mod team;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,10 +18,12 @@ pub use crate::mail::address::Address;
 
 pub use carry::{Certificate, Secret};
 pub use frame::{FrameError, HELLO_LEN, Hello, MAX_FRAME, PREFIX_LEN, VERSION, decode, encode, length};
+pub use org::OrgRequest;
 pub use rows::{
     ChainRow, HoldRow, JournalRow, KeyRow, ListRow, MemberRow, OrgRow, Page, ParcelRow, Part, RestRow,
     StatusRow,
 };
+pub use team::TeamRequest;
 
 /// How many rows the daemon puts on one page at most, whatever a request's `limit` says.
 pub const MAX_PAGE: u64 = 1_000;
@@ -73,20 +77,8 @@ pub enum Request {
         /// Whether the admin has agreed to another fingerprint.
         confirm: bool,
     },
-    /// A new organisation. [`Answer::Done`].
-    OrgAdd {
-        /// Its short name.
-        org: OrgName,
-        /// Its name in full.
-        title: Option<String>,
-    },
-    /// All organisations. [`Answer::Orgs`].
-    OrgLs,
-    /// One organisation. [`Answer::Org`].
-    OrgShow {
-        /// Which.
-        org: OrgName,
-    },
+    /// About organisations.
+    Org(OrgRequest),
     /// A contact of an organisation becomes an active member. [`Answer::Done`].
     MemberAdd {
         /// Of which list.
@@ -167,31 +159,8 @@ pub enum Request {
         /// Why, for the journal.
         reason: Option<String>,
     },
-    /// A person joins the team of a list. [`Answer::Done`].
-    TeamAdd {
-        /// Of which list.
-        list: ListName,
-        /// The person's address.
-        address: Address,
-        /// The person's name.
-        name: String,
-        /// The person's certificate.
-        cert: Certificate,
-        /// What the person does.
-        role: Option<String>,
-    },
-    /// The team of one list or of all. [`Answer::Members`].
-    TeamLs {
-        /// Of which list only.
-        list: Option<ListName>,
-    },
-    /// A person leaves the team. [`Answer::Done`].
-    TeamRemove {
-        /// Of which list.
-        list: ListName,
-        /// Who.
-        address: Address,
-    },
+    /// About the persons of teams.
+    Team(TeamRequest),
     /// The held mails. [`Answer::Holds`].
     HoldLs {
         /// Of which list only.

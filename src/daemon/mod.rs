@@ -3,6 +3,7 @@
 mod alarm;
 mod audience;
 mod catch_up;
+mod clerk;
 mod fatal;
 mod health;
 mod housekeeping;

@@ -12,6 +12,7 @@ use crate::control::desk::Desk;
 use crate::daemon::alarm::Alarm;
 use crate::daemon::audience::Admins;
 use crate::daemon::catch_up;
+use crate::daemon::clerk::Clerk;
 use crate::daemon::fatal::Fatal;
 use crate::daemon::housekeeping::Housekeeping;
 use crate::daemon::worker::Worker;
@@ -29,6 +30,7 @@ use crate::ingress::listener::{ListenError, TakeIn};
 use crate::ingress::maildir::Stays;
 use crate::ingress::reception::Reception;
 use crate::ingress::{certificate_end, tls_config};
+use crate::ledger::affairs::Affairs;
 use crate::ledger::certs::CertBook;
 use crate::ledger::hold::Holds;
 use crate::ledger::journal::Journal;
@@ -211,6 +213,28 @@ impl Rooms {
         }))
     }
 
+    /// What steps of the roster's affairs are made with.
+    pub(super) fn affairs(&self, config: &Config) -> Affairs {
+        Affairs {
+            store: Arc::clone(&self.store),
+            registry: Registry::new(Arc::clone(&self.store)),
+            queue: self.queue(),
+            entropy: Arc::clone(&self.entropy),
+            lists: Arc::new(lists(config)),
+        }
+    }
+
+    pub(super) fn clerk(&self, config: &Config) -> Arc<Clerk> {
+        Arc::new(Clerk {
+            affairs: self.affairs(config),
+            keys: Arc::clone(&self.keys),
+            certs: self.certs.clone(),
+            journal: self.journal.clone(),
+            clock: Arc::clone(&self.clock),
+            queued: Arc::clone(&self.queued),
+        })
+    }
+
     /// The one door to the spool.
     pub(super) fn intake(&self) -> Intake {
         Intake::new(
@@ -294,6 +318,7 @@ fn lists(config: &Config) -> Vec<List> {
         kind: l.kind,
         team: l.team.clone(),
         individual: l.individual,
+        policy: l.policy.clone(),
     };
     config.lists.iter().map(list).collect()
 }

@@ -40,6 +40,7 @@ pub struct Running {
     worker: watch::Sender<bool>,
     courier: watch::Sender<bool>,
     alarm: watch::Sender<bool>,
+    clerk: watch::Sender<bool>,
     desk: Arc<RwLock<Arc<Desk>>>,
     pub(super) receive: watch::Sender<Arc<Reception>>,
     asked: mpsc::Receiver<ReplyTo>,
@@ -93,6 +94,7 @@ impl Running {
         parts.until(&stop, |stopped| housekeeping.run(stopped), None);
         let courier = parts.courier(&rooms, courier, &stop);
         let alarm = parts.alarm(alarm);
+        let clerk = parts.clerk(&rooms, config);
         let worker = parts.worker(&rooms, config);
         let (receive, receptions) = watch::channel(Arc::new(reception));
         let listeners = listeners.alive(rooms.vitals.listeners.clone());
@@ -108,7 +110,21 @@ impl Running {
         parts.until(&stop, |_| listeners.run(receptions, take_in, clock, stopped), None);
         let known = Known::at_start(config);
         let late = (watch::Sender::new(false), 0);
-        Self { rooms, addresses, stop, parts, late, worker, courier, alarm, desk, receive, asked, known }
+        Self {
+            rooms,
+            addresses,
+            stop,
+            parts,
+            late,
+            worker,
+            courier,
+            alarm,
+            clerk,
+            desk,
+            receive,
+            asked,
+            known,
+        }
     }
 
     /// Where mail comes in, as [`Listeners::addresses`] has it.
@@ -158,10 +174,12 @@ impl Running {
         let worker = self.parts.worker(&self.rooms, config);
         let courier = self.parts.courier(&self.rooms, new.courier, &self.stop);
         let alarm = self.parts.alarm(new.alarm);
+        let clerk = self.parts.clerk(&self.rooms, config);
         for before in [
             std::mem::replace(&mut self.worker, worker),
             std::mem::replace(&mut self.courier, courier),
             std::mem::replace(&mut self.alarm, alarm),
+            std::mem::replace(&mut self.clerk, clerk),
         ] {
             before.send_replace(true);
         }
@@ -174,7 +192,7 @@ impl Running {
 
     /// Takes nothing more, and lets what is under way come to its end.
     pub async fn stop(mut self) {
-        for part in [&self.stop, &self.worker, &self.courier, &self.alarm] {
+        for part in [&self.stop, &self.worker, &self.courier, &self.alarm, &self.clerk] {
             part.send_replace(true);
         }
         while self.parts.0.len() > self.late.1 && self.parts.0.join_next().await.is_some() {}
@@ -225,6 +243,12 @@ impl Parts {
     fn alarm(&mut self, alarm: Arc<Alarm>) -> watch::Sender<bool> {
         let stop = watch::Sender::new(false);
         self.until(&stop, |stopped| alarm.run(stopped), None);
+        stop
+    }
+
+    fn clerk(&mut self, rooms: &Rooms, config: &Config) -> watch::Sender<bool> {
+        let (stop, clerk) = (watch::Sender::new(false), rooms.clerk(config));
+        self.until(&stop, |stopped| clerk.run(stopped), None);
         stop
     }
 

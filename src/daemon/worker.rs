@@ -257,7 +257,7 @@ impl Worker {
         let outcome = relay(self.spool.read(spooled)?, &keys, &world, &self.entropy, now)?;
         failpoint::hit(Point::AfterRelay);
         let outcome = match outcome {
-            Outcome::Command { command, otherwise } => match self.obeyed(spooled, &command, &read, now)? {
+            Outcome::Request { request, otherwise } => match self.asked(spooled, &request, &read, now)? {
                 Obeyed::Worthless => *otherwise,
                 Obeyed::Done => {
                     failpoint::hit(Point::AfterCommit);
@@ -270,7 +270,7 @@ impl Worker {
         };
         match outcome {
             // It was taken out of that just now, and none lies in another.
-            Outcome::Command { .. } => Err(Stay::Crowded),
+            Outcome::Request { .. } => Err(Stay::Crowded),
             Outcome::Post(post) => {
                 self.queue(spooled, list, *post, [read.unchanged(), as_it_was, not_restored], now)
             }

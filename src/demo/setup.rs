@@ -10,7 +10,7 @@ use super::show::Show;
 use super::sink::Sink;
 use super::stage::{Log, Stage};
 use super::trouble::Trouble;
-use crate::control::wire::{Answer, Certificate, ListName, Request};
+use crate::control::wire::{Answer, Certificate, ListName, OrgRequest, Request, TeamRequest};
 use crate::id::Entropy;
 use crate::mail::address::Address;
 use crate::pgp::cert::Cert;
@@ -99,13 +99,13 @@ fn show_lists(show: &mut Show<'_>, scene: &Scene) -> Result<(), Trouble> {
 /// Puts everybody on the roster, as an admin would with `team add`, `org add` and `member add`.
 fn enlist(show: &mut Show<'_>, scene: &Scene) -> Result<(), Trouble> {
     for member in &scene.cast.team {
-        scene.stage.ask(&Request::TeamAdd {
+        scene.stage.ask(&Request::Team(TeamRequest::Add {
             list: list(SECURITY)?,
             address: address(member)?,
             name: member.name.to_owned(),
             cert: Certificate(member.person.cert().to_bytes()),
             role: None,
-        })?;
+        }))?;
     }
     for distributor in &scene.cast.distributors {
         add_org(scene, distributor)?;
@@ -135,7 +135,7 @@ fn person(role: &str, character: &Character) -> Vec<String> {
 
 fn add_org(scene: &Scene, distributor: &Distributor) -> Result<(), Trouble> {
     let org = distributor.org.parse().map_err(|_| Trouble::Broken("bad name".to_owned()))?;
-    scene.stage.ask(&Request::OrgAdd { org, title: None }).map(|_| ())
+    scene.stage.ask(&Request::Org(OrgRequest::Add { org, title: None })).map(|_| ())
 }
 
 fn add_member(scene: &Scene, distributor: &Distributor) -> Result<Vec<String>, Trouble> {

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::id::{Fingerprint, ListName, MemberId, Token};
 use crate::ledger::record::{decode, encode};
+pub use crate::roster::aim::Aim;
 use crate::store::contract::{Batch, Expect, Space, Store, StoreError, Version};
 use crate::time::Timestamp;
 
@@ -17,24 +18,6 @@ pub const LIFE: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// In front of a digest, among what was sent.
 const ISSUED: u8 = b'o';
-
-/// What a token is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Aim {
-    /// Whoever answers has read a mail in SEIPD version 2.
-    Probe,
-}
-
-impl Aim {
-    /// What the journal calls it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Probe => "probe",
-        }
-    }
-}
 
 /// A token as it was issued.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

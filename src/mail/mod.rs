@@ -5,5 +5,6 @@ pub mod arrival;
 pub mod directory;
 pub mod headers;
 pub mod incident;
+pub mod list;
 pub mod parcel;
 pub mod tags;

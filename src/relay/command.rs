@@ -5,7 +5,6 @@
 //! answers it, so a program that quotes without marking the quotation commands nothing either.
 
 use crate::id::{Fingerprint, Token};
-use crate::mail::directory::Purpose;
 use crate::mail::tags::Tags;
 use crate::mime::read::{is_plain_text_alone, plain_text};
 use crate::pgp::open::{How, Opened, Verdict};
@@ -40,14 +39,13 @@ pub enum Obeyed {
 
 /// The command in an opened mail to the list's address for requests, if it holds one. It may still be worth nothing.
 #[must_use]
-pub fn heard(opened: &Opened, purpose: &Purpose, tags: &Tags<'_>, world: &World<'_>) -> Option<Command> {
+pub fn heard(opened: &Opened, tags: &Tags<'_>, world: &World<'_>) -> Option<Command> {
     let Verdict::Good { signer, made_at } = opened.verdict() else { return None };
     // A token that was spent since the backup counts again in the store; the answer that spent it does not.
     if may_be_forgotten(*made_at, world) {
         return None;
     }
     let (said, whole) = match opened.how() {
-        _ if *purpose != Purpose::Request => return None,
         How::PgpMime => {
             let inside = inside(opened, &world.limits.mime)?;
             (said(plain_text(inside)?.expose())?, is_plain_text_alone(inside))

@@ -9,12 +9,13 @@ pub mod compose;
 mod copies;
 pub mod gate;
 pub mod letter;
+pub mod letters;
 pub mod loops;
 pub mod meant;
 pub mod note;
 pub mod notice;
-pub mod probe;
 pub mod proof;
+pub mod request;
 pub mod world;
 
 use std::sync::Arc;
@@ -35,13 +36,13 @@ use crate::pgp::seal::{Addressed, SealError, SealedCopy};
 use crate::pgp::sealed::{AtRest, Sealed, ToReaders, WrappedKey};
 use crate::relay::author::{Claim, claim};
 use crate::relay::bounce::Bounce;
-use crate::relay::command::Command;
 use crate::relay::compose::{Composed, Source, inside, post};
 use crate::relay::copies::{addressed, readers};
 use crate::relay::gate::{Admitted, DropReason, Reason, Ruling};
 use crate::relay::loops::Own;
 use crate::relay::note::Note;
 use crate::relay::proof::proof;
+use crate::relay::request::Request;
 use crate::relay::world::World;
 use crate::roster::membership::Member;
 use crate::time::Timestamp;
@@ -73,11 +74,11 @@ pub enum Outcome {
     },
     /// It goes nowhere.
     Drop(DropReason),
-    /// It may be a command: whether its token counts, the ledger knows.
-    Command {
-        /// What it commands.
-        command: Command,
-        /// What becomes of the mail where the token does not count, or says more; never another command.
+    /// It asks the relay itself for something: whether that counts, the ledger knows.
+    Request {
+        /// What it asks for.
+        request: Request,
+        /// What becomes of the mail where that does not count, or where it says more; never another request.
         otherwise: Box<Outcome>,
     },
     /// It came to the return path of a copy.
@@ -212,7 +213,7 @@ pub fn relay(
     };
     Ok(match (heard, outcome) {
         (None, outcome) | (_, outcome @ Outcome::Drop(_)) => outcome,
-        (Some(command), otherwise) => Outcome::Command { command, otherwise: Box::new(otherwise) },
+        (Some(request), otherwise) => Outcome::Request { request, otherwise: Box::new(otherwise) },
     })
 }
 
@@ -257,7 +258,7 @@ struct Draft {
     came: Option<[u8; 32]>,
 }
 
-/// Opens, judges and composes; or says what else becomes of the mail. A command in it is `heard`.
+/// Opens, judges and composes; or says what else becomes of the mail. What it asks the relay for is `heard`.
 fn draft(
     arrival: &Arrival,
     purpose: &Purpose,
@@ -265,7 +266,7 @@ fn draft(
     world: &World<'_>,
     entropy: &Entropy,
     now: Timestamp,
-    heard: &mut Option<Command>,
+    heard: &mut Option<Request>,
 ) -> Result<Draft, Outcome> {
     let raw = arrival.raw.expose();
     let tags = Tags::new(keys.tags.as_bytes());
@@ -281,7 +282,7 @@ fn draft(
     };
     let certs: Vec<Arc<Cert>> = world.certs.values().cloned().collect();
     let opened = open(&message, keys.list, &certs, arrival.envelope.at, world.limits);
-    *heard = command::heard(&opened, purpose, &tags, world);
+    *heard = request::heard(&opened, purpose, &tags, world);
     let admitted = match gate::judge(opened, purpose, sign, world) {
         Ruling::Admit(admitted) => admitted,
         other => return Err(not_admitted(other)),

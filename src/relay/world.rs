@@ -3,33 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::id::{Fingerprint, ListName};
-use crate::mail::address::Address;
+use crate::id::Fingerprint;
 use crate::mail::directory::Kind;
+pub use crate::mail::list::List;
 use crate::pgp::cert::Cert;
 use crate::pgp::open::Limits;
 use crate::roster::Roster;
 use crate::roster::membership::Member;
 use crate::time::Timestamp;
-
-/// A list and its rules.
-#[derive(Clone, Debug)]
-pub struct List {
-    /// Its short name.
-    pub name: ListName,
-    /// What people call it.
-    pub title: String,
-    /// Its posting address.
-    pub address: Address,
-    /// Where its readers may answer: its posting address, or its team's where they may not post.
-    pub answer_to: Address,
-    /// What it is for.
-    pub kind: Kind,
-    /// The intake list whose team posts here and reads along (announce lists).
-    pub team: Option<ListName>,
-    /// Whether every reader gets a body of its own, with Intended Recipient.
-    pub individual: bool,
-}
 
 /// Certificates by fingerprint.
 pub type Certs = BTreeMap<Fingerprint, Arc<Cert>>;

@@ -92,6 +92,58 @@ pub struct Member {
     pub since: Timestamp,
     /// The body format their program reads, where it is known to differ from what the certificate says.
     pub format: Option<Format>,
+    /// What is kept of them besides.
+    #[serde(default)]
+    pub file: MemberFile,
+}
+
+/// What is kept of a member besides: all of it may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MemberFile {
+    /// Why a suspended member is suspended.
+    pub cause: Option<Cause>,
+    /// The organisation that a person of a team works for, where it is known.
+    pub works_for: Option<OrgName>,
+}
+
+/// Why a member is suspended: what ends that depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// By the admin's decision.
+    Admin,
+    /// By a vote.
+    Vote,
+    /// Questions whether the address is read stayed without an answer.
+    Unanswered,
+    /// The policy that holds now has not been accepted in time.
+    NotAccepted,
+    /// The term is over.
+    TermOver,
+    /// Whoever vouched for them was removed.
+    VoucherLost,
+    /// A criterion is not met any more.
+    Criterion,
+    /// The embargo was broken.
+    Breach,
+}
+
+impl Cause {
+    /// The word of it, for people and the journal.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Vote => "vote",
+            Self::Unanswered => "unanswered",
+            Self::NotAccepted => "not-accepted",
+            Self::TermOver => "term-over",
+            Self::VoucherLost => "voucher-lost",
+            Self::Criterion => "criterion",
+            Self::Breach => "breach",
+        }
+    }
 }
 
 impl Member {
@@ -99,6 +151,15 @@ impl Member {
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.standing == Standing::Active
+    }
+
+    /// The organisation that this member stands for, or works for.
+    #[must_use]
+    pub fn org(&self) -> Option<&OrgName> {
+        match &self.role {
+            Role::Contact { org } => Some(org),
+            Role::Team { .. } => self.file.works_for.as_ref(),
+        }
     }
 
     /// What other members may be shown: the person's name, or the organisation's.

@@ -1,29 +1,26 @@
 //! The roster: organisations and members. Every change is one pure function that returns the new roster and what to
 //! write into the journal, or a refusal that names the rule against it.
 
+pub mod aim;
+pub mod ballot;
+pub mod errand;
 pub mod membership;
+pub mod org;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Fingerprint, ListName, MemberId, OrgName};
+use crate::id::{BallotId, Fingerprint, ListName, MemberId, OrgName};
 use crate::mail::address::Address;
 use crate::pgp::cert::Format;
-use crate::roster::membership::{Member, Role, Standing};
+use crate::roster::ballot::Change as BallotChange;
+use crate::roster::membership::{Cause, Member, Role, Standing};
+pub use crate::roster::org::Org;
 use crate::time::Timestamp;
 
 /// The largest number of members of one list, removed ones included: a limit against runaway scripts.
 pub const MAX_MEMBERS: usize = 20_000;
-
-/// An organisation: the unit of membership in an announce list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Org {
-    /// Its full name.
-    pub title: String,
-    /// Since when it is on the roster.
-    pub since: Timestamp,
-}
 
 /// Who belongs where.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +76,12 @@ pub enum Change {
         /// The reason that was given.
         reason: Option<String>,
     },
+    /// A ballot was opened, voted in, or closed.
+    Ballot {
+        /// What of it.
+        #[serde(flatten)]
+        what: BallotChange,
+    },
 }
 
 /// The rule against a change.
@@ -110,6 +113,12 @@ pub enum Refusal {
     /// Removing the last active person would leave the list without a reader.
     #[error("this is the last active person of the team of {0}; add another first")]
     LastOfTeam(ListName),
+    /// A rule of ballots.
+    #[error(transparent)]
+    Ballot(#[from] ballot::Refusal),
+    /// There is no such ballot.
+    #[error("there is no ballot {0}")]
+    NoBallot(BallotId),
     /// The list is as long as it may be.
     #[error("list {0} has {MAX_MEMBERS} entries, the most there may be")]
     Full(ListName),
@@ -143,6 +152,12 @@ impl Roster {
         self.members(list).iter().find(|m| m.standing != Standing::Removed && m.address.same_mailbox(address))
     }
 
+    /// The member of a list with this id, in any standing.
+    #[must_use]
+    pub fn by_id(&self, list: &ListName, id: &MemberId) -> Option<&Member> {
+        self.members(list).iter().find(|m| m.id == *id)
+    }
+
     /// The active member of a list whose signature this is.
     #[must_use]
     pub fn active_signer(&self, list: &ListName, signer: Fingerprint) -> Option<&Member> {
@@ -171,7 +186,7 @@ impl Roster {
             return Err(Refusal::OrgKnown(name.clone()));
         }
         let mut new = self.clone();
-        new.orgs.insert(name.clone(), Org { title, since: now });
+        new.orgs.insert(name.clone(), Org::new(title, now));
         Ok((new, Change::OrgAdded { org: name.clone() }))
     }
 
@@ -254,6 +269,23 @@ impl Roster {
         now: Timestamp,
     ) -> Result<(Self, Change), Refusal> {
         let member = self.by_address(list, address).ok_or_else(|| Refusal::NoMember(list.clone()))?;
+        self.move_to(list, &member.id.clone(), to, (Cause::Admin, reason), now)
+    }
+
+    /// Moves the member with this id to another standing. The cause is kept with whoever is suspended.
+    ///
+    /// # Errors
+    /// As [`Roster::move_member`].
+    pub fn move_to(
+        &self,
+        list: &ListName,
+        id: &MemberId,
+        to: Standing,
+        (cause, reason): (Cause, Option<String>),
+        now: Timestamp,
+    ) -> Result<(Self, Change), Refusal> {
+        let here = |m: &&Member| m.id == *id && m.standing != Standing::Removed;
+        let member = self.members(list).iter().find(here).ok_or_else(|| Refusal::NoMember(list.clone()))?;
         let from = member.standing;
         if !from.may_become(to) {
             return Err(Refusal::NoStep { from, to });
@@ -266,6 +298,7 @@ impl Roster {
         let new = self.with_member(list, &member.id.clone(), |m| {
             m.standing = to;
             m.since = now;
+            m.file.cause = (to == Standing::Suspended).then_some(cause);
         });
         Ok((new, change))
     }
@@ -293,100 +326,4 @@ impl Roster {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn list() -> ListName {
-        "distrib".parse().unwrap()
-    }
-
-    fn member(n: u8, role: Role) -> Member {
-        Member {
-            id: format!("m-{n}").parse().unwrap(),
-            address: format!("m{n}@example.org").parse().unwrap(),
-            fingerprint: Fingerprint::V4([n; 20]),
-            role,
-            standing: Standing::Active,
-            since: Timestamp::from_secs(0),
-            format: None,
-        }
-    }
-
-    fn contact(n: u8) -> Member {
-        member(n, Role::Contact { org: "acme".parse().unwrap() })
-    }
-
-    fn with_acme() -> Roster {
-        Roster::default()
-            .add_org(&"acme".parse().unwrap(), "Acme".to_owned(), Timestamp::from_secs(0))
-            .unwrap()
-            .0
-    }
-
-    #[test]
-    fn a_contact_needs_its_organisation() {
-        let refused = Roster::default().add_member(&list(), contact(1)).unwrap_err();
-        assert!(matches!(refused, Refusal::OrgUnknown(_)));
-        assert!(with_acme().add_member(&list(), contact(1)).is_ok());
-    }
-
-    #[test]
-    fn address_and_certificate_are_unique_until_removal() {
-        let (roster, _) = with_acme().add_member(&list(), contact(1)).unwrap();
-        assert!(matches!(roster.add_member(&list(), contact(1)), Err(Refusal::AddressTaken(_))));
-        let mut other = contact(2);
-        other.fingerprint = Fingerprint::V4([1; 20]);
-        assert!(matches!(roster.add_member(&list(), other), Err(Refusal::CertTaken(_))));
-        let at = contact(1).address;
-        let (roster, _) =
-            roster.move_member(&list(), &at, Standing::Removed, None, Timestamp::from_secs(1)).unwrap();
-        assert!(roster.add_member(&list(), contact(1)).is_ok(), "the way back is open");
-    }
-
-    #[test]
-    fn the_suspended_neither_read_nor_sign() {
-        let (roster, _) = with_acme().add_member(&list(), contact(1)).unwrap();
-        assert!(roster.active_signer(&list(), Fingerprint::V4([1; 20])).is_some());
-        let at = contact(1).address;
-        let (roster, change) =
-            roster.move_member(&list(), &at, Standing::Suspended, None, Timestamp::from_secs(1)).unwrap();
-        assert!(matches!(change, Change::Moved { from: Standing::Active, to: Standing::Suspended, .. }));
-        assert!(roster.active_signer(&list(), Fingerprint::V4([1; 20])).is_none());
-        assert_eq!(roster.active(&list()).count(), 0);
-    }
-
-    #[test]
-    fn a_format_is_set_for_one_and_told() {
-        let (roster, _) = with_acme().add_member(&list(), contact(1)).unwrap();
-        let (roster, _) = roster.add_member(&list(), contact(2)).unwrap();
-        let (one, other) = (contact(1).id, contact(2));
-        let (roster, change) = roster.set_format(&list(), &one, Some(Format::V2)).unwrap();
-        assert_eq!(change, Change::FormatSet { member: one.clone(), before: None, after: Some(Format::V2) });
-        let format = |at: &Address| roster.by_address(&list(), at).unwrap().format;
-        assert_eq!((format(&contact(1).address), format(&other.address)), (Some(Format::V2), None));
-        let at = contact(1).address;
-        let set = |cert: u8| roster.set_cert(&list(), &at, Fingerprint::V4([cert; 20])).unwrap().0;
-        let kept = |roster: &Roster| roster.by_address(&list(), &at).unwrap().format;
-        assert_eq!(kept(&set(1)), Some(Format::V2), "the same certificate, renewed");
-        assert_eq!(kept(&set(9)), None, "another one, whose owner has shown nothing");
-        let gone = roster.move_member(
-            &list(),
-            &contact(1).address,
-            Standing::Removed,
-            None,
-            Timestamp::from_secs(1),
-        );
-        assert!(matches!(gone.unwrap().0.set_format(&list(), &one, None), Err(Refusal::NoMember(_))));
-    }
-
-    #[test]
-    fn the_last_of_a_team_stays() {
-        let role = || Role::Team { name: "Ada".to_owned(), role: None };
-        let (one, _) = Roster::default().add_member(&list(), member(1, role())).unwrap();
-        let at = member(1, role()).address;
-        let gone = |r: &Roster| r.move_member(&list(), &at, Standing::Removed, None, Timestamp::from_secs(1));
-        assert!(matches!(gone(&one), Err(Refusal::LastOfTeam(_))));
-        let (two, _) = one.add_member(&list(), member(2, role())).unwrap();
-        assert!(gone(&two).is_ok());
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use vouchsafe::cli::{self, Terminal};
 use vouchsafe::control::wire::{
     Answer, ChainRow, ErrorKind, HoldRow, JournalRow, ListRow, MemberRow, Page, ParcelRow, Part, Request,
-    Secret,
+    Secret, TeamRequest,
 };
 
 use vouchsafe::pgp::open::{Closed, Why};
@@ -151,7 +151,7 @@ fn json_has_the_fields_that_scripts_read() {
         Request::MemberLs { .. } => {
             Answer::Members(vec![MemberRow { org: Some("acme".to_owned()), ..MemberRow::default() }])
         }
-        Request::TeamLs { .. } => {
+        Request::Team(TeamRequest::Ls { .. }) => {
             let (name, role) = (Some("Ada".to_owned()), Some("lead".to_owned()));
             Answer::Members(vec![MemberRow { name, role, ..MemberRow::default() }])
         }

@@ -42,21 +42,25 @@ fn list_and_key_lines_ask_what_they_say() {
 #[test]
 fn org_and_team_lines_ask_what_they_say() {
     let daemon = Daemon::obliging();
-    asks(&daemon, &["org add acme --title Acme"], &json!({ "org_add": { "org": "acme", "title": "Acme" } }));
-    asks(&daemon, &["org add acme"], &json!({ "org_add": { "org": "acme", "title": null } }));
-    asks(&daemon, &["org ls", "org list"], &json!("org_ls"));
-    asks(&daemon, &["org show acme"], &json!({ "org_show": { "org": "acme" } }));
+    asks(
+        &daemon,
+        &["org add acme --title Acme"],
+        &json!({ "org": { "add": { "org": "acme", "title": "Acme" } } }),
+    );
+    asks(&daemon, &["org add acme"], &json!({ "org": { "add": { "org": "acme", "title": null } } }));
+    asks(&daemon, &["org ls", "org list"], &json!({ "org": "ls" }));
+    asks(&daemon, &["org show acme"], &json!({ "org": { "show": { "org": "acme" } } }));
     let cert = "LS0tLS1CRUdJTiBQR1AgUFVCTElDIEtFWSBCTE9DSy0tLS0t";
-    let add = json!({ "team_add":
-        { "list": "sec", "address": "ada@x.example", "name": "Ada", "cert": cert, "role": "lead" } });
+    let add = json!({ "team": { "add":
+        { "list": "sec", "address": "ada@x.example", "name": "Ada", "cert": cert, "role": "lead" } } });
     let lines = [
         "team add --list sec --address ada@x.example --name Ada --cert CERT --role lead",
         "team add sec ada@x.example --name Ada --cert CERT --role lead",
     ];
     asks(&daemon, &lines, &add);
-    asks(&daemon, &["team ls", "team list"], &json!({ "team_ls": { "list": null } }));
-    asks(&daemon, &["team ls sec", "team ls --list sec"], &json!({ "team_ls": { "list": "sec" } }));
-    let remove = json!({ "team_remove": { "list": "sec", "address": "ada@x.example" } });
+    asks(&daemon, &["team ls", "team list"], &json!({ "team": { "ls": { "list": null } } }));
+    asks(&daemon, &["team ls sec", "team ls --list sec"], &json!({ "team": { "ls": { "list": "sec" } } }));
+    let remove = json!({ "team": { "remove": { "list": "sec", "address": "ada@x.example" } } });
     let lines = ["team remove sec ada@x.example --yes", "team rm sec ada@x.example -y"];
     asks(&daemon, &lines, &remove);
 }

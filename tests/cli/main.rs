@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use vouchsafe::cli::{self, Command, Failure, Terminal};
 use vouchsafe::control::server::{Server, Settings};
-use vouchsafe::control::wire::{Answer, Page, Part, Request};
+use vouchsafe::control::wire::{Answer, OrgRequest, Page, Part, Request, TeamRequest};
 
 const ID: &str = "agm4vvc2abcdefghijklmnopqa";
 const CERT: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
@@ -56,9 +56,9 @@ impl Daemon {
             Request::ListShow { .. } => Answer::List(Box::default()),
             Request::KeyLs => Answer::Keys(Vec::new()),
             Request::KeyExport { .. } => Answer::Certificate { armored: CERT.to_owned() },
-            Request::OrgLs => Answer::Orgs(Vec::new()),
-            Request::OrgShow { .. } => Answer::Org(Box::default()),
-            Request::MemberLs { .. } | Request::TeamLs { .. } => Answer::Members(Vec::new()),
+            Request::Org(OrgRequest::Ls) => Answer::Orgs(Vec::new()),
+            Request::Org(OrgRequest::Show { .. }) => Answer::Org(Box::default()),
+            Request::MemberLs { .. } | Request::Team(TeamRequest::Ls { .. }) => Answer::Members(Vec::new()),
             Request::MemberShow { .. } => Answer::Member(Box::default()),
             Request::HoldLs { .. } => Answer::Holds(Page { rows: Vec::new(), more: None }),
             Request::HoldShow { .. } => Answer::Hold(Box::default()),

@@ -8,7 +8,7 @@ use sequoia_openpgp::Cert;
 use tempfile::TempDir;
 use vouchsafe::config::Config;
 use vouchsafe::control::client;
-use vouchsafe::control::wire::{Answer, Certificate, Request};
+use vouchsafe::control::wire::{Answer, Certificate, OrgRequest, Request, TeamRequest};
 use vouchsafe::daemon::Running;
 use vouchsafe::daemon::rooms::{Rooms, unlock};
 use vouchsafe::id::Entropy;
@@ -128,11 +128,14 @@ impl Stage {
         for (address, key) in &self.people[..TEAM.len()] {
             let (list, address) = ("security".parse().unwrap(), address.parse().unwrap());
             let (name, cert) = ("Somebody".to_owned(), Certificate(armored(key)));
-            done(ask(run.path(), Request::TeamAdd { list, address, name, cert, role: None }).await);
+            done(
+                ask(run.path(), Request::Team(TeamRequest::Add { list, address, name, cert, role: None }))
+                    .await,
+            );
         }
         for address in DISTROS.iter().chain([&NEWCOMER]) {
             let org = address.split('@').next().unwrap().parse().unwrap();
-            done(ask(run.path(), Request::OrgAdd { org, title: None }).await);
+            done(ask(run.path(), Request::Org(OrgRequest::Add { org, title: None })).await);
         }
         for address in DISTROS {
             done(ask(run.path(), self.joins(address)).await);

@@ -70,6 +70,7 @@ fn join(bench: &Bench, name: &str, who: &str, cert: &Cert) {
         standing: Standing::Active,
         since: T0,
         format: None,
+        file: vouchsafe::roster::membership::MemberFile::default(),
     };
     change(bench, |roster| roster.add_member(&list(name), member.clone()));
 }
@@ -211,6 +212,7 @@ fn a_thousand_at_once_are_told_one_by_one_and_none_twice() {
             standing: Standing::Active,
             since: T0,
             format: None,
+            file: vouchsafe::roster::membership::MemberFile::default(),
         };
         roster = roster.add_member(&list(&format!("l{n}")), member).unwrap().0;
     }

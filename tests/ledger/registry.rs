@@ -25,6 +25,7 @@ fn member(n: u8) -> Member {
         standing: Standing::Active,
         since: T0,
         format: None,
+        file: vouchsafe::roster::membership::MemberFile::default(),
     }
 }
 

@@ -56,7 +56,7 @@ impl Daemon {
 
     /// Starts it without waiting for anything.
     pub fn spawn(install: &Install, environment: &[(&str, &str)]) -> Self {
-        Self::of(install, command(install).env("VOUCHSAFE_LOG", "info").envs(environment.iter().copied()))
+        Self::of(install, command_with(install, environment).env("VOUCHSAFE_LOG", "info"))
     }
 
     fn of(install: &Install, command: &mut Command) -> Self {
@@ -235,7 +235,14 @@ pub fn serve_to_its_end(install: &Install) -> Ran {
 }
 
 fn command(install: &Install) -> Command {
-    let mut command = without_rights(install.program());
+    command_with(install, &[])
+}
+
+/// The same with environment variables, which what wraps it does not get: a library that is loaded first would do its
+/// work there with other rights.
+fn command_with(install: &Install, environment: &[(&str, &str)]) -> Command {
+    let mut command = without_rights(Path::new("env"));
+    command.args(environment.iter().map(|(name, value)| format!("{name}={value}"))).arg(install.program());
     command.arg("--config").arg(install.config()).arg("serve");
     command.env("TMPDIR", install.tmp()).current_dir(existing(&install.tmp()));
     command

@@ -14,10 +14,12 @@
 )]
 
 pub mod authority;
+pub mod clerk;
 pub mod copy;
 pub mod daemon;
 pub mod dns;
 pub mod dovecot;
+pub mod faketime;
 pub mod gpg;
 pub mod image;
 pub mod install;

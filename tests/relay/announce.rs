@@ -182,6 +182,7 @@ fn with_ada_as_contact(setting: &Setting, fingerprint: Fingerprint) -> Roster {
         standing: Standing::Active,
         since: NOW,
         format: None,
+        file: vouchsafe::roster::membership::MemberFile::default(),
     };
     let gone = setting.person("dora").address.parse().unwrap();
     let distrib = "distrib".parse().unwrap();
@@ -200,6 +201,7 @@ fn a_reader_whose_certificate_is_not_there_is_missed_and_named() {
         standing: Standing::Active,
         since: NOW,
         format: None,
+        file: vouchsafe::roster::membership::MemberFile::default(),
     };
     let (roster, _) = setting.roster.add_member(&"distrib".parse().unwrap(), member).unwrap();
     let raw = send(&[setting.by("ada")]);

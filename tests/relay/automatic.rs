@@ -24,7 +24,7 @@ fn became(setting: &Setting, sent: &Sent<'_>) -> String {
         }
         Ok(Outcome::Hold { reason, .. }) => format!("held {reason}"),
         Ok(Outcome::Drop(reason)) => format!("dropped {reason}"),
-        Ok(Outcome::Returned { .. } | Outcome::Command { .. }) => "returned".to_owned(),
+        Ok(Outcome::Returned { .. } | Outcome::Request { .. }) => "returned".to_owned(),
         Err(fault) => panic!("{fault}"),
     }
 }

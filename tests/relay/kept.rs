@@ -105,7 +105,7 @@ fn a_command_that_was_signed_before_a_restore_is_none() {
     let by = By { at: NOW.before(11 * MINUTE), ..setting.by("dora") };
     let raw = setting.write("distrib", entity.as_bytes(), &[by]);
     let sent = Sent { purpose: Purpose::Request, ..Sent::to("distrib", &raw) };
-    assert!(matches!(setting.relay(&sent), Ok(Outcome::Command { .. })));
+    assert!(matches!(setting.relay(&sent), Ok(Outcome::Request { .. })));
     let restored = Some(NOW.before(10 * MINUTE));
     assert_eq!(readers(&setting.post(&Sent { restored, ..sent })), ["ada", "bob"], "the team reads it");
 }

@@ -160,6 +160,7 @@ impl Setting {
             standing,
             since: NOW.before(50 * DAY),
             format: None,
+            file: vouchsafe::roster::membership::MemberFile::default(),
         };
         self.roster = self.roster.add_member(&list.parse().unwrap(), member).unwrap().0;
         self.certs.insert(cert.fingerprint(), cert);
@@ -245,6 +246,7 @@ pub(crate) fn list(name: &str, title: &str, kind: ListKind, team: Option<&str>) 
         kind,
         team: team.map(|t| t.parse().unwrap()),
         individual: false,
+        policy: None,
     }
 }
 
@@ -314,7 +316,7 @@ pub(crate) fn posted(outcome: Result<Outcome, Fault>) -> Posted {
         Ok(Outcome::Hold { reason, .. }) => panic!("held: {reason}"),
         Ok(Outcome::Drop(reason)) => panic!("dropped: {reason}"),
         Ok(Outcome::Returned { bounce, .. }) => panic!("returned: {bounce:?}"),
-        Ok(Outcome::Command { .. }) => panic!("a command"),
+        Ok(Outcome::Request { .. }) => panic!("a request"),
         Err(fault) => panic!("{fault}"),
     }
 }

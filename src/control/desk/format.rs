@@ -3,21 +3,14 @@
 use super::refusal::{Refused, not_found};
 use super::{Desk, Reply, done, journalled};
 use crate::control::wire::{ErrorKind, Format as WireFormat};
-use crate::id::{BodyId, Fingerprint, ListName, ParcelId, Token};
+use crate::id::{Fingerprint, ListName};
 use crate::ledger::journal::{Actor, Event};
-use crate::ledger::queue::{Queue, discard};
 use crate::ledger::registry::Registry;
-use crate::ledger::token::{Aim, Issued, LIFE, Tokens};
+use crate::ledger::token::LIFE;
 use crate::mail::address::Address;
-use crate::mail::parcel::{Carries, Parcel};
-use crate::mail::tags::Tags;
 use crate::pgp::cert::{Cert, Format};
-use crate::relay::letter::Letter;
-use crate::relay::probe::Probe;
-use crate::relay::world::List;
+use crate::roster::errand::{About, Errand, Reached};
 use crate::roster::membership::Member;
-use crate::store::contract;
-use crate::time::Timestamp;
 
 impl Desk {
     pub(super) fn member_set_format(
@@ -50,36 +43,16 @@ impl Desk {
 
     /// Asks a member, in SEIPD version 2, whether it reads that. The answer is what changes the roster.
     pub(super) fn member_probe(&self, list: &ListName, address: &Address, actor: &Actor) -> Reply {
-        let rules = self.list(list)?;
+        self.list(list)?;
         let member = self.asked(list, address)?;
         let cert = self.reads_v2(&member)?;
-        let key = self.keys.list(list).ok_or_else(|| {
-            let next = "make it with `vouchsafe key new`, then `vouchsafe reload`";
-            no_probe("the list has no key", next)
-        })?;
-        let (now, token) = (self.clock.now(), Token::random(&self.entropy));
-        let until = now.after(LIFE);
-        let probe = Probe { list: rules, member: &member, token: &token, at: now, until };
-        let letter = probe.seal(&cert, &key, &Tags::new(self.keys.tags().as_bytes()), &self.entropy);
-        let letter = letter
-            .map_err(|error| {
-                Refused::new(ErrorKind::Internal, "nobody was asked", error.to_string(), "try again")
-            })?
+        // What cannot be sealed is told here, and not only when the letter is written.
+        cert.sealable(self.clock.now())
             .map_err(|problem| no_probe(format!("its certificate is {problem}"), "see `member show`"))?;
-        let body = BodyId::new(now, &self.entropy);
-        self.store.put_body(contract::BodyId(*body.as_bytes()), letter.body.as_bytes())?;
-        let parcel = self.parcel(rules, &member, letter, body, now);
-        let issued = Issued {
-            list: list.clone(),
-            member: member.id.clone(),
-            signer: member.fingerprint,
-            aim: Aim::Probe,
-            until,
-        };
-        let sent = self.change(|batch, now| {
-            let read = self.registry.roster()?;
+        let to = Reached { format: Some(Format::V2), ..Reached::from(&member) };
+        let until = self.step(actor, |step| {
             // Who was removed or got another certificate meanwhile is not asked.
-            if read.roster.by_address(list, address) != Some(&member) {
+            if step.roster().by_address(list, address) != Some(&member) {
                 let next = "see `member show`, and try again";
                 return Err(Refused::new(
                     ErrorKind::Busy,
@@ -88,26 +61,11 @@ impl Desk {
                     next,
                 ));
             }
-            batch.expect(read.unchanged());
-            // Whoever removes the member at this moment sees by the mark that there is more to withdraw.
-            Registry::mark_queued(batch, list);
-            Tokens::issue(batch, &token, &issued)?;
-            Queue::enqueue(batch, parcel.clone(), now)?;
-            let (member, aim) = (member.id.clone(), Aim::Probe.name().to_owned());
-            Ok((
-                (),
-                vec![journalled(
-                    Some(list),
-                    actor,
-                    Event::TokenIssued { member, aim, until: until.to_string() },
-                )],
-            ))
-        });
-        if sent.is_err() {
-            discard(&*self.store, std::iter::once(body));
-        }
-        sent?;
-        self.queued.notify_one();
+            let until = step.now().after(LIFE);
+            let (list, to) = (list.clone(), to.clone());
+            step.write(&Errand { list, to, about: About::FormatAsked, until: Some(until) })?;
+            Ok(until)
+        })?;
         Ok(done(format!(
             "{address} is asked whether it reads SEIPD version 2; an answer counts until {until}"
         )))
@@ -139,22 +97,6 @@ impl Desk {
         let why = "its certificate does not say that SEIPD version 2 is read";
         let next = "leave it as it is; if it has another certificate now, `member set-cert` first";
         Err(no_probe(why, next))
-    }
-
-    fn parcel(&self, list: &List, member: &Member, letter: Letter, body: BodyId, now: Timestamp) -> Parcel {
-        let suffix = format!("-bounces+{}", Token::random(&self.entropy).as_str());
-        Parcel {
-            id: ParcelId::new(now, &self.entropy),
-            list: list.name.clone(),
-            member: member.id.clone(),
-            recipient: member.address.clone(),
-            reverse_path: list.address.with_suffix(&suffix).unwrap_or_else(|_| list.address.clone()),
-            head: letter.head,
-            key: letter.key,
-            body,
-            body_len: u64::try_from(letter.body.len()).unwrap_or(u64::MAX),
-            carries: Carries::Notice,
-        }
     }
 }
 

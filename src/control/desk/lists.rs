@@ -79,7 +79,7 @@ impl Desk {
 
     pub(super) fn key_ls(&self) -> Reply {
         let mut rows = Vec::new();
-        for list in &self.lists {
+        for list in self.lists.iter() {
             let Some(key) = self.keys.list(&list.name) else { continue };
             let cert = key.cert();
             let emails = cert.emails();

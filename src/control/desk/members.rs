@@ -1,58 +1,22 @@
 //! Organisations, members and teams.
 
-use std::collections::BTreeMap;
-
 use super::certs::Receives;
-use super::refusal::{Refused, no_member, not_found};
+use super::refusal::{Refused, no_member};
 use super::{Desk, Reply, done, journalled};
-use crate::control::wire::{Answer, Certificate, ErrorKind, Format as WireFormat, MemberRow, OrgRow};
+use crate::control::wire::{Answer, Certificate, ErrorKind, Format as WireFormat, MemberRow};
 use crate::id::{Fingerprint, ListName, MemberId, OrgName};
+use crate::ledger::affairs;
 use crate::ledger::certs::Outlooks;
 use crate::ledger::journal::{Actor, Event};
 use crate::ledger::registry::Registry;
 use crate::mail::address::Address;
 use crate::mail::directory::Kind;
 use crate::pgp::cert::Format;
-use crate::roster::membership::{Member, Role, Standing};
-use crate::roster::{Change, Org, Roster};
+use crate::roster::Roster;
+use crate::roster::membership::{Cause, Member, MemberFile, Role, Standing};
 use crate::time::Timestamp;
 
 impl Desk {
-    pub(super) fn org_add(&self, org: &OrgName, title: Option<String>, actor: &Actor) -> Reply {
-        let title = title.unwrap_or_else(|| org.to_string());
-        self.change_roster(None, actor, |roster, now| roster.add_org(org, title.clone(), now))?;
-        Ok(done(format!("organisation {org} is on the roster")))
-    }
-
-    pub(super) fn org_ls(&self) -> Reply {
-        let roster = self.registry.roster()?.roster;
-        // Everybody once, and not once for each organisation.
-        let contact = |m: &Member| matches!(m.role, Role::Contact { .. });
-        let mut contacts: BTreeMap<String, Vec<MemberRow>> = BTreeMap::new();
-        for row in self.rows_in(&roster, |_, m| contact(m))? {
-            contacts.entry(row.org.clone().unwrap_or_default()).or_default().push(row);
-        }
-        let with_contacts = |(name, org): (&OrgName, &Org)| {
-            let contacts = contacts.remove(name.as_str()).unwrap_or_default();
-            org_row(name, org, contacts)
-        };
-        Ok(Answer::Orgs(roster.orgs().map(with_contacts).collect()))
-    }
-
-    pub(super) fn org_show(&self, org: &OrgName) -> Reply {
-        let roster = self.registry.roster()?.roster;
-        let (name, org) = roster.orgs().find(|(name, _)| *name == org).ok_or_else(|| {
-            not_found(
-                format!("there is no organisation {org}"),
-                "the roster does not have it",
-                "see `org ls`",
-            )
-        })?;
-        let contact = |m: &Member| matches!(&m.role, Role::Contact { org } if org == name);
-        let members = self.rows_in(&roster, |_, m| contact(m))?;
-        Ok(Answer::Org(Box::new(org_row(name, org, members))))
-    }
-
     pub(super) fn member_add(
         &self,
         list: &ListName,
@@ -79,33 +43,7 @@ impl Desk {
         self.add(list, address, Role::Contact { org }, cert, format, actor)
     }
 
-    pub(super) fn team_add(
-        &self,
-        list: &ListName,
-        address: Address,
-        name: String,
-        cert: &Certificate,
-        role: Option<String>,
-        actor: &Actor,
-    ) -> Reply {
-        self.not_public(list)?;
-        let rules = self.list(list)?;
-        if rules.kind != Kind::Intake {
-            let next = match &rules.team {
-                Some(team) => format!("its team is that of {team}: `team add --list {team} …`"),
-                None => "members of this list are added with `member add`".to_owned(),
-            };
-            let why = format!("{list} is no intake list");
-            return Err(Refused::new(ErrorKind::Usage, "nobody was added", why, &next));
-        }
-        if name.trim().is_empty() || name.chars().any(char::is_control) {
-            let why = "the name is empty or has control characters";
-            return Err(Refused::new(ErrorKind::Usage, "nobody was added", why, "give a plain name"));
-        }
-        self.add(list, address, Role::Team { name, role }, cert, None, actor)
-    }
-
-    fn not_public(&self, list: &ListName) -> Result<(), Refused> {
+    pub(super) fn not_public(&self, list: &ListName) -> Result<(), Refused> {
         if self.list(list)?.kind != Kind::Public {
             return Ok(());
         }
@@ -114,7 +52,7 @@ impl Desk {
         Err(Refused::new(ErrorKind::Usage, "nobody was added", why, next))
     }
 
-    fn add(
+    pub(super) fn add(
         &self,
         list: &ListName,
         address: Address,
@@ -137,6 +75,7 @@ impl Desk {
                 standing: Standing::Active,
                 since: now,
                 format,
+                file: MemberFile::default(),
             };
             let (roster, change) = read.roster.add_member(list, member)?;
             Registry::set_roster(batch, &read, &roster)?;
@@ -211,27 +150,10 @@ impl Desk {
         actor: &Actor,
     ) -> Reply {
         self.list(list)?;
-        let withdrawn = self.change(|batch, now| {
-            let read = self.registry.roster()?;
-            let member = read.roster.by_address(list, address).ok_or_else(|| no_member(list))?.id.clone();
-            let (roster, change) =
-                read.roster.move_member(list, address, to, reason.map(ToOwned::to_owned), now)?;
-            Registry::set_roster(batch, &read, &roster)?;
-            let mut notes = vec![journalled(Some(list), actor, Event::Roster { change })];
-            // Who does not read any more gets nothing of what waits, from this commit on. The team of an intake list
-            // also reads the announce lists that name it.
-            let mut withdrawn = 0;
-            if to != Standing::Active {
-                let reading = self.lists.iter().filter(|l| l.name == *list || l.team.as_ref() == Some(list));
-                for reads in reading {
-                    // Before the look into the queue: a copy that is queued after it makes this commit conflict.
-                    batch.expect(self.registry.nothing_queued(&reads.name)?);
-                    let gone = self.queue.withdraw(batch, &reads.name, &member)?;
-                    withdrawn += gone.len();
-                    notes.extend(gone);
-                }
-            }
-            Ok((withdrawn, notes))
+        let withdrawn = self.step(actor, |step| {
+            let member = step.roster().by_address(list, address).ok_or_else(|| no_member(list))?.id.clone();
+            let reason = reason.map(ToOwned::to_owned);
+            Ok(affairs::members::moved(step, list, &member, to, Cause::Admin, reason)?)
         })?;
         if to == Standing::Active {
             self.hurry(None);
@@ -253,7 +175,7 @@ impl Desk {
         self.rows_in(&roster, |l, m| list.is_none_or(|list| list == l) && wanted(m))
     }
 
-    fn rows_in(
+    pub(super) fn rows_in(
         &self,
         roster: &Roster,
         wanted: impl Fn(&ListName, &Member) -> bool,
@@ -272,20 +194,6 @@ impl Desk {
         let why = format!("{address} is an address of the list {}", ours.list);
         let next = "give the address where the person or organisation reads its mail";
         Err(Refused::new(ErrorKind::Data, "nobody was added", why, next))
-    }
-
-    fn change_roster(
-        &self,
-        list: Option<&ListName>,
-        actor: &Actor,
-        decide: impl Fn(&Roster, Timestamp) -> Result<(Roster, Change), crate::roster::Refusal>,
-    ) -> Result<(), Refused> {
-        self.change(|batch, now| {
-            let read = self.registry.roster()?;
-            let (roster, change) = decide(&read.roster, now)?;
-            Registry::set_roster(batch, &read, &roster)?;
-            Ok(((), vec![journalled(list, actor, Event::Roster { change })]))
-        })
     }
 }
 
@@ -312,8 +220,4 @@ fn row(list: &ListName, member: &Member, outlooks: &Outlooks, now: Timestamp) ->
         outlook: receives.words,
         problem: receives.problem,
     }
-}
-
-fn org_row(name: &OrgName, org: &Org, members: Vec<MemberRow>) -> OrgRow {
-    OrgRow { name: name.to_string(), title: Some(org.title.clone()), since: org.since.to_string(), members }
 }

@@ -2,6 +2,7 @@
 
 use crate::control::wire::{Answer, ErrorKind};
 use crate::id::ListName;
+use crate::ledger::affairs::Trouble;
 use crate::pgp::cert::CertError;
 use crate::pgp::keyring::KeyError;
 use crate::roster::Refusal;
@@ -74,8 +75,19 @@ impl From<Refusal> for Refused {
             Refusal::NoStep { .. } => (ErrorKind::Data, "look at its standing with `member show`"),
             Refusal::LastOfTeam(_) => (ErrorKind::Data, "add another person with `team add` first"),
             Refusal::Full(_) => (ErrorKind::Data, "split the list"),
+            Refusal::Ballot(_) => (ErrorKind::Data, "look at `org ballots`"),
+            Refusal::NoBallot(_) => (ErrorKind::NotFound, "look at `org ballots`"),
         };
         Self::new(code, "the roster was not changed", refusal.to_string(), next)
+    }
+}
+
+impl From<Trouble> for Refused {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Store(error) => error.into(),
+            Trouble::Refused(refusal) => refusal.into(),
+        }
     }
 }
 

@@ -1,28 +1,49 @@
-//! What a command by mail does, in one commit with the end of the mail that brought it.
+//! What a mail asks of the relay itself, in one commit with the end of the mail that brought it.
+
+mod ballot;
+mod did;
+mod probe;
 
 use std::sync::Arc;
 
-use super::told::note;
+use self::did::Did;
 use super::{Stay, Worker};
-use crate::ledger::journal::Event;
-use crate::ledger::registry::{Read, Registry};
+use crate::ledger::affairs::{Affairs, Step, Trouble};
+use crate::ledger::journal::{Actor, Event};
+use crate::ledger::queue::Queue;
+use crate::ledger::registry::Read;
 use crate::ledger::seen;
 use crate::ledger::spool::{Spool, Spooled};
-use crate::ledger::token::{Aim, Tokens};
+use crate::ledger::token::{Aim, Issued, Tokens};
 use crate::meter;
-use crate::pgp::cert::Format;
 use crate::relay::command::{Command, Obeyed};
 use crate::relay::gate::DropReason;
+use crate::relay::request::Request;
+use crate::roster::ballot::Choice;
+use crate::roster::membership::{Member, Standing};
 use crate::store::contract::Batch;
 use crate::time::Timestamp;
 
 impl Worker {
+    /// Does what is asked for; says `Worthless` where that counts for nothing. Then the mail is what it would be without it.
+    pub(super) fn asked(
+        &self,
+        spooled: &Spooled,
+        request: &Request,
+        read: &Read,
+        now: Timestamp,
+    ) -> Result<Obeyed, Stay> {
+        match request {
+            Request::Command(command) => self.obeyed(spooled, command, read, now),
+        }
+    }
+
     /// Carries it out; says `Worthless` where the token is unknown, spent, too old or somebody else's, or its owner is no longer
-    /// what he was. Then the mail is what it would be without it.
+    /// what he was.
     ///
     /// A mail that says more than its command stays in the spool, and goes on as the same: the token is spent by then, also
     /// after a crash.
-    pub(super) fn obeyed(
+    fn obeyed(
         &self,
         spooled: &Spooled,
         command: &Command,
@@ -39,19 +60,18 @@ impl Worker {
         let Some(found) = tokens.find(&spooled.list, &command.token, command.signer, now)? else {
             return Ok(Obeyed::Worthless);
         };
-        let issued = &found.issued;
-        let pinned = |member: &crate::roster::membership::Member| {
-            member.id == issued.member && member.fingerprint == command.signer
-        };
-        if !read.roster.active(&spooled.list).any(pinned) {
-            return Ok(Obeyed::Worthless);
+        let (issued, affairs, mut batch) = (&found.issued, self.affairs(), Batch::new());
+        let Some(member) = owner(&affairs, read, issued) else { return Ok(Obeyed::Worthless) };
+        let mut step = affairs.begin_from(read.clone(), &mut batch, Actor::Relay, now);
+        let (mail, by, aim) = (spooled.id, issued.member.clone(), issued.aim.name());
+        step.tell(Some(&spooled.list), Event::Commanded { mail, member: by, aim: aim.to_owned() });
+        match act(&mut step, issued, &member) {
+            Ok(Did::Something) => {}
+            // A rule is against it, or there is nothing left to do.
+            Ok(Did::Nothing) | Err(Trouble::Refused(_)) => return Ok(Obeyed::Worthless),
+            Err(Trouble::Store(error)) => return Err(error.into()),
         }
-        let changed = match issued.aim {
-            Aim::Probe => read.roster.set_format(&spooled.list, &issued.member, Some(Format::V2)),
-        };
-        let Ok((roster, change)) = changed else { return Ok(Obeyed::Worthless) };
-        let mut batch = Batch::new();
-        Registry::set_roster(&mut batch, read, &roster)?;
+        let notes = step.finish()?;
         found.spend(&mut batch);
         if command.alone {
             for digest in &command.replay {
@@ -59,11 +79,40 @@ impl Worker {
             }
             Spool::finish(&mut batch, spooled);
         }
-        let (mail, member, aim) = (spooled.id, issued.member.clone(), issued.aim.name().to_owned());
-        let notes = [Event::Commanded { mail, member, aim }, Event::Roster { change }];
-        self.journal.commit(&batch, &notes.map(|event| note(spooled, event)), now)?;
-        meter::relay(spooled.list.as_str(), "command", issued.aim.name());
-        tracing::info!(list = %spooled.list, mail = %spooled.id, aim = issued.aim.name(), "a command by mail is carried out");
+        self.journal.commit(&batch, &notes, now)?;
+        meter::relay(spooled.list.as_str(), "command", aim);
+        tracing::info!(list = %spooled.list, mail = %spooled.id, aim, "a command by mail is carried out");
         Ok(if command.alone { Obeyed::Done } else { Obeyed::AndMore })
+    }
+
+    fn affairs(&self) -> Affairs {
+        Affairs {
+            store: Arc::clone(&self.store),
+            registry: self.registry.clone(),
+            queue: Queue::new(Arc::clone(&self.store), self.journal.clone()),
+            entropy: Arc::clone(&self.entropy),
+            lists: Arc::new(self.lists.values().cloned().collect()),
+        }
+    }
+}
+
+/// Whose token it is, if the certificate that signed is still theirs: a member of the list, or of the team that decides
+/// for it. Whether their standing suffices each aim knows.
+fn owner(affairs: &Affairs, read: &Read, issued: &Issued) -> Option<Member> {
+    let deciding = affairs.list(&issued.list).and_then(|list| list.deciding());
+    let lists = [Some(&issued.list), deciding];
+    let mut members = lists.into_iter().flatten().flat_map(|list| read.roster.members(list));
+    let theirs = |m: &&Member| {
+        m.id == issued.member && m.fingerprint == issued.signer && m.standing != Standing::Removed
+    };
+    members.find(theirs).cloned()
+}
+
+/// What the token is for.
+fn act(step: &mut Step<'_>, issued: &Issued, member: &Member) -> Result<Did, Trouble> {
+    match &issued.aim {
+        Aim::Probe => probe::answered(step, issued, member),
+        Aim::Approve { ballot } => ballot::cast(step, issued, ballot, member, Choice::Approve),
+        Aim::Object { ballot } => ballot::cast(step, issued, ballot, member, Choice::Object),
     }
 }

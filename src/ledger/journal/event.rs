@@ -136,6 +136,20 @@ pub enum Event {
         /// How many admins get one.
         copies: u32,
     },
+    /// A letter of the relay itself was queued.
+    LetterWritten {
+        /// To whom.
+        member: MemberId,
+        /// What it is about.
+        about: String,
+    },
+    /// A letter was due and could not be written: its reader has left, or cannot read.
+    LetterUnwritten {
+        /// To whom.
+        member: MemberId,
+        /// What it was about.
+        about: String,
+    },
     /// A one-time token was sent to a member.
     TokenIssued {
         /// To whom.

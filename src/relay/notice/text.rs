@@ -209,6 +209,7 @@ mod tests {
             kind: ListKind::Intake,
             team: None,
             individual: false,
+            policy: None,
         }
     }
 

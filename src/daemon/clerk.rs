@@ -1,0 +1,216 @@
+//! The clerk: does what is due by the clock, and writes the letters that are due. A letter, its tokens and its errand's end
+//! are one commit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+use crate::id::{BodyId, ParcelId, Token};
+use crate::ledger::affairs::{Affairs, clock};
+use crate::ledger::alert::{Alert, Incident};
+use crate::ledger::certs::CertBook;
+use crate::ledger::journal::{Actor, Event, Journal, Note};
+use crate::ledger::outbox::{Outbox, Waiting};
+use crate::ledger::queue::{Queue, discard};
+use crate::ledger::registry::{Read, Registry};
+use crate::ledger::restore;
+use crate::ledger::token::{Issued, LIFE, Tokens};
+use crate::mail::list::List;
+use crate::mail::parcel::{Carries, Parcel};
+use crate::mail::tags::Tags;
+use crate::pgp::cert::{Cert, CertProblem};
+use crate::pgp::keychain::Keychain;
+use crate::pgp::seal::{Reader, SealError};
+use crate::relay::letter::Letter;
+use crate::relay::letters::seal;
+use crate::roster::Roster;
+use crate::roster::errand::Errand;
+use crate::roster::membership::Standing;
+use crate::store::contract::{self, Batch, StoreError};
+use crate::time::{Clock, Timestamp};
+
+/// How often it looks into the outbox, and at the wall clock, which may have been moved.
+const EVERY: Duration = Duration::from_secs(1);
+/// Every so many looks it asks what is due by the clock.
+const CLOCK: u32 = 4;
+/// So many letters are written before the next look at the clock.
+const AT_ONCE: usize = 200;
+
+/// Works in the background of a daemon.
+pub(super) struct Clerk {
+    pub(super) affairs: Affairs,
+    pub(super) keys: Arc<Keychain>,
+    pub(super) certs: CertBook,
+    pub(super) journal: Journal,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Wakes the courier.
+    pub(super) queued: Arc<Notify>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+impl Clerk {
+    /// Works until `stop` says so.
+    pub(super) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut looks = 0_u32;
+        while !*stop.borrow() {
+            let (clerk, due) = (Arc::clone(&self), looks.is_multiple_of(CLOCK));
+            looks = looks.wrapping_add(1);
+            match tokio::task::spawn_blocking(move || clerk.once(due)).await {
+                Ok(Ok(())) => {}
+                // Somebody was quicker: the next look finds what is left.
+                Ok(Err(Trouble::Store(StoreError::Conflict(_)))) => {}
+                Ok(Err(error)) => tracing::error!(%error, "a letter could not be written; it is tried again"),
+                Err(_) => tracing::error!("the clerk broke down; it is tried again"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    fn once(&self, due: bool) -> Result<(), Trouble> {
+        // What a restore undid an admin looks at first.
+        if restore::restored(&*self.affairs.store)?.0.is_some_and(|restored| restored.waiting) {
+            return Ok(());
+        }
+        if due {
+            clock::tick(&self.affairs, &self.journal, self.clock.now())?;
+        }
+        for waiting in Outbox::new(&self.affairs.store).waiting(AT_ONCE)? {
+            self.letter(&waiting)?;
+        }
+        Ok(())
+    }
+
+    fn letter(&self, waiting: &Waiting) -> Result<(), Trouble> {
+        let (errand, now) = (&waiting.errand, self.clock.now());
+        let read = self.affairs.registry.roster()?;
+        let found =
+            self.affairs.list(&errand.list).and_then(|list| Some((list, self.keys.list(&list.name)?)));
+        let Some((list, key)) = found else { return self.unwritten(waiting, None, now) };
+        if !errand.about.outlives_membership() && is_gone(&read.roster, errand) {
+            return self.unwritten(waiting, None, now);
+        }
+        let Some(cert) = self.cert(errand)? else {
+            return self.unwritten(waiting, Some(CertProblem::NoEncryptionKey), now);
+        };
+        let aims = errand.about.aims();
+        let tokens: Vec<Token> = aims.iter().map(|_| Token::random(&self.affairs.entropy)).collect();
+        let tags = Tags::new(self.keys.tags().as_bytes());
+        let reader = Reader { cert: &cert, format: errand.to.format };
+        let letter = match seal(list, errand, &tokens, reader, (&key, &tags, &self.affairs.entropy), now)? {
+            Ok(letter) => letter,
+            Err(problem) => return self.unwritten(waiting, Some(problem), now),
+        };
+        let body = BodyId::new(now, &self.affairs.entropy);
+        self.affairs.store.put_body(contract::BodyId(*body.as_bytes()), letter.body.as_bytes())?;
+        let queued = self.commit(waiting, list, &read, &tokens, (letter, body), now);
+        if queued.is_err() {
+            discard(&*self.affairs.store, std::iter::once(body));
+        }
+        queued?;
+        self.queued.notify_one();
+        Ok(())
+    }
+
+    /// ONE commit: the errand out; letter, tokens and what the journal says of them in.
+    fn commit(
+        &self,
+        waiting: &Waiting,
+        list: &List,
+        read: &Read,
+        tokens: &[Token],
+        (letter, body): (Letter, BodyId),
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let errand = &waiting.errand;
+        let mut batch = Batch::new();
+        waiting.done(&mut batch);
+        // Whoever removes that person meanwhile sees by the mark that there is more to withdraw.
+        batch.expect(read.unchanged());
+        Registry::mark_queued(&mut batch, &list.name);
+        let until = errand.until.unwrap_or_else(|| now.after(LIFE));
+        let mut notes = Vec::new();
+        for (token, aim) in tokens.iter().zip(errand.about.aims()) {
+            let (member, name) = (errand.to.id.clone(), aim.name().to_owned());
+            let issued = Issued {
+                list: list.name.clone(),
+                member: member.clone(),
+                signer: errand.to.fingerprint,
+                aim,
+                until,
+            };
+            Tokens::issue(&mut batch, token, &issued)?;
+            let event = Event::TokenIssued { member, aim: name, until: until.to_string() };
+            notes.push(self.note(list, event));
+        }
+        let about = errand.about.name().to_owned();
+        notes.push(self.note(list, Event::LetterWritten { member: errand.to.id.clone(), about }));
+        Queue::enqueue(&mut batch, self.parcel(list, errand, letter, body, now), now)?;
+        self.journal.commit(&batch, &notes, now)
+    }
+
+    /// A letter that cannot be written: whoever it was for cannot read, or the list is gone. The admins are told.
+    fn unwritten(
+        &self,
+        waiting: &Waiting,
+        problem: Option<CertProblem>,
+        now: Timestamp,
+    ) -> Result<(), Trouble> {
+        let (errand, mut batch) = (&waiting.errand, Batch::new());
+        waiting.done(&mut batch);
+        if let Some(problem) = problem {
+            let (member, recipient) = (errand.to.id.clone(), errand.to.address.clone());
+            let incident = Incident::CannotReceive { member, recipient, problem };
+            Alert::raise(&mut batch, Some(&errand.list), incident, now)?;
+        }
+        tracing::warn!(list = %errand.list, member = %errand.to.id, about = errand.about.name(), "a letter is not written");
+        let event =
+            Event::LetterUnwritten { member: errand.to.id.clone(), about: errand.about.name().to_owned() };
+        let note = Note { list: Some(errand.list.clone()), actor: Actor::Relay, event };
+        Ok(self.journal.commit(&batch, &[note], now)?)
+    }
+
+    /// The certificate that the errand brings along, or the one that is pinned.
+    fn cert(&self, errand: &Errand) -> Result<Option<Arc<Cert>>, StoreError> {
+        match &errand.to.cert {
+            Some(bytes) => Ok(Cert::parse(bytes).ok().map(Arc::new)),
+            None => self.certs.get(errand.to.fingerprint),
+        }
+    }
+
+    fn parcel(&self, list: &List, errand: &Errand, letter: Letter, body: BodyId, now: Timestamp) -> Parcel {
+        let suffix = format!("-bounces+{}", Token::random(&self.affairs.entropy).as_str());
+        Parcel {
+            id: ParcelId::new(now, &self.affairs.entropy),
+            list: list.name.clone(),
+            member: errand.to.id.clone(),
+            recipient: errand.to.address.clone(),
+            reverse_path: list.address.with_suffix(&suffix).unwrap_or_else(|_| list.address.clone()),
+            head: letter.head,
+            key: letter.key,
+            body,
+            body_len: u64::try_from(letter.body.len()).unwrap_or(u64::MAX),
+            carries: Carries::Notice,
+        }
+    }
+
+    fn note(&self, list: &List, event: Event) -> Note {
+        Note { list: Some(list.name.clone()), actor: Actor::Relay, event }
+    }
+}
+
+/// Whether the person was on the roster and has been removed. Who never was on it (an admin of the settings) is not gone.
+fn is_gone(roster: &Roster, errand: &Errand) -> bool {
+    let mut them = roster.everyone().filter(|(_, m)| m.id == errand.to.id).peekable();
+    them.peek().is_some() && them.all(|(_, m)| m.standing == Standing::Removed)
+}

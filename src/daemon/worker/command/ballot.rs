@@ -1,0 +1,24 @@
+//! A vote that came by mail.
+
+use super::did::Did;
+use crate::id::BallotId;
+use crate::ledger::affairs::{Step, Trouble, ballot};
+use crate::ledger::token::Issued;
+use crate::roster::ballot::Choice;
+use crate::roster::errand::{About, Errand, Reached};
+use crate::roster::membership::Member;
+
+/// Counts it, and tells the voter.
+pub(super) fn cast(
+    step: &mut Step<'_>,
+    issued: &Issued,
+    id: &BallotId,
+    voter: &Member,
+    choice: Choice,
+) -> Result<Did, Trouble> {
+    let voted = ballot::cast(step, id, voter, choice)?;
+    let (list, to) = (issued.list.clone(), Reached::from(voter));
+    let about = About::Voted { choice, title: voted.title, outcome: voted.outcome };
+    step.write(&Errand { list, to, about, until: None })?;
+    Ok(Did::Something)
+}

@@ -1,0 +1,189 @@
+//! Affairs of the roster, whoever moves them: an admin at the desk, a mail with a token, or the clock. Each step loads,
+//! asks the pure rules, and puts everything that follows into one batch: roster, journal, letters, alerts, withdrawn copies.
+
+pub mod ballot;
+pub mod clock;
+pub mod members;
+
+use std::sync::Arc;
+
+use crate::id::{Entropy, ListName, MemberId};
+use crate::ledger::alert::{Alert, Incident};
+use crate::ledger::journal::{Actor, Event, Note};
+use crate::ledger::outbox::Outbox;
+use crate::ledger::queue::Queue;
+use crate::ledger::registry::{Read, Registry};
+use crate::mail::list::List;
+use crate::roster::errand::Errand;
+use crate::roster::membership::Member;
+use crate::roster::{Change, Refusal, Roster};
+use crate::store::contract::{Batch, Store, StoreError};
+use crate::time::Timestamp;
+
+/// What steps are made with.
+#[derive(Clone)]
+pub struct Affairs {
+    /// The store of all.
+    pub store: Arc<dyn Store>,
+    /// The roster in it.
+    pub registry: Registry,
+    /// The copies in it.
+    pub queue: Queue,
+    /// Randomness for ids.
+    pub entropy: Arc<Entropy>,
+    /// The lists, with their policies.
+    pub lists: Arc<Vec<List>>,
+}
+
+/// Why a step was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// The store failed, or somebody was quicker.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A rule is against it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// One step on its way into a batch.
+pub struct Step<'a> {
+    affairs: &'a Affairs,
+    batch: &'a mut Batch,
+    read: Read,
+    roster: Roster,
+    notes: Vec<Note>,
+    actor: Actor,
+    now: Timestamp,
+}
+
+impl Affairs {
+    /// Begins a step over the roster as it stands.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn begin<'a>(
+        &'a self,
+        batch: &'a mut Batch,
+        actor: Actor,
+        now: Timestamp,
+    ) -> Result<Step<'a>, StoreError> {
+        let read = self.registry.roster()?;
+        Ok(self.begin_from(read, batch, actor, now))
+    }
+
+    /// Begins a step over the roster as somebody read it.
+    #[must_use]
+    pub fn begin_from<'a>(
+        &'a self,
+        read: Read,
+        batch: &'a mut Batch,
+        actor: Actor,
+        now: Timestamp,
+    ) -> Step<'a> {
+        let roster = read.roster.clone();
+        Step { affairs: self, batch, read, roster, notes: Vec::new(), actor, now }
+    }
+
+    /// The list of this name, if the settings have it.
+    #[must_use]
+    pub fn list(&self, name: &ListName) -> Option<&List> {
+        self.lists.iter().find(|list| list.name == *name)
+    }
+}
+
+impl<'a> Step<'a> {
+    /// What it is made with.
+    #[must_use]
+    pub const fn affairs(&self) -> &'a Affairs {
+        self.affairs
+    }
+
+    /// The roster as it becomes.
+    #[must_use]
+    pub const fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// The present.
+    #[must_use]
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Who makes it.
+    #[must_use]
+    pub const fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// The batch, for records of one's own.
+    pub const fn batch(&mut self) -> &mut Batch {
+        self.batch
+    }
+
+    /// Takes a change over, and journals it in the list's chain (`None`: the relay's own).
+    pub fn apply(&mut self, list: Option<&ListName>, (roster, change): (Roster, Change)) {
+        self.roster = roster;
+        self.tell(list, Event::Roster { change });
+    }
+
+    /// Journals an event.
+    pub fn tell(&mut self, list: Option<&ListName>, event: Event) {
+        self.notes.push(Note { list: list.cloned(), actor: self.actor.clone(), event });
+    }
+
+    /// A letter is due.
+    ///
+    /// # Errors
+    /// When the record cannot be encoded.
+    pub fn write(&mut self, errand: &Errand) -> Result<(), StoreError> {
+        Outbox::put(self.batch, errand, self.now)
+    }
+
+    /// The admins have to know.
+    ///
+    /// # Errors
+    /// When the record cannot be encoded.
+    pub fn alert(&mut self, list: &ListName, incident: Incident) -> Result<(), StoreError> {
+        Alert::raise(self.batch, Some(list), incident, self.now)
+    }
+
+    /// Withdraws the copies of a member of this list; returns how many. The team of an intake list also reads the lists
+    /// that name it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn withdraw(&mut self, list: &ListName, member: &MemberId) -> Result<usize, StoreError> {
+        let mut withdrawn = 0;
+        let reading = self.affairs.lists.iter().filter(|l| l.name == *list || l.team.as_ref() == Some(list));
+        for reads in reading {
+            // Before the look into the queue: a copy that is queued after it makes this commit conflict.
+            self.batch.expect(self.affairs.registry.nothing_queued(&reads.name)?);
+            let gone = self.affairs.queue.withdraw(self.batch, &reads.name, member)?;
+            withdrawn += gone.len();
+            self.notes.extend(gone);
+        }
+        Ok(withdrawn)
+    }
+
+    /// The active members of the team that decides for a list; none where there is no team.
+    pub fn deciders(&self, list: &ListName) -> impl Iterator<Item = &Member> + Clone {
+        let team = self.affairs.list(list).and_then(List::deciding);
+        team.into_iter().flat_map(|team| self.roster.members(team)).filter(|member| member.is_active())
+    }
+
+    /// Ends the step: what it changed goes into the batch, and what it has to say into the journal. The roster must not
+    /// have changed meanwhile, also where this step left it as it was.
+    ///
+    /// # Errors
+    /// When the roster cannot be encoded.
+    pub fn finish(self) -> Result<Vec<Note>, StoreError> {
+        if self.roster == self.read.roster {
+            self.batch.expect(self.read.unchanged());
+        } else {
+            Registry::set_roster(self.batch, &self.read, &self.roster)?;
+        }
+        Ok(self.notes)
+    }
+}

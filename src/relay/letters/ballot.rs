@@ -1,0 +1,34 @@
+//! Letters about ballots.
+
+use super::page::{Page, Said};
+use crate::id::BallotId;
+use crate::roster::ballot::{Choice, Motion, Outcome};
+
+pub(super) fn wanted(page: &Page<'_>, motion: &Motion, ballot: &BallotId, title: &str, quorum: u32) -> Said {
+    let what = match motion {
+        Motion::Admit { application } => format!("to admit {title} (application {application})"),
+        Motion::Remove { reason, .. } => format!("to remove {title}: {reason}"),
+    };
+    let list = page.list;
+    let text = format!(
+        "The team of {} ({}) decides whether\n{what}.\n\nIt needs {quorum} who approve. This is ballot {ballot}.\n\n\
+         To approve:\n\n    {}\n\nTo object:\n\n    {}\n\n{}",
+        list.title,
+        list.address,
+        page.token(0),
+        page.token(1),
+        page.how_to_answer(),
+    );
+    Said { subject: format!("Please vote: {what}"), text }
+}
+
+pub(super) fn voted(choice: Choice, title: &str, outcome: Outcome) -> Said {
+    let so_far = match outcome {
+        Outcome::Open => "The ballot is open still: others have to vote.",
+        Outcome::Carried => "With it the motion is carried.",
+        Outcome::Rejected => "With it the motion is rejected.",
+        Outcome::Lapsed => "The ballot's time had run out.",
+    };
+    let text = format!("Your vote is counted: {} ({title}).\n{so_far}\n", choice.as_str());
+    Said { subject: format!("Your vote is counted: {title}"), text }
+}

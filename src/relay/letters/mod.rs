@@ -1,0 +1,54 @@
+//! Letters of the relay itself: what each errand's mail says. The texts quote nothing of any mail.
+
+mod ballot;
+mod page;
+mod probe;
+
+use self::page::{Page, Said};
+use crate::id::{Entropy, Token};
+use crate::mail::tags::Tags;
+use crate::pgp::cert::CertProblem;
+use crate::pgp::keyring::ListKey;
+use crate::pgp::seal::{Reader, SealError};
+use crate::relay::letter::{Letter, Words};
+use crate::relay::world::List;
+use crate::roster::errand::{About, Errand};
+use crate::time::Timestamp;
+
+impl Page<'_> {
+    /// What the letter says.
+    fn said(&self) -> Said {
+        match &self.errand.about {
+            About::FormatAsked => probe::asked(self),
+            About::VoteWanted { motion, ballot, title, quorum } => {
+                ballot::wanted(self, motion, ballot, title, *quorum)
+            }
+            About::Voted { choice, title, outcome } => ballot::voted(*choice, title, *outcome),
+        }
+    }
+}
+
+/// Writes, signs and seals the letter of an errand; or says why that person's certificate cannot be used.
+///
+/// # Errors
+/// When signing or sealing fails for another reason.
+pub fn seal(
+    list: &List,
+    errand: &Errand,
+    tokens: &[Token],
+    reader: Reader<'_>,
+    (key, tags, entropy): (&ListKey, &Tags<'_>, &Entropy),
+    at: Timestamp,
+) -> Result<Result<Letter, CertProblem>, SealError> {
+    let Said { subject, text } = Page { list, errand, tokens }.said();
+    let text = format!(
+        "[This mail is from the relay of {} ({}), not from a person.]\n\n{text}",
+        list.title, list.address
+    );
+    // Whom an answer reaches: the address for requests, where tokens count.
+    let words = Words { list, to: &errand.to.address, answer_to: "-request", subject, text, at };
+    words.seal(reader, key, tags, entropy)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! What the text of a letter is made of, and what all letters with tokens say.
+
+use std::fmt::Write as _;
+
+use crate::id::Token;
+use crate::relay::command::WORD;
+use crate::relay::world::List;
+use crate::roster::errand::Errand;
+
+/// What a text is made of.
+pub(crate) struct Page<'a> {
+    /// The list whose letter it is.
+    pub(crate) list: &'a List,
+    /// The errand.
+    pub(crate) errand: &'a Errand,
+    /// Its tokens, in the order of [`crate::roster::errand::About::aims`].
+    pub(crate) tokens: &'a [Token],
+}
+
+/// A subject, without the list's title, and a text with lines ending in LF.
+pub(crate) struct Said {
+    pub(crate) subject: String,
+    pub(crate) text: String,
+}
+
+impl Page<'_> {
+    /// The token at this place: its word stands apart, so that a letter quoted without marks commands nothing.
+    pub(crate) fn token(&self, nth: usize) -> &str {
+        self.tokens.get(nth).map_or("", Token::as_str)
+    }
+
+    /// How to answer, for the end of a letter with tokens.
+    pub(crate) fn how_to_answer(&self) -> String {
+        let mut text = format!(
+            "To answer, write to\n\n    {}\n\nencrypted, and signed with your key\n\n    {}\n\n\
+             Write on a line of its own the word {WORD}, a space, and the 26 letters and\ndigits from above. \
+             What is quoted, attached or in HTML counts for nothing.\n",
+            self.list.request(),
+            self.errand.to.fingerprint,
+        );
+        let _ = match self.errand.until {
+            Some(until) => writeln!(text, "They count once, from you alone, until {until}."),
+            None => writeln!(text, "They count once, from you alone."),
+        };
+        text
+    }
+}

@@ -1,0 +1,63 @@
+//! What holds for every letter.
+
+use super::*;
+use crate::id::{Fingerprint, MemberId};
+use crate::mail::address::Address;
+use crate::mail::directory::Kind;
+use crate::relay::command::said;
+use crate::roster::ballot::{Choice, Motion, Outcome};
+use crate::roster::errand::Reached;
+
+fn list() -> List {
+    let address: Address = "distrib@lists.example".parse().unwrap();
+    List {
+        name: "distrib".parse().unwrap(),
+        title: "Distribution".to_owned(),
+        address: address.clone(),
+        answer_to: address,
+        kind: Kind::Announce,
+        team: None,
+        individual: false,
+        policy: None,
+    }
+}
+
+/// One of each, so that whoever adds a letter adds it here: the compiler says so below.
+fn every() -> Vec<About> {
+    let motion = Motion::Admit { application: "a-1".parse().unwrap() };
+    let ballot = "b-1".parse().unwrap();
+    let title = "Acme".to_owned();
+    vec![
+        About::FormatAsked,
+        About::VoteWanted { motion, ballot, title: title.clone(), quorum: 2 },
+        About::Voted { choice: Choice::Approve, title, outcome: Outcome::Open },
+    ]
+}
+
+#[test]
+fn no_letter_is_an_answer_to_itself_and_each_token_stands_in_it() {
+    let (list, at) = (list(), Timestamp::from_secs(0));
+    for about in every() {
+        let to = Reached {
+            id: "m-1".parse::<MemberId>().unwrap(),
+            address: "dora@distro.example".parse().unwrap(),
+            fingerprint: Fingerprint::V4([7; 20]),
+            format: None,
+            cert: None,
+        };
+        let tokens: Vec<Token> =
+            (1..).map(|n| Token::random(&Entropy::seeded(n))).take(about.aims().len()).collect();
+        let errand = Errand { list: list.name.clone(), to, about, until: Some(at) };
+        let Said { subject, text } = Page { list: &list, errand: &errand, tokens: &tokens }.said();
+        assert_eq!(said(text.as_bytes()), None, "not even where a program quotes it without a mark: {text}");
+        for token in &tokens {
+            assert!(text.lines().any(|line| line.trim() == token.as_str()), "{text}");
+            assert!(!subject.contains(token.as_str()));
+        }
+        if !tokens.is_empty() {
+            assert!(text.contains("distrib-request@lists.example"), "{text}");
+        }
+        assert!(text.lines().all(|line| line.chars().count() < 80), "{text}");
+        assert!(!subject.is_empty() && subject.chars().count() < 120, "{subject}");
+    }
+}

@@ -1,0 +1,35 @@
+//! What a one-time token is for: whoever got it by mail does that by a signed answer, and nothing else.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::BallotId;
+
+/// What a token is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Aim {
+    /// Whoever answers has read a mail in SEIPD version 2.
+    Probe,
+    /// Votes for a motion.
+    Approve {
+        /// Which ballot.
+        ballot: BallotId,
+    },
+    /// Votes against a motion.
+    Object {
+        /// Which ballot.
+        ballot: BallotId,
+    },
+}
+
+impl Aim {
+    /// What the journal calls it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Probe => "probe",
+            Self::Approve { .. } => "approve",
+            Self::Object { .. } => "object",
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What the relay has to write to somebody: to whom and about what. Metadata only: no variant can carry what a mail said.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Fingerprint, ListName, MemberId};
+use crate::mail::address::Address;
+use crate::pgp::cert::Format;
+use crate::roster::aim::Aim;
+use crate::roster::ballot::{Choice, Motion, Outcome};
+use crate::roster::membership::Member;
+use crate::time::Timestamp;
+
+/// Whom a letter reaches, as it was when it became due: who is removed meanwhile still gets what says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reached {
+    /// As journal and queue name them.
+    pub id: MemberId,
+    /// Where it goes.
+    pub address: Address,
+    /// To which certificate it is sealed.
+    pub fingerprint: Fingerprint,
+    /// In which format, if not by the rule.
+    pub format: Option<Format>,
+    /// The certificate itself, where the registry does not keep it, or not for long.
+    #[serde(default, with = "serde_bytes")]
+    pub cert: Option<Vec<u8>>,
+}
+
+impl From<&Member> for Reached {
+    fn from(member: &Member) -> Self {
+        Self {
+            id: member.id.clone(),
+            address: member.address.clone(),
+            fingerprint: member.fingerprint,
+            format: member.format,
+            cert: None,
+        }
+    }
+}
+
+/// A letter that is due.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Errand {
+    /// Whose letter it is: this list's key signs it, and its address for requests takes the answer.
+    pub list: ListName,
+    /// Whom it is for.
+    pub to: Reached,
+    /// What it is about.
+    pub about: About,
+    /// Until when its tokens count.
+    pub until: Option<Timestamp>,
+}
+
+/// What a letter is about. The texts are in `relay/letters/`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum About {
+    /// Whether SEIPD version 2 is read.
+    FormatAsked,
+    /// A ballot was opened, and the person may vote.
+    VoteWanted {
+        /// What is voted on, and which ballot it is.
+        motion: Motion,
+        /// The ballot.
+        ballot: crate::id::BallotId,
+        /// What the motion is about, in words made of the roster.
+        title: String,
+        /// How many have to approve.
+        quorum: u32,
+    },
+    /// A vote was counted.
+    Voted {
+        /// Which way.
+        choice: Choice,
+        /// What the motion is about.
+        title: String,
+        /// What came of the ballot so far.
+        outcome: Outcome,
+    },
+}
+
+impl About {
+    /// The tokens that the letter carries, in the order in which its text takes them.
+    #[must_use]
+    pub fn aims(&self) -> Vec<Aim> {
+        match self {
+            Self::FormatAsked => vec![Aim::Probe],
+            Self::VoteWanted { ballot, .. } => {
+                vec![Aim::Approve { ballot: ballot.clone() }, Aim::Object { ballot: ballot.clone() }]
+            }
+            Self::Voted { .. } => Vec::new(),
+        }
+    }
+
+    /// Its name, for logs and the journal.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::FormatAsked => "format-asked",
+            Self::VoteWanted { .. } => "vote-wanted",
+            Self::Voted { .. } => "voted",
+        }
+    }
+
+    /// Whether it still goes to somebody who has been removed meanwhile.
+    #[must_use]
+    pub const fn outlives_membership(&self) -> bool {
+        match self {
+            Self::FormatAsked | Self::VoteWanted { .. } | Self::Voted { .. } => false,
+        }
+    }
+}

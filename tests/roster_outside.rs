@@ -1,0 +1,16 @@
+//! The roster from outside: people with GnuPG who install nothing, an admin with the command line, and a clock that the
+//! tests move in the running daemon.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says aloud what it skips"
+)]
+
+mod outside;
+
+#[path = "roster_outside/clock.rs"]
+mod clock;
