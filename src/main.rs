@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use vouchsafe::check::{self, CannotReceive};
+use vouchsafe::check::{self, AtWork, CannotReceive};
 use vouchsafe::cli::{self, Admin, Command, Key};
 use vouchsafe::config::{self, Config, NoPassphrase};
 use vouchsafe::control::client;
@@ -253,7 +253,7 @@ fn credentials() -> Option<PathBuf> {
 }
 
 fn checked(path: &Path, json: bool, dns: bool) -> ExitCode {
-    let report = check::check(path, &SystemClock, credentials().as_deref(), who_cannot_receive);
+    let report = check::check(path, &SystemClock, credentials().as_deref(), at_work);
     let report = if dns { check::with_dns(report, path) } else { report };
     let text = if json { format!("{:#}\n", report.to_json()) } else { report.to_string() };
     match io::stdout().write_all(text.as_bytes()) {
@@ -263,7 +263,7 @@ fn checked(path: &Path, json: bool, dns: bool) -> ExitCode {
 }
 
 /// The store is the daemon's alone, so it is asked; none when it does not run.
-fn who_cannot_receive(config: &Config) -> Option<Vec<CannotReceive>> {
+fn at_work(config: &Config) -> Option<AtWork> {
     let ask = |request| client::ask(&config.control.socket, &request).ok();
     let mut rows = Vec::new();
     for request in [Request::MemberLs { list: None }, Request::Team(TeamRequest::Ls { list: None })] {
@@ -290,7 +290,15 @@ fn who_cannot_receive(config: &Config) -> Option<Vec<CannotReceive>> {
         problem: row.problem.unwrap_or_default(),
         from: row.expires.zip(row.days_left).filter(|_| row.can_receive),
     };
-    Some(unreachable.map(found).chain(unread).collect())
+    let unreached: Vec<CannotReceive> = unreachable.map(found).chain(unread).collect();
+    let Answer::Status(status) = ask(Request::Status)? else { return None };
+    // Whom nothing reaches stands above, with the remedy.
+    let told = |problem: &String| {
+        unreached.iter().any(|who| problem.contains(&who.problem) && problem.contains(&who.list))
+            || problem.contains("has no active reader")
+    };
+    let problems = status.problems.into_iter().filter(|problem| !told(problem)).collect();
+    Some(AtWork { unreached, problems })
 }
 
 fn admin(command: Admin, path: &Path) -> Outcome {

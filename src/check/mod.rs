@@ -29,14 +29,23 @@ pub struct CannotReceive {
     pub from: Option<(String, u64)>,
 }
 
+/// What only the daemon knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AtWork {
+    /// Whom no mail reaches, at present or soon.
+    pub unreached: Vec<CannotReceive>,
+    /// What else needs a person, a sentence each, as `status` says it.
+    pub problems: Vec<String>,
+}
+
 /// Reads settings, policies and keys as `serve` would, and tells what is wrong with them. The store belongs to the
-/// running daemon: `who_cannot_receive` asks it, and gives `None` when no daemon answers. `credentials` is the value
+/// running daemon: `at_work` asks it, and gives `None` when no daemon answers. `credentials` is the value
 /// of `$CREDENTIALS_DIRECTORY`.
 pub fn check(
     config_path: &Path,
     clock: &dyn Clock,
     credentials: Option<&Path>,
-    who_cannot_receive: impl FnOnce(&Config) -> Option<Vec<CannotReceive>>,
+    at_work: impl FnOnce(&Config) -> Option<AtWork>,
 ) -> Report {
     let mut report = Report::default();
     let Ok(config) = Config::load(config_path) else {
@@ -57,7 +66,7 @@ pub fn check(
     admins::admins(&config, clock.now(), &mut report);
     host::host(&config, &mut report);
     out::way_out(&config, clock.now(), &mut report);
-    readers(&config, who_cannot_receive(&config), &mut report);
+    daemon(&config, at_work(&config), &mut report);
     report.sorted()
 }
 
@@ -88,16 +97,19 @@ fn rules(config: &Config, policy: &PolicyFile, report: &mut Report) {
     }
 }
 
-fn readers(config: &Config, who: Option<Vec<CannotReceive>>, report: &mut Report) {
-    let Some(who) = who else {
+fn daemon(config: &Config, at_work: Option<AtWork>, report: &mut Report) {
+    let Some(AtWork { unreached, problems }) = at_work else {
         let what = format!(
-            "the daemon does not answer on {}, and the store is its own: who cannot receive mail today is not known",
+            "the daemon does not answer on {}, and the store is its own: who cannot receive mail today, and what else waits for a person, is not known",
             config.control.socket.display()
         );
         report.note("readers", what, "start it and run `vouchsafe check` again");
         return;
     };
-    let mut who = who;
+    for problem in problems {
+        report.warn("daemon", problem, "see `vouchsafe status`");
+    }
+    let mut who = unreached;
     who.sort_by_key(|reader| reader.from.as_ref().map_or(0, |(_, days)| *days));
     for CannotReceive { list, address, problem, from } in who {
         let place = format!("list \"{list}\"");

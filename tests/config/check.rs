@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use vouchsafe::check::{CannotReceive, Finding, Report, Severity, check};
+use vouchsafe::check::{AtWork, CannotReceive, Finding, Report, Severity, check};
 use vouchsafe::init::{Made, Preset};
 use vouchsafe::pgp::keychain::Keychain;
 use vouchsafe::pgp::keyring::{KeyDir, Passphrase};
@@ -52,7 +52,8 @@ fn a_new_installation_has_no_errors() {
         assert_eq!((report.count(Severity::Error), report.exit_code()), (0, 0), "{report}");
         assert_eq!(finding(&report, "one file system").severity, Severity::Warning);
         assert_eq!(finding(&report, "does not act on").severity, Severity::Warning);
-        let asleep = finding(&report, "who cannot receive mail today is not known");
+        let asleep =
+            finding(&report, "who cannot receive mail today, and what else waits for a person, is not known");
         assert_eq!((asleep.severity, asleep.remedy.contains("start it")), (Severity::Note, true));
     }
 }
@@ -306,7 +307,9 @@ fn readers_come_from_the_daemon() {
         ..missed.clone()
     };
     let who = vec![soon("late@vendor.example", 29), soon("near@vendor.example", 6), missed.clone()];
-    let report = check(&made.config, &clock(), None, |_| Some(who));
+    let report = check(&made.config, &clock(), None, |_| {
+        Some(AtWork { unreached: who, problems: vec!["the store was restored".to_owned()] })
+    });
     let near = finding(&report, "near@vendor.example cannot receive mail from 2026-12-06T00:00:00Z on");
     assert_eq!(near.severity, Severity::Warning);
     let late = finding(&report, "late@vendor.example cannot receive mail from 2026-12-29T00:00:00Z on");
@@ -317,8 +320,10 @@ fn readers_come_from_the_daemon() {
     let told = finding(&report, "security@vendor.example cannot receive mail");
     assert_eq!(told.severity, Severity::Warning);
     assert!(told.remedy.contains("set-cert"));
+    let waits = finding(&report, "the store was restored");
+    assert!(waits.severity == Severity::Warning && waits.remedy.contains("status"));
     assert!(!report.to_string().contains("is not known"));
-    assert_eq!(check(&made.config, &clock(), None, |_| Some(Vec::new())).count(Severity::Error), 0);
+    assert_eq!(check(&made.config, &clock(), None, |_| Some(AtWork::default())).count(Severity::Error), 0);
 }
 
 #[test]

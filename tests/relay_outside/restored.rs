@@ -61,6 +61,8 @@ fn a_restored_store_takes_mail_and_waits_and_what_was_signed_before_is_held() {
     let (scene, log) = scene.followed(&[], stopped);
     assert!(log.contains("vouchsafe store resume"), "{log}");
     assert!(waits(&scene));
+    let checked = scene.install.run(&["check"]);
+    assert!(checked.out.contains("store resume"), "{checked:?}");
     let status = scene.install.json(&["status"]);
     assert_eq!((&status["arrivals"], &status["held"]), (&2.into(), &0.into()), "{status}");
     assert_eq!(scene.events("restored", 1).len(), 1);
