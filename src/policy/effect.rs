@@ -30,10 +30,13 @@ const WITHOUT_EFFECT: &[&str] = &[
     "membership.alias_probe_misses",
     "membership.criteria",
     "membership.cure_period",
+    "membership.freemail_domains",
+    "membership.not_role_address",
     "membership.own",
     "membership.removal_quorum",
     "membership.review_every",
     "membership.role_address_only",
+    "membership.role_words",
     "membership.voucher_same_org",
     "membership.vouchers_required",
     "notify.*.final_notice_min",
@@ -101,7 +104,7 @@ mod tests {
     use super::*;
 
     /// Keys that do something, or that only name the policy.
-    const WITH_EFFECT: [&str; 7] = [
+    const WITH_EFFECT: &[&str] = &[
         "policy.id",
         "policy.version",
         "policy.approved_by",

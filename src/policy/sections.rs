@@ -254,8 +254,14 @@ pub struct Membership {
     pub criteria: Vec<Text>,
     /// A project's own criteria: name and wording.
     pub own: BTreeMap<String, Text>,
-    /// Whether only role addresses are taken.
+    /// Whether contacts are to be role addresses. What is none is flagged.
     pub role_address_only: Option<bool>,
+    /// The words that make a role address: `security@`, `acme-security@`.
+    pub role_words: Vec<Text>,
+    /// Domains where anybody gets an address, with what is below them.
+    pub freemail_domains: Vec<Text>,
+    /// What an address that is no role address does to whoever comes with it.
+    pub not_role_address: Option<Strictness>,
     /// How many active members must vouch for an applicant.
     pub vouchers_required: Option<NonZeroU32>,
     /// Whether one of the same organisation may vouch.

@@ -9,6 +9,9 @@ use crate::mail::address::Address;
 use crate::pgp::cert::Format;
 use crate::time::Timestamp;
 
+/// The most aliases, and the most further certificates, of one member.
+pub const MAX_FURTHER: usize = 20;
+
 /// Where a member stands.
 ///
 /// ```text
@@ -105,6 +108,12 @@ pub struct MemberFile {
     pub cause: Option<Cause>,
     /// The organisation that a person of a team works for, where it is known.
     pub works_for: Option<OrgName>,
+    /// Further addresses of the same person or role: a From is compared with them. They are no identity.
+    pub aliases: Vec<Address>,
+    /// Further certificates whose signatures count as this member's. Mail is sealed to the pinned one alone.
+    pub certs: Vec<Fingerprint>,
+    /// Since when no copies go there, by the member's or the admin's wish.
+    pub delivery_off: Option<Timestamp>,
 }
 
 /// Why a member is suspended: what ends that depends on it.
@@ -147,10 +156,49 @@ impl Cause {
 }
 
 impl Member {
-    /// Whether copies go to this member and its signature counts.
+    /// Whether this member belongs: its signature counts, and copies go to it unless it wants none.
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.standing == Standing::Active
+    }
+
+    /// Whether this member is one of the list's, be it suspended for now.
+    #[must_use]
+    pub const fn belongs(&self) -> bool {
+        matches!(self.standing, Standing::Active | Standing::Suspended)
+    }
+
+    /// The organisation whose contact this is; a person of a team is none.
+    #[must_use]
+    pub const fn contact_of(&self) -> Option<&OrgName> {
+        match &self.role {
+            Role::Contact { org } => Some(org),
+            Role::Team { .. } => None,
+        }
+    }
+
+    /// Whether copies go to this member. Who wants none may still post and vote.
+    #[must_use]
+    pub fn gets_copies(&self) -> bool {
+        self.is_active() && self.file.delivery_off.is_none()
+    }
+
+    /// The certificates whose signatures count as this member's, the pinned one first.
+    pub fn certs(&self) -> impl Iterator<Item = Fingerprint> {
+        std::iter::once(self.fingerprint).chain(self.file.certs.iter().copied())
+    }
+
+    /// Whether a signature by this certificate is this member's.
+    #[must_use]
+    pub fn signs_with(&self, signer: Fingerprint) -> bool {
+        self.certs().any(|cert| cert == signer)
+    }
+
+    /// Whether this is the member's address or an alias of it. It says what a From may name, and not who somebody is.
+    #[must_use]
+    pub fn is_called(&self, address: &Address) -> bool {
+        self.address.same_mailbox(address)
+            || self.file.aliases.iter().any(|alias| alias.same_mailbox(address))
     }
 
     /// The organisation that this member stands for, or works for.

@@ -3,125 +3,35 @@
 
 pub mod aim;
 pub mod ballot;
+mod change;
+mod contacts;
+pub mod criteria;
 pub mod errand;
 pub mod membership;
 pub mod org;
+mod refusal;
+mod register;
+pub mod review;
+pub mod role_address;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{BallotId, Fingerprint, ListName, MemberId, OrgName};
+use crate::id::{Fingerprint, ListName, MemberId, OrgName};
 use crate::mail::address::Address;
 use crate::pgp::cert::Format;
-use crate::roster::ballot::Change as BallotChange;
+pub use crate::roster::change::Change;
 use crate::roster::membership::{Cause, Member, Role, Standing};
 pub use crate::roster::org::Org;
+pub use crate::roster::refusal::{MAX_MEMBERS, Refusal};
 use crate::time::Timestamp;
-
-/// The largest number of members of one list, removed ones included: a limit against runaway scripts.
-pub const MAX_MEMBERS: usize = 20_000;
 
 /// Who belongs where.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roster {
     orgs: BTreeMap<OrgName, Org>,
     lists: BTreeMap<ListName, Vec<Member>>,
-}
-
-/// One change of the roster, as the journal keeps it: no addresses and no names of people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "change", rename_all = "kebab-case")]
-pub enum Change {
-    /// An organisation came onto the roster.
-    OrgAdded {
-        /// Which.
-        org: OrgName,
-    },
-    /// A member was added by the admin, active at once.
-    MemberAdded {
-        /// Whom.
-        member: MemberId,
-        /// For which organisation; none for a person of the team.
-        org: Option<OrgName>,
-        /// The pinned certificate.
-        fingerprint: Fingerprint,
-    },
-    /// Another certificate was pinned, or the pinned one updated.
-    CertSet {
-        /// Whose.
-        member: MemberId,
-        /// The one before.
-        before: Fingerprint,
-        /// The one from now on.
-        after: Fingerprint,
-    },
-    /// The format of a member's copies was set, or left to the rule again.
-    FormatSet {
-        /// Whose.
-        member: MemberId,
-        /// The one before; none: by the rule.
-        before: Option<Format>,
-        /// The one from now on.
-        after: Option<Format>,
-    },
-    /// The standing changed.
-    Moved {
-        /// Whose.
-        member: MemberId,
-        /// From where.
-        from: Standing,
-        /// To where.
-        to: Standing,
-        /// The reason that was given.
-        reason: Option<String>,
-    },
-    /// A ballot was opened, voted in, or closed.
-    Ballot {
-        /// What of it.
-        #[serde(flatten)]
-        what: BallotChange,
-    },
-}
-
-/// The rule against a change.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// An organisation of that name is there.
-    #[error("organisation {0} is on the roster already")]
-    OrgKnown(OrgName),
-    /// No organisation of that name is there.
-    #[error("organisation {0} is not on the roster; add it with `org add {0}`")]
-    OrgUnknown(OrgName),
-    /// The address belongs to a member of this list.
-    #[error("that address is a member of {0} already")]
-    AddressTaken(ListName),
-    /// The certificate belongs to another member of this list: identity would be ambiguous.
-    #[error("certificate {0} is pinned to another member of this list")]
-    CertTaken(Fingerprint),
-    /// Nobody on the list has that address.
-    #[error("nobody on {0} has that address")]
-    NoMember(ListName),
-    /// The step does not exist.
-    #[error("a member who is {from} cannot become {to}")]
-    NoStep {
-        /// From where.
-        from: Standing,
-        /// To where.
-        to: Standing,
-    },
-    /// Removing the last active person would leave the list without a reader.
-    #[error("this is the last active person of the team of {0}; add another first")]
-    LastOfTeam(ListName),
-    /// A rule of ballots.
-    #[error(transparent)]
-    Ballot(#[from] ballot::Refusal),
-    /// There is no such ballot.
-    #[error("there is no ballot {0}")]
-    NoBallot(BallotId),
-    /// The list is as long as it may be.
-    #[error("list {0} has {MAX_MEMBERS} entries, the most there may be")]
-    Full(ListName),
 }
 
 impl Roster {
@@ -161,16 +71,16 @@ impl Roster {
     /// The active member of a list whose signature this is.
     #[must_use]
     pub fn active_signer(&self, list: &ListName, signer: Fingerprint) -> Option<&Member> {
-        self.active(list).find(|m| m.fingerprint == signer)
+        self.active(list).find(|m| m.signs_with(signer))
     }
 
-    /// The fingerprints of everyone who has not been removed, each once.
+    /// The certificates of everyone who has not been removed, each once.
     #[must_use]
     pub fn fingerprints(&self) -> Vec<Fingerprint> {
         let mut all: Vec<_> = self
             .everyone()
             .filter(|(_, m)| m.standing != Standing::Removed)
-            .map(|(_, m)| m.fingerprint)
+            .flat_map(|(_, m)| m.certs())
             .collect();
         all.sort_unstable();
         all.dedup();
@@ -202,9 +112,7 @@ impl Roster {
             Role::Contact { org } => Some(org.clone()),
             Role::Team { .. } => None,
         };
-        if self.by_address(list, &member.address).is_some() {
-            return Err(Refusal::AddressTaken(list.clone()));
-        }
+        self.address_is_free(list, &member.address)?;
         self.cert_is_free(list, member.fingerprint, None)?;
         if self.members(list).len() >= MAX_MEMBERS {
             return Err(Refusal::Full(list.clone()));
@@ -235,6 +143,7 @@ impl Roster {
                 m.format = None;
             }
             m.fingerprint = fingerprint;
+            m.file.certs.retain(|further| *further != fingerprint);
         });
         Ok((new, change))
     }
@@ -320,7 +229,7 @@ impl Roster {
         let taken = self
             .members(list)
             .iter()
-            .any(|m| m.standing != Standing::Removed && m.fingerprint == cert && Some(&m.id) != except);
+            .any(|m| m.standing != Standing::Removed && m.signs_with(cert) && Some(&m.id) != except);
         if taken { Err(Refusal::CertTaken(cert)) } else { Ok(()) }
     }
 }

@@ -77,6 +77,16 @@ impl From<Refusal> for Refused {
             Refusal::Full(_) => (ErrorKind::Data, "split the list"),
             Refusal::Ballot(_) => (ErrorKind::Data, "look at `org ballots`"),
             Refusal::NoBallot(_) => (ErrorKind::NotFound, "look at `org ballots`"),
+            Refusal::OrgText(_) => (ErrorKind::Usage, "give a plain text"),
+            Refusal::OwnUpstream(_) => (ErrorKind::Usage, "leave the upstream out where there is none"),
+            Refusal::AliasKnown | Refusal::CertKnown(_) | Refusal::DeliveryIs(_) => {
+                (ErrorKind::Exists, "look at `member show`")
+            }
+            Refusal::NoAlias | Refusal::NoFurtherCert(_) => (ErrorKind::NotFound, "look at `member show`"),
+            Refusal::TooManyFurther => (ErrorKind::Data, "remove what is not used any more"),
+            Refusal::LastReader(_) => (ErrorKind::Data, "see `team ls` for who else reads"),
+            Refusal::NoCriterion { .. } => (ErrorKind::NotFound, "use one of these names"),
+            Refusal::NoCriteria(_) => (ErrorKind::Config, "see `membership.criteria` in the list's policy"),
         };
         Self::new(code, "the roster was not changed", refusal.to_string(), next)
     }
