@@ -26,7 +26,7 @@ pub struct Issued {
     pub list: ListName,
     /// For whom.
     pub member: MemberId,
-    /// The certificate that was pinned then, and has to sign.
+    /// The certificate that was pinned then: it has to sign, or another of the same person.
     pub signer: Fingerprint,
     /// For what.
     pub aim: Aim,
@@ -72,7 +72,8 @@ impl Tokens {
         Ok(())
     }
 
-    /// What a token of this list is for, if the certificate that signs with it is the right one and it is not too late.
+    /// What a token of this list is for, if it was sent to one of these certificates, all of whoever signs with it, and it is
+    /// not too late.
     ///
     /// # Errors
     /// When the store fails.
@@ -80,12 +81,12 @@ impl Tokens {
         &self,
         list: &ListName,
         token: &Token,
-        signer: Fingerprint,
+        signers: &[Fingerprint],
         now: Timestamp,
     ) -> Result<Option<Found>, StoreError> {
         let Some(entry) = self.0.get(Space::Sent, &key(token))? else { return Ok(None) };
         let issued: Issued = decode(&entry.value)?;
-        let counts = issued.list == *list && issued.signer == signer && now < issued.until;
+        let counts = issued.list == *list && signers.contains(&issued.signer) && now < issued.until;
         Ok(counts.then_some(Found { issued, key: entry.key, version: entry.version }))
     }
 }

@@ -1,7 +1,7 @@
 //! Opening one arrived mail: decrypted to its last byte and verified, or closed with a reason.
 //!
 //! What comes out is an [`Opened`]: how the mail was protected, whose signature covers it, and the payload. Only
-//! [`open`] makes one, so holding it proves that integrity was checked to the end before anything was released.
+//! [`open_by`] makes one, so holding it proves that integrity was checked to the end before anything was released.
 //!
 //! ```compile_fail
 //! use vouchsafe::{pgp::open::{How, Opened, OwnSignature, Verdict}, secret::Plaintext};
@@ -20,7 +20,8 @@ pub use super::detached::{DetachedSignature, Loss, OwnSignature};
 use super::keys::{ListKey, SpoolKeys};
 pub use super::outcome::{Closed, How, Verdict, Why};
 use super::sealed::{AtRest, Sealed};
-use super::verdict::{Judge, combine};
+use super::verdict::Judge;
+pub use super::verdict::Signers;
 use crate::mime;
 use crate::mime::read::{Message, Shape, signed_parts};
 use crate::mime::scan::{header, scan};
@@ -94,8 +95,7 @@ pub struct Opened {
     own: OwnSignature,
 }
 
-/// Opens one mail: decrypts what may be decrypted, reads it to its last byte, verifies against `certs` as of
-/// `arrived`. It never fails: what cannot be opened is [`How::Closed`] with the whole mail as payload.
+/// Opens one mail whose signers have a certificate each: see [`open_by`].
 #[must_use]
 pub fn open(
     message: &Message<'_>,
@@ -104,7 +104,20 @@ pub fn open(
     arrived: Timestamp,
     limits: &Limits,
 ) -> Opened {
-    let judge = Judge::new(&key.own, certs, arrived);
+    open_by(message, key, Signers { certs, are_one: &|_| false }, arrived, limits)
+}
+
+/// Opens one mail: decrypts what may be decrypted, reads it to its last byte, verifies against `signers` as of
+/// `arrived`. It never fails: what cannot be opened is [`How::Closed`] with the whole mail as payload.
+#[must_use]
+pub fn open_by(
+    message: &Message<'_>,
+    key: &ListKey,
+    signers: Signers<'_>,
+    arrived: Timestamp,
+    limits: &Limits,
+) -> Opened {
+    let judge = Judge::new(&key.own, signers, arrived);
     let (how, opened) = match message.shape() {
         Shape::PgpMime { ciphertext, .. } => {
             (How::PgpMime, opened_mime(ciphertext, key, &judge, arrived, limits))
@@ -219,7 +232,7 @@ fn opened_mime(
         _ if content.signatures.nested => (Verdict::Bad(Why::Nested), Vec::new()),
         Some(_) if combined > 0 => (Verdict::Bad(Why::Nested), Vec::new()),
         Some(judged) => judged,
-        None if combined > 0 => combine(content.signatures.findings),
+        None if combined > 0 => judge.combine(content.signatures.findings),
         None => part_signed(content.bytes.expose(), limits).unwrap_or((Verdict::Unsigned, Vec::new())),
     };
     let own = match content.signatures.detached {
@@ -249,7 +262,7 @@ fn opened_inline(
     let (verdict, signatures) = if content.signatures.nested {
         (Verdict::Bad(Why::Nested), Vec::new())
     } else {
-        combine(content.signatures.findings)
+        judge.combine(content.signatures.findings)
     };
     let own = if is_passable(&verdict) { OwnSignature::Lost(Loss::Inline) } else { OwnSignature::None };
     Ok(Inner { session: Some(content.session), payload: content.bytes, verdict, signatures, own })
@@ -281,7 +294,7 @@ fn multipart_signed(entity: &[u8], judge: &Judge<'_>, limits: &Limits) -> Result
     let scanned = scan(entity, &limits.mime).map_err(|_| Closed::TooComplex)?;
     match signed_parts(scanned) {
         Some(parts) if parts.nested => Ok(Some((Verdict::Bad(Why::Nested), Vec::new()))),
-        Some(parts) => Ok(Some(combine(judge.detached(&parts.signature, parts.signed)))),
+        Some(parts) => Ok(Some(judge.combine(judge.detached(&parts.signature, parts.signed)))),
         // It says that it is signed, and its form says that the signature does not cover it.
         None if claims_signature(entity) => Ok(Some((Verdict::Bad(Why::PartialCover), Vec::new()))),
         None => Ok(None),

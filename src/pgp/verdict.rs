@@ -48,17 +48,31 @@ pub(super) enum Finding {
     Bad(Why),
 }
 
+/// The certificates that signatures are verified against, and which of them are one person's.
+#[derive(Clone, Copy)]
+pub struct Signers<'a> {
+    /// The certificates.
+    pub certs: &'a [Arc<Cert>],
+    /// Whether these are all one person's: then signatures by several of them are one word.
+    pub are_one: &'a dyn Fn(&[Fingerprint]) -> bool,
+}
+
 /// Judges signatures for one mail.
 pub(super) struct Judge<'a> {
     own: &'a [Arc<Cert>],
-    certs: &'a [Arc<Cert>],
+    signers: Signers<'a>,
     arrived: Timestamp,
     policy: StandardPolicy<'static>,
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(own: &'a [Arc<Cert>], certs: &'a [Arc<Cert>], arrived: Timestamp) -> Self {
-        Self { own, certs, arrived, policy: standard(arrived) }
+    pub(super) fn new(own: &'a [Arc<Cert>], signers: Signers<'a>, arrived: Timestamp) -> Self {
+        Self { own, signers, arrived, policy: standard(arrived) }
+    }
+
+    /// One verdict from all signatures of one layer.
+    pub(super) fn combine(&self, findings: Vec<Finding>) -> (Verdict, Vec<Vec<u8>>) {
+        combine(findings, self.signers)
     }
 
     /// The youngest a signature may be.
@@ -69,7 +83,7 @@ impl<'a> Judge<'a> {
     /// The certificates that the named keys may belong to, each once, the list's own among them.
     pub(super) fn candidates(&self, ids: &[KeyHandle]) -> Vec<openpgp::Cert> {
         let mut found: Vec<&Cert> = Vec::new();
-        for cert in self.own.iter().chain(self.certs) {
+        for cert in self.own.iter().chain(self.signers.certs) {
             let named =
                 cert.openpgp().keys().any(|key| ids.iter().any(|id| id.aliases(key.key().key_handle())));
             if named && found.iter().all(|known| known.fingerprint() != cert.fingerprint()) {
@@ -186,9 +200,9 @@ impl<'a> Judge<'a> {
 }
 
 /// One verdict from all signatures of one layer. Good needs every valid signature to be by one and the same
-/// certificate; broken ones and those of strangers beside a valid one add nothing and take nothing away (RFC 9580
+/// person; broken ones and those of strangers beside a valid one add nothing and take nothing away (RFC 9580
 /// §5.2.5). Returns the digests of all valid ones with it.
-pub(super) fn combine(findings: Vec<Finding>) -> (Verdict, Vec<Vec<u8>>) {
+fn combine(findings: Vec<Finding>, signers: Signers<'_>) -> (Verdict, Vec<Vec<u8>>) {
     let (mut valid, mut unknown, mut bad) = (Vec::new(), Vec::new(), None);
     for finding in findings {
         match finding {
@@ -197,12 +211,16 @@ pub(super) fn combine(findings: Vec<Finding>) -> (Verdict, Vec<Vec<u8>>) {
             Finding::Bad(why) => bad = bad.or(Some(why)),
         }
     }
+    let are_one = || {
+        let all: Vec<Fingerprint> = valid.iter().map(|(signer, ..)| *signer).collect();
+        (signers.are_one)(&all)
+    };
     let verdict = match (valid.first(), bad) {
         (Some((signer, ..)), _) => {
             let flawless = valid.iter().find(|(.., flaw)| flaw.is_none());
             if valid.iter().any(|(.., flaw)| *flaw == Some(Why::NotASigner)) {
                 Verdict::Bad(Why::NotASigner)
-            } else if valid.iter().any(|(other, ..)| other != signer) {
+            } else if valid.iter().any(|(other, ..)| other != signer) && !are_one() {
                 Verdict::Bad(Why::SeveralSigners)
             } else if let Some((signer, made_at, ..)) = flawless {
                 Verdict::Good { signer: *signer, made_at: *made_at }

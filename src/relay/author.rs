@@ -18,8 +18,8 @@ pub enum Claim {
     Several,
 }
 
-/// Compares the From, the protected one if there is one, with the addresses of the signer: those on the roster and those
-/// in the User IDs of the certificate. `inside` is the scanned payload; a mail that is signed in the clear has its
+/// Compares the From, the protected one if there is one, with the addresses of the signer: those on the roster, aliases
+/// among them, and those in the User IDs of the certificate. `inside` is the scanned payload; a mail that is signed in the clear has its
 /// protected header in the signed part of that.
 #[must_use]
 pub fn claim(
@@ -42,10 +42,10 @@ fn is_of(claimed: &str, signer: Fingerprint, world: &World<'_>) -> bool {
     let Ok(claimed) = claimed.parse::<Address>() else {
         return in_cert.iter().any(|email| email.eq_ignore_ascii_case(claimed));
     };
-    let mut holders = world.roster.everyone().filter(|(_, m)| m.address.same_mailbox(&claimed)).peekable();
+    let mut holders = world.roster.everyone().filter(|(_, m)| m.is_called(&claimed)).peekable();
     // A User ID is what its owner says of himself: he cannot take what the roster, or the list, gave to another.
     if holders.peek().is_some() {
-        return holders.any(|(_, member)| member.fingerprint == signer);
+        return holders.any(|(_, member)| member.signs_with(signer));
     }
     let ours = [&world.list.address, &world.list.answer_to];
     !ours.iter().any(|address| address.same_mailbox(&claimed))

@@ -31,7 +31,7 @@ use crate::mime::read::{Message, read};
 use crate::mime::scan::{Scanned, scan};
 use crate::pgp::cert::{Cert, CertProblem};
 use crate::pgp::keyring::{ListKey, SpoolKeys, TagKey};
-use crate::pgp::open::{UnlockError, Verdict, open, unlock};
+use crate::pgp::open::{Signers, UnlockError, Verdict, open_by, unlock};
 use crate::pgp::seal::{Addressed, SealError, SealedCopy};
 use crate::pgp::sealed::{AtRest, Sealed, ToReaders, WrappedKey};
 use crate::relay::author::{Claim, claim};
@@ -281,7 +281,8 @@ fn draft(
         return unopened(arrival, purpose, keys, world, entropy, now);
     };
     let certs: Vec<Arc<Cert>> = world.certs.values().cloned().collect();
-    let opened = open(&message, keys.list, &certs, arrival.envelope.at, world.limits);
+    let signers = Signers { certs: &certs, are_one: &|signers| world.are_one(signers) };
+    let opened = open_by(&message, keys.list, signers, arrival.envelope.at, world.limits);
     *heard = request::heard(&opened, purpose, &tags, world);
     let admitted = match gate::judge(opened, purpose, sign, world) {
         Ruling::Admit(admitted) => admitted,

@@ -36,8 +36,8 @@ pub struct World<'a> {
 }
 
 impl World<'_> {
-    /// Who receives posts of the list: its active members and, for an announce list, the team it names. An address
-    /// that is in both gets one copy.
+    /// Who receives posts of the list: its active members and, for an announce list, the team it names, without those who
+    /// want no copies. An address that is in both gets one copy.
     #[must_use]
     pub fn readers(&self) -> Vec<&Member> {
         Self::readers_of(self.list, self.roster)
@@ -46,9 +46,9 @@ impl World<'_> {
     /// The same for any list and roster.
     #[must_use]
     pub fn readers_of<'r>(list: &List, roster: &'r Roster) -> Vec<&'r Member> {
-        let mut readers: Vec<&Member> = roster.active(&list.name).collect();
+        let mut readers: Vec<&Member> = roster.active(&list.name).filter(|m| m.gets_copies()).collect();
         if let Some(team) = &list.team {
-            for member in roster.active(team) {
+            for member in roster.active(team).filter(|m| m.gets_copies()) {
                 // With two certificates it stays two: if one of them cannot be used, the other one can.
                 let same = |r: &&Member| {
                     r.address.same_mailbox(&member.address) && r.fingerprint == member.fingerprint
@@ -90,8 +90,15 @@ impl World<'_> {
     #[must_use]
     pub fn known(&self, signer: Fingerprint) -> Option<&Member> {
         self.poster(signer).or_else(|| {
-            self.roster.everyone().map(|(_, m)| m).find(|m| m.is_active() && m.fingerprint == signer)
+            self.roster.everyone().map(|(_, m)| m).find(|m| m.is_active() && m.signs_with(signer))
         })
+    }
+
+    /// Whether these certificates are all one person's here, so that a mail with a signature by each is that person's.
+    #[must_use]
+    pub fn are_one(&self, signers: &[Fingerprint]) -> bool {
+        let here = [Some(&self.list.name), self.list.team.as_ref()];
+        here.into_iter().flatten().any(|list| self.roster.are_one(list, signers))
     }
 
     fn team_member(&self, signer: Fingerprint) -> Option<&Member> {

@@ -21,7 +21,7 @@ fn issued(bench: &Bench, seed: u64) -> Token {
 }
 
 fn find(bench: &Bench, name: &str, token: &Token, signer: u8, seconds: u64) -> Option<Found> {
-    Tokens::new(bench.store()).find(&list(name), token, key(signer), at(seconds)).unwrap()
+    Tokens::new(bench.store()).find(&list(name), token, &[key(9), key(signer)], at(seconds)).unwrap()
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use self::did::Did;
 use super::{Stay, Worker};
+use crate::id::Fingerprint;
 use crate::ledger::affairs::{Affairs, Step, Trouble};
 use crate::ledger::journal::{Actor, Event};
 use crate::ledger::queue::Queue;
@@ -57,11 +58,15 @@ impl Worker {
             }
         }
         let tokens = Tokens::new(Arc::clone(&self.store));
-        let Some(found) = tokens.find(&spooled.list, &command.token, command.signer, now)? else {
+        let Some(found) =
+            tokens.find(&spooled.list, &command.token, &read.roster.certs_of(command.signer), now)?
+        else {
             return Ok(Obeyed::Worthless);
         };
         let (issued, affairs, mut batch) = (&found.issued, self.affairs(), Batch::new());
-        let Some(member) = owner(&affairs, read, issued) else { return Ok(Obeyed::Worthless) };
+        let Some(member) = owner(&affairs, read, issued, command.signer) else {
+            return Ok(Obeyed::Worthless);
+        };
         let mut step = affairs.begin_from(read.clone(), &mut batch, Actor::Relay, now);
         let (mail, by, aim) = (spooled.id, issued.member.clone(), issued.aim.name());
         step.tell(Some(&spooled.list), Event::Commanded { mail, member: by, aim: aim.to_owned() });
@@ -96,14 +101,17 @@ impl Worker {
     }
 }
 
-/// Whose token it is, if the certificate that signed is still theirs: a member of the list, or of the team that decides
+/// Whose token it is, if the certificates that it was sent to and that signed are still theirs: a member of the list, or of the team that decides
 /// for it. Whether their standing suffices each aim knows.
-fn owner(affairs: &Affairs, read: &Read, issued: &Issued) -> Option<Member> {
+fn owner(affairs: &Affairs, read: &Read, issued: &Issued, signer: Fingerprint) -> Option<Member> {
     let deciding = affairs.list(&issued.list).and_then(|list| list.deciding());
     let lists = [Some(&issued.list), deciding];
     let mut members = lists.into_iter().flatten().flat_map(|list| read.roster.members(list));
     let theirs = |m: &&Member| {
-        m.id == issued.member && m.fingerprint == issued.signer && m.standing != Standing::Removed
+        m.id == issued.member
+            && m.signs_with(issued.signer)
+            && m.signs_with(signer)
+            && m.standing != Standing::Removed
     };
     members.find(theirs).cloned()
 }
