@@ -4,7 +4,9 @@ use crate::id::Entropy;
 use crate::mail::headers::{Identity, protected};
 use crate::mail::parcel::Head;
 use crate::mail::tags::Tags;
-use crate::mime::read::{Headers, Mailbox, Message, Shape, binding_headers, holds_encrypted};
+use crate::mime::read::{
+    Headers, Mailbox, Message, Shape, binding_headers, holds_encrypted, payload_headers,
+};
 use crate::mime::scan::{Limits, Scanned, scan};
 use crate::mime::signed::{InnerSignatures, inner_signatures};
 use crate::mime::write::{
@@ -85,17 +87,26 @@ impl Inner {
     }
 
     fn subject(&self) -> Option<String> {
-        let subject = self.0.as_ref()?.subject.as_ref()?;
-        let text = String::from_utf8_lossy(subject.expose()).trim().to_owned();
-        // What mail programs write outside when the real subject is inside tells nothing.
-        let dummies = ["", "...", "[...]", "Encrypted Message"];
-        let dummy = dummies.iter().any(|dummy| text.eq_ignore_ascii_case(dummy));
-        (!dummy).then_some(text)
+        subject(self.0.as_ref()?)
     }
 
     fn author(&self) -> Option<&Mailbox> {
         self.0.as_ref()?.from.first()
     }
+}
+
+/// What a header says in its Subject. What mail programs write outside when the real one is inside tells nothing.
+fn subject(headers: &Headers) -> Option<String> {
+    let text = String::from_utf8_lossy(headers.subject.as_ref()?.expose()).trim().to_owned();
+    let dummies = ["", "...", "[...]", "Encrypted Message"];
+    let dummy = dummies.iter().any(|dummy| text.eq_ignore_ascii_case(dummy));
+    (!dummy).then_some(text)
+}
+
+/// Whether the Subject that readers see stands outside of what is signed: whoever carried the mail can have changed it.
+#[must_use]
+pub fn subject_is_loose(inside: Option<Scanned<'_>>, message: &Message<'_>) -> bool {
+    inside.and_then(payload_headers).is_none() && subject(&message.headers()).is_some()
 }
 
 fn identity<'a>(

@@ -385,6 +385,7 @@ fn note<'a>(
         proof: proof(opened, inside, holds_encrypted),
         inner: compose::payload_signatures(opened, inside, &world.limits.mime),
         for_others: meant::names_others(opened, inside, world),
+        loose_subject: compose::subject_is_loose(inside, message),
         before: None,
     }
 }

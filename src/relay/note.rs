@@ -37,6 +37,8 @@ pub struct Note<'a> {
     pub inner: InnerSignatures,
     /// Whether its protected header names others than this list.
     pub for_others: bool,
+    /// Whether it has a Subject that the signature does not cover.
+    pub loose_subject: bool,
     /// When the same mail came before.
     pub before: Option<Timestamp>,
 }
@@ -58,6 +60,7 @@ impl<'a> Note<'a> {
             proof: Proof::None,
             inner: InnerSignatures { parts: false, loose: false, smime: false },
             for_others: false,
+            loose_subject: false,
             before: None,
         }
     }
@@ -168,7 +171,9 @@ impl Note<'_> {
             .then_some("a part of the mail has a signature of its own, which the list did not check");
         let smime =
             self.inner.smime.then_some("the mail has an S/MIME signature, which the list does not check");
-        openpgp.into_iter().chain(smime)
+        let subject = (self.loose_subject && matches!(self.verdict, Verdict::Good { .. }))
+            .then_some("the signature does not cover its Subject: go by what the mail itself says");
+        openpgp.into_iter().chain(smime).chain(subject)
     }
 
     const fn remark(&self) -> Option<&'static str> {

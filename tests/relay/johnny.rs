@@ -509,3 +509,27 @@ fn ui_of_the_list_comes_first_and_says_where_it_ends() {
         }
     }
 }
+
+/// Whoever carries a signed mail can give it another subject where the author's program left it outside.
+#[test]
+fn a_subject_that_no_signature_covers_is_named() {
+    const LOOSE: &str = "the signature does not cover its Subject";
+    let seen = |raw: &[u8]| {
+        let (verdict, read) = read(raw);
+        assert!(verdict.starts_with("good"), "{verdict}");
+        read.note.contains(LOOSE)
+    };
+    let bare = b"Content-Type: text/plain\r\n\r\nA heap overflow.\r\n";
+    let bound =
+        b"Content-Type: text/plain; protected-headers=\"v1\"\r\nSubject: Heap\r\n\r\nA heap overflow.\r\n";
+    let setting = setting();
+    let carried = |entity: &[u8], subject: &str| {
+        let mail = String::from_utf8(setting.write("security", entity, &[setting.by("ada")])).unwrap();
+        let (head, body) = mail.split_once("\r\n\r\n").unwrap();
+        let head: Vec<&str> = head.split("\r\n").filter(|line| !line.starts_with("Subject:")).collect();
+        format!("Subject: {subject}\r\n{}\r\n\r\n{body}", head.join("\r\n")).into_bytes()
+    };
+    assert!(seen(&carried(bare, "All clear")), "of another's choosing");
+    assert!(!seen(&carried(bare, "...")), "there is none");
+    assert!(!seen(&carried(bound, "All clear")), "the one inside counts");
+}
