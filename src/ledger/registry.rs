@@ -113,6 +113,11 @@ impl Registry {
         batch.put(Space::Registry, cert_key(fingerprint), bytes);
     }
 
+    /// Adds to the batch that a certificate is kept no longer.
+    pub fn forget_cert(batch: &mut Batch, fingerprint: Fingerprint) {
+        batch.delete(Space::Registry, cert_key(fingerprint));
+    }
+
     /// The switches of a list.
     ///
     /// # Errors

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::id::BallotId;
+use crate::id::{ApplicationId, BallotId};
 use crate::ledger::record::{decode, encode};
+use crate::roster::application::Application;
 use crate::roster::ballot::Ballot;
 use crate::store::contract::{Batch, Entry, Expect, Space, Store, StoreError, Version};
 
@@ -25,6 +26,13 @@ pub trait Kept: Serialize + DeserializeOwned {
 
 impl Kept for Ballot {
     const SHELF: &'static str = "ballot/";
+    fn name(&self) -> &str {
+        self.id.as_str()
+    }
+}
+
+impl Kept for Application {
+    const SHELF: &'static str = "application/";
     fn name(&self) -> &str {
         self.id.as_str()
     }
@@ -113,6 +121,16 @@ impl Shelf<Ballot> {
     /// # Errors
     /// When the store fails.
     pub fn ballot(&self, id: &BallotId) -> Result<Option<Taken<Ballot>>, StoreError> {
+        self.get(id.as_str())
+    }
+}
+
+impl Shelf<Application> {
+    /// The application with this id.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn application(&self, id: &ApplicationId) -> Result<Option<Taken<Application>>, StoreError> {
         self.get(id.as_str())
     }
 }

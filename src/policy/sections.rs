@@ -12,7 +12,7 @@ use super::text::{Channel, Text};
 use super::words::{
     AckAfter, AdvisoryField, BreachField, ClockStart, CvssVersion, FixOwner, Gate, Level, ListKind,
     Negotiation, NoticeField, Poster, PublicRoute, Reaction, ReplyTo, ReportFormat, Route, SeverityBasis,
-    Strictness,
+    Strictness, VoucherRemoved,
 };
 use crate::id::ListName;
 
@@ -266,6 +266,18 @@ pub struct Membership {
     pub vouchers_required: Option<NonZeroU32>,
     /// Whether one of the same organisation may vouch.
     pub voucher_same_org: Option<bool>,
+    /// How long members may vouch for an application, from when it came.
+    #[serde(with = "optional")]
+    pub voucher_period: Option<Duration>,
+    /// What happens to those whom a removed member vouched for.
+    pub voucher_removed: Option<VoucherRemoved>,
+    /// How many applications to a list may be open.
+    pub open_applications: Option<NonZeroU32>,
+    /// How long an application stays open without a decision.
+    #[serde(with = "optional")]
+    pub application_period: Option<Duration>,
+    /// How many team members admit an applicant for whom nobody can vouch yet.
+    pub founding_quorum: Option<NonZeroU32>,
     /// How often a contact is asked to prove that it is read.
     #[serde(with = "optional")]
     pub alias_probe_every: Option<Duration>,

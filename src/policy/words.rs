@@ -177,6 +177,15 @@ words! {
         /// In the next release, told in its notes.
         ReleaseNotes = "release-notes",
     }
+    /// What happens to those whom a removed member vouched for.
+    VoucherRemoved {
+        /// Nothing.
+        Keep = "keep",
+        /// The team is told to look at them again.
+        Review = "review",
+        /// They are suspended until somebody else vouches.
+        Suspend = "suspend",
+    }
     /// Who fixes a dependency.
     FixOwner {
         /// Its own project.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::BallotId;
+use crate::id::{ApplicationId, BallotId};
 
 /// What a token is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,11 @@ pub enum Aim {
         /// Which ballot.
         ballot: BallotId,
     },
+    /// Vouches for an applicant.
+    Vouch {
+        /// In which application.
+        application: ApplicationId,
+    },
 }
 
 impl Aim {
@@ -30,6 +35,7 @@ impl Aim {
             Self::Probe => "probe",
             Self::Approve { .. } => "approve",
             Self::Object { .. } => "object",
+            Self::Vouch { .. } => "vouch",
         }
     }
 }

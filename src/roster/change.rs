@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Fingerprint, MemberId, OrgName};
 use crate::pgp::cert::Format;
+use crate::roster::application::Change as ApplicationChange;
 use crate::roster::ballot::Change as BallotChange;
 use crate::roster::criteria::State;
 use crate::roster::membership::Standing;
@@ -60,6 +61,12 @@ pub enum Change {
         /// What of it.
         #[serde(flatten)]
         what: BallotChange,
+    },
+    /// Somebody applied, was vouched for, or was decided on.
+    Application {
+        /// What of it.
+        #[serde(flatten)]
+        what: ApplicationChange,
     },
     // Organisations, their contacts and their criteria.
     /// What is known of an organisation changed; not what it says.

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Fingerprint, ListName, MemberId};
+use crate::id::{ApplicationId, Fingerprint, ListName, MemberId};
 use crate::mail::address::Address;
 use crate::pgp::cert::Format;
 use crate::roster::aim::Aim;
+use crate::roster::application::{Application, Stage};
 use crate::roster::ballot::{Choice, Motion, Outcome};
 use crate::roster::membership::Member;
 use crate::time::Timestamp;
@@ -77,6 +78,81 @@ pub enum About {
         /// What came of the ballot so far.
         outcome: Outcome,
     },
+    /// A form came back with something missing; nothing of it is kept.
+    FormReturned {
+        /// What is missing or wrong, a line each, in words of ours.
+        faults: Vec<String>,
+        /// The lines of the form for it.
+        lines: String,
+    },
+    /// A rule is against an application.
+    ApplicationRefused {
+        /// Which.
+        rule: String,
+    },
+    /// An application was taken.
+    ApplicationTaken(Box<Who>),
+    /// The same, for the team.
+    ApplicationCame(Box<Who>),
+    /// Somebody is to be vouched for.
+    VouchWanted(Box<Who>),
+    /// A voucher counts.
+    VouchCounted {
+        /// For whom.
+        title: String,
+        /// How many more are needed.
+        missing: u32,
+    },
+    /// A voucher does not count.
+    VouchRefused {
+        /// For which application.
+        application: ApplicationId,
+        /// The rule against it.
+        rule: String,
+    },
+    /// An application has ended, or the team approved it.
+    ApplicationWent {
+        /// Which.
+        application: ApplicationId,
+        /// How far it is now.
+        stage: Stage,
+    },
+}
+
+/// An applicant, as far as others have to know to decide.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Who {
+    /// Their application.
+    pub application: ApplicationId,
+    /// The organisation's short name.
+    pub org: String,
+    /// Its name in full.
+    pub title: String,
+    /// Its website.
+    pub website: String,
+    /// Their address.
+    pub address: Address,
+    /// Their certificate.
+    pub fingerprint: Fingerprint,
+    /// What happens next, or should be known, a sentence each, in words of ours.
+    pub remarks: Vec<String>,
+}
+
+impl Who {
+    /// The applicant of this application.
+    #[must_use]
+    pub fn of(application: &Application, remarks: Vec<String>) -> Self {
+        let form = &application.form;
+        Self {
+            application: application.id.clone(),
+            org: form.org.to_string(),
+            title: form.title.clone(),
+            website: form.website.clone(),
+            address: form.address.clone(),
+            fingerprint: application.fingerprint,
+            remarks,
+        }
+    }
 }
 
 impl About {
@@ -89,6 +165,14 @@ impl About {
                 vec![Aim::Approve { ballot: ballot.clone() }, Aim::Object { ballot: ballot.clone() }]
             }
             Self::Voted { .. } => Vec::new(),
+            Self::VouchWanted(who) => vec![Aim::Vouch { application: who.application.clone() }],
+            Self::FormReturned { .. }
+            | Self::ApplicationRefused { .. }
+            | Self::ApplicationTaken(_)
+            | Self::ApplicationCame(_)
+            | Self::VouchCounted { .. }
+            | Self::VouchRefused { .. }
+            | Self::ApplicationWent { .. } => Vec::new(),
         }
     }
 
@@ -99,6 +183,14 @@ impl About {
             Self::FormatAsked => "format-asked",
             Self::VoteWanted { .. } => "vote-wanted",
             Self::Voted { .. } => "voted",
+            Self::FormReturned { .. } => "form-returned",
+            Self::ApplicationRefused { .. } => "application-refused",
+            Self::ApplicationTaken(_) => "application-taken",
+            Self::ApplicationCame(_) => "application-came",
+            Self::VouchWanted(_) => "vouch-wanted",
+            Self::VouchCounted { .. } => "vouch-counted",
+            Self::VouchRefused { .. } => "vouch-refused",
+            Self::ApplicationWent { .. } => "application-went",
         }
     }
 
@@ -107,6 +199,15 @@ impl About {
     pub const fn outlives_membership(&self) -> bool {
         match self {
             Self::FormatAsked | Self::VoteWanted { .. } | Self::Voted { .. } => false,
+            Self::ApplicationTaken(_)
+            | Self::ApplicationCame(_)
+            | Self::VouchWanted(_)
+            | Self::VouchCounted { .. }
+            | Self::VouchRefused { .. } => false,
+            // Who applied again after a removal is gone by the roster; what ends an application removes the applicant.
+            Self::FormReturned { .. } | Self::ApplicationRefused { .. } | Self::ApplicationWent { .. } => {
+                true
+            }
         }
     }
 }

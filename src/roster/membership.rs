@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Fingerprint, MemberId, OrgName};
+use crate::id::{ApplicationId, Fingerprint, MemberId, OrgName};
 use crate::mail::address::Address;
 use crate::pgp::cert::Format;
 use crate::time::Timestamp;
@@ -114,6 +114,10 @@ pub struct MemberFile {
     pub certs: Vec<Fingerprint>,
     /// Since when no copies go there, by the member's or the admin's wish.
     pub delivery_off: Option<Timestamp>,
+    /// The application by which they came, or want to.
+    pub application: Option<ApplicationId>,
+    /// Who vouched for them.
+    pub vouched_by: Vec<MemberId>,
 }
 
 /// Why a member is suspended: what ends that depends on it.

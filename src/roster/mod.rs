@@ -2,11 +2,13 @@
 //! write into the journal, or a refusal that names the rule against it.
 
 pub mod aim;
+pub mod application;
 pub mod ballot;
 mod change;
 mod contacts;
 pub mod criteria;
 pub mod errand;
+pub mod form;
 pub mod membership;
 pub mod org;
 mod refusal;
@@ -21,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Fingerprint, ListName, MemberId, OrgName};
 use crate::mail::address::Address;
 use crate::pgp::cert::Format;
+use crate::roster::application::{Application, Change as ApplicationChange};
 pub use crate::roster::change::Change;
 use crate::roster::membership::{Cause, Member, Role, Standing};
 pub use crate::roster::org::Org;
@@ -112,15 +115,56 @@ impl Roster {
             Role::Contact { org } => Some(org.clone()),
             Role::Team { .. } => None,
         };
-        self.address_is_free(list, &member.address)?;
-        self.cert_is_free(list, member.fingerprint, None)?;
-        if self.members(list).len() >= MAX_MEMBERS {
-            return Err(Refusal::Full(list.clone()));
-        }
+        self.has_room(list, &member)?;
         let change = Change::MemberAdded { member: member.id.clone(), org, fingerprint: member.fingerprint };
         let mut new = self.clone();
         new.lists.entry(list.clone()).or_default().push(member);
         Ok((new, change))
+    }
+
+    /// Adds an applicant, who neither reads nor posts. The organisation comes onto the roster when it is admitted.
+    ///
+    /// # Errors
+    /// When address or certificate are taken.
+    pub fn apply(
+        &self,
+        list: &ListName,
+        member: Member,
+        by: &Application,
+    ) -> Result<(Self, Change), Refusal> {
+        self.has_room(list, &member)?;
+        let what = ApplicationChange::Taken {
+            application: by.id.clone(),
+            member: member.id.clone(),
+            org: by.form.org.clone(),
+            fingerprint: member.fingerprint,
+            founding: by.founding,
+        };
+        let mut new = self.clone();
+        let applied = Member { standing: Standing::Applied, ..member };
+        new.lists.entry(list.clone()).or_default().push(applied);
+        Ok((new, Change::Application { what }))
+    }
+
+    /// Notes who vouched last for the applicant of this application.
+    #[must_use]
+    pub fn vouched(&self, application: &Application) -> Option<(Self, Change)> {
+        let last = application.vouchers.last()?;
+        let by = application.vouchers.iter().map(|voucher| voucher.by.clone()).collect();
+        let new = self.with_member(&application.list, &application.member, |m| m.file.vouched_by = by);
+        let what = ApplicationChange::Vouched {
+            application: application.id.clone(),
+            by: last.by.clone(),
+            statement: last.statement.clone(),
+        };
+        Some((new, Change::Application { what }))
+    }
+
+    /// Whether somebody may be added here with this address and certificate.
+    fn has_room(&self, list: &ListName, member: &Member) -> Result<(), Refusal> {
+        self.address_is_free(list, &member.address)?;
+        self.cert_is_free(list, member.fingerprint, None)?;
+        if self.members(list).len() >= MAX_MEMBERS { Err(Refusal::Full(list.clone())) } else { Ok(()) }
     }
 
     /// Pins another certificate, or notes that the pinned one was updated. What the owner of another key reads nobody has

@@ -2,7 +2,7 @@
 
 use crate::id::{BallotId, Fingerprint, ListName, OrgName};
 use crate::roster::membership::Standing;
-use crate::roster::{ballot, membership, org};
+use crate::roster::{application, ballot, membership, org};
 
 /// The largest number of members of one list, removed ones included: a limit against runaway scripts.
 pub const MAX_MEMBERS: usize = 20_000;
@@ -42,6 +42,9 @@ pub enum Refusal {
     /// There is no such ballot.
     #[error("there is no ballot {0}")]
     NoBallot(BallotId),
+    /// A rule of applications.
+    #[error(transparent)]
+    Application(#[from] application::Refusal),
     /// The list is as long as it may be.
     #[error("list {0} has {MAX_MEMBERS} entries, the most there may be")]
     Full(ListName),

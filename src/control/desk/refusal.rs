@@ -5,7 +5,7 @@ use crate::id::ListName;
 use crate::ledger::affairs::Trouble;
 use crate::pgp::cert::CertError;
 use crate::pgp::keyring::KeyError;
-use crate::roster::Refusal;
+use crate::roster::{Refusal, application};
 use crate::store::contract::StoreError;
 
 /// A request that was not done.
@@ -87,8 +87,29 @@ impl From<Refusal> for Refused {
             Refusal::LastReader(_) => (ErrorKind::Data, "see `team ls` for who else reads"),
             Refusal::NoCriterion { .. } => (ErrorKind::NotFound, "use one of these names"),
             Refusal::NoCriteria(_) => (ErrorKind::Config, "see `membership.criteria` in the list's policy"),
+            Refusal::Application(refusal) => of_application(refusal),
         };
         Self::new(code, "the roster was not changed", refusal.to_string(), next)
+    }
+}
+
+fn of_application(refusal: &application::Refusal) -> (ErrorKind, &'static str) {
+    use application::Refusal as R;
+    match refusal {
+        R::NoApplication(_) => (ErrorKind::NotFound, "look at `org applications`"),
+        R::NotThisList(_) => (ErrorKind::Usage, "persons of a team are added with `team add`"),
+        R::AlreadyOpen(_) | R::AlreadyMember(_) => {
+            (ErrorKind::Exists, "look at `org applications` and `member ls`")
+        }
+        R::TooMany { .. } => (ErrorKind::Data, "decide or withdraw some: `org applications`"),
+        R::NotOpen { .. } | R::TooLate { .. } => (ErrorKind::Data, "the applicant may apply again"),
+        R::Oneself(_) | R::SameOrg { .. } | R::NotActive { .. } | R::NotAMember(_) | R::Twice(_) => {
+            (ErrorKind::Data, "ask another active member of the list, of another organisation")
+        }
+        R::OtherApplication(_) | R::OtherPerson(_) | R::BadStatement(_) => (
+            ErrorKind::Data,
+            "ask for a signed text that names application and certificate: `org application ID`",
+        ),
     }
 }
 

@@ -3,6 +3,7 @@
 mod ballot;
 mod did;
 mod probe;
+mod vouch;
 
 use std::sync::Arc;
 
@@ -122,5 +123,6 @@ fn act(step: &mut Step<'_>, issued: &Issued, member: &Member) -> Result<Did, Tro
         Aim::Probe => probe::answered(step, issued, member),
         Aim::Approve { ballot } => ballot::cast(step, issued, ballot, member, Choice::Approve),
         Aim::Object { ballot } => ballot::cast(step, issued, ballot, member, Choice::Object),
+        Aim::Vouch { application } => vouch::vouched(step, issued, application, member),
     }
 }

@@ -1,9 +1,10 @@
 //! Ballots: opened by what needs a decision, voted in by mail or at the desk, carried out when they are carried.
 
-use super::{Step, Trouble};
+use super::{Step, Trouble, admission};
 use crate::id::{BallotId, ListName, MemberId};
 use crate::ledger::journal::Event;
 use crate::ledger::shelf::Shelf;
+use crate::roster::application::Stage;
 use crate::roster::ballot::{Ballot, Change as BallotChange, Choice, Motion, Outcome, Refusal};
 use crate::roster::errand::{About, Errand, Reached};
 use crate::roster::membership::Member;
@@ -84,10 +85,17 @@ pub fn cast(step: &mut Step<'_>, id: &BallotId, voter: &Member, choice: Choice) 
 }
 
 /// What follows from a ballot that is decided.
-fn decided(_step: &mut Step<'_>, ballot: &Ballot) -> Result<(), Trouble> {
+fn decided(step: &mut Step<'_>, ballot: &Ballot) -> Result<(), Trouble> {
     match (&ballot.motion, ballot.outcome) {
+        (Motion::Admit { application }, Outcome::Carried) => admission::admitted(step, application),
+        (Motion::Admit { application }, Outcome::Rejected) => {
+            admission::refused(step, application, Stage::Refused)
+        }
+        (Motion::Admit { application }, Outcome::Lapsed) => {
+            admission::refused(step, application, Stage::Lapsed)
+        }
         (_, Outcome::Open | Outcome::Rejected | Outcome::Lapsed) => Ok(()),
-        (Motion::Admit { .. } | Motion::Remove { .. }, Outcome::Carried) => Ok(()),
+        (Motion::Remove { .. }, Outcome::Carried) => Ok(()),
     }
 }
 

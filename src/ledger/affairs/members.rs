@@ -1,6 +1,6 @@
 //! Members who move from one standing to another, and what follows from it.
 
-use super::{Step, Trouble};
+use super::{Step, Trouble, admission, vouchers};
 use crate::id::{ListName, MemberId};
 use crate::roster::membership::{Cause, Standing};
 
@@ -19,5 +19,11 @@ pub fn moved(
 ) -> Result<usize, Trouble> {
     let changed = step.roster().move_to(list, member, to, (cause, reason), step.now())?;
     step.apply(Some(list), changed);
+    if to == Standing::Removed {
+        vouchers::left(step, list, member)?;
+        if let Some(gone) = step.roster().by_id(list, member).cloned() {
+            admission::applicant_left(step, &gone)?;
+        }
+    }
     if to == Standing::Active { Ok(0) } else { Ok(step.withdraw(list, member)?) }
 }

@@ -1,9 +1,12 @@
 //! Affairs of the roster, whoever moves them: an admin at the desk, a mail with a token, or the clock. Each step loads,
 //! asks the pure rules, and puts everything that follows into one batch: roster, journal, letters, alerts, withdrawn copies.
 
+pub mod admission;
+pub mod application;
 pub mod ballot;
 pub mod clock;
 pub mod members;
+pub mod vouchers;
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! Letters of the relay itself: what each errand's mail says. The texts quote nothing of any mail.
 
+mod application;
 mod ballot;
 mod page;
 mod probe;
@@ -24,6 +25,14 @@ impl Page<'_> {
                 ballot::wanted(self, motion, ballot, title, *quorum)
             }
             About::Voted { choice, title, outcome } => ballot::voted(*choice, title, *outcome),
+            About::FormReturned { faults, lines } => application::returned(self, faults, lines),
+            About::ApplicationRefused { rule } => application::not_taken(self, rule),
+            About::ApplicationTaken(who) => application::taken(self, who),
+            About::ApplicationCame(who) => application::came(self, who),
+            About::VouchWanted(who) => application::vouch_wanted(self, who),
+            About::VouchCounted { title, missing } => application::counted(title, *missing),
+            About::VouchRefused { application, rule } => application::not_counted(application, rule),
+            About::ApplicationWent { application, stage } => application::went(self, application, *stage),
         }
     }
 }

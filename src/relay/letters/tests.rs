@@ -5,8 +5,9 @@ use crate::id::{Fingerprint, MemberId};
 use crate::mail::address::Address;
 use crate::mail::directory::Kind;
 use crate::relay::command::said;
+use crate::roster::application::Stage;
 use crate::roster::ballot::{Choice, Motion, Outcome};
-use crate::roster::errand::Reached;
+use crate::roster::errand::{Reached, Who};
 
 fn list() -> List {
     let address: Address = "distrib@lists.example".parse().unwrap();
@@ -32,6 +33,39 @@ fn every() -> Vec<About> {
         About::VoteWanted { motion, ballot, title: title.clone(), quorum: 2 },
         About::Voted { choice: Choice::Approve, title, outcome: Outcome::Open },
     ]
+    .into_iter()
+    .chain(applications())
+    .collect()
+}
+
+fn applications() -> Vec<About> {
+    let who = || {
+        Box::new(Who {
+            application: "a-abcdefgh".parse().unwrap(),
+            org: "acme".to_owned(),
+            title: format!("Acme {}", "x".repeat(200)),
+            website: format!("https://acme.example/{}", "y".repeat(200)),
+            address: "psirt@acme.example".parse().unwrap(),
+            fingerprint: Fingerprint::V6([9; 32]),
+            remarks: vec![
+                "A sentence that is said of it, and that goes on for more than one line of text.".to_owned(),
+            ],
+        })
+    };
+    let application = || "a-abcdefgh".parse().unwrap();
+    let rule = || "a rule that is against it".to_owned();
+    let mut all = vec![
+        About::FormReturned { faults: vec!["Title: is missing".to_owned()], lines: "Title:\n".to_owned() },
+        About::ApplicationRefused { rule: rule() },
+        About::ApplicationTaken(who()),
+        About::ApplicationCame(who()),
+        About::VouchWanted(who()),
+        About::VouchCounted { title: "Acme".to_owned(), missing: 2 },
+        About::VouchRefused { application: application(), rule: rule() },
+    ];
+    let stages = [Stage::Approved, Stage::Admitted, Stage::Refused, Stage::Withdrawn, Stage::Lapsed];
+    all.extend(stages.map(|stage| About::ApplicationWent { application: application(), stage }));
+    all
 }
 
 #[test]

@@ -1,0 +1,347 @@
+//! Applications for membership: what was asked for, who speaks for whom, and the rule against each step. Pure: a voucher
+//! gives the application with it, or the rule against it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ApplicationId, BallotId, Fingerprint, ListName, MemberId, OrgName, SpoolId};
+use crate::mail::address::Address;
+use crate::policy::Membership;
+use crate::roster::membership::{Cause, Member, Standing};
+use crate::roster::org::OrgKind;
+use crate::time::Timestamp;
+
+/// How many applications may be open on one list where its policy does not say: strangers must not fill the store.
+pub const MOST_OPEN: u32 = 50;
+
+/// How far an application is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Members are asked to vouch.
+    Vouching,
+    /// The team decides.
+    Deciding,
+    /// The team approved it, and what the policy asks of a member besides is still missing.
+    Approved,
+    /// The applicant is a member.
+    Admitted,
+    /// The team decided against it.
+    Refused,
+    /// The applicant or the admin took it back.
+    Withdrawn,
+    /// Its time ran out.
+    Lapsed,
+}
+
+impl Stage {
+    /// Whether it may still become a membership.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Vouching | Self::Deciding | Self::Approved)
+    }
+
+    /// The word of it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Vouching => "vouching",
+            Self::Deciding => "deciding",
+            Self::Approved => "approved",
+            Self::Admitted => "admitted",
+            Self::Refused => "refused",
+            Self::Withdrawn => "withdrawn",
+            Self::Lapsed => "lapsed",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A complete form: what the applicant says of itself, to be kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filled {
+    /// The organisation's short name.
+    pub org: OrgName,
+    /// Its name in full.
+    pub title: String,
+    /// What sort it is.
+    pub kind: OrgKind,
+    /// Its website.
+    pub website: String,
+    /// Whose product it rebuilds.
+    pub upstream: String,
+    /// Who uses what it makes.
+    pub users: String,
+    /// Where copies are to go.
+    pub address: Address,
+    /// What is said to each criterion, by its name.
+    pub answers: BTreeMap<String, String>,
+}
+
+/// That somebody speaks for an applicant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Voucher {
+    /// Who.
+    pub by: MemberId,
+    /// For which organisation they stand.
+    pub org: Option<OrgName>,
+    /// When.
+    pub at: Timestamp,
+    /// SHA-256 of the signed statement, in hex, where the admin recorded one; none: by mail.
+    pub statement: Option<String>,
+}
+
+/// An application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Application {
+    /// Its name.
+    pub id: ApplicationId,
+    /// To which list.
+    pub list: ListName,
+    /// The applicant, as the roster names them.
+    pub member: MemberId,
+    /// The applicant's certificate: it signed the application.
+    pub fingerprint: Fingerprint,
+    /// What they say.
+    pub form: Filled,
+    /// Since when.
+    pub opened: Timestamp,
+    /// Until when members may vouch, where the policy says so.
+    pub vouch_until: Option<Timestamp>,
+    /// When it lapses if nobody decided, where the policy says so.
+    pub lapses: Option<Timestamp>,
+    /// How far it is.
+    pub stage: Stage,
+    /// Whether it came when nobody was on the list who could vouch.
+    #[serde(default)]
+    pub founding: bool,
+    /// Who speaks for them.
+    pub vouchers: Vec<Voucher>,
+    /// The ballot on it.
+    pub ballot: Option<BallotId>,
+    /// The mail that brought it; none where the admin did.
+    pub mail: Option<SpoolId>,
+}
+
+/// What the journal says of applications.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum Change {
+    /// It was complete, and was taken.
+    Taken {
+        /// Which.
+        application: ApplicationId,
+        /// The applicant.
+        member: MemberId,
+        /// For which organisation.
+        org: OrgName,
+        /// With which certificate.
+        fingerprint: Fingerprint,
+        /// Whether nobody could vouch.
+        founding: bool,
+    },
+    /// It was returned, and nothing is kept of it.
+    Returned {
+        /// Who signed it.
+        fingerprint: Fingerprint,
+        /// The keys that are missing or wrong; none: a rule is against it.
+        missing: Vec<String>,
+    },
+    /// Somebody vouched.
+    Vouched {
+        /// For which.
+        application: ApplicationId,
+        /// Who.
+        by: MemberId,
+        /// SHA-256 of the signed statement, where there is one.
+        statement: Option<String>,
+    },
+    /// A voucher did not count.
+    VoucherRefused {
+        /// For which.
+        application: ApplicationId,
+        /// Whose.
+        by: MemberId,
+        /// The rule against it.
+        rule: String,
+    },
+    /// It went on, or ended.
+    Went {
+        /// Which.
+        application: ApplicationId,
+        /// To where.
+        stage: Stage,
+    },
+}
+
+/// The rule against a step.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such application.
+    #[error("there is no application {0}")]
+    NoApplication(ApplicationId),
+    /// The list takes none.
+    #[error("{0} takes no applications: members are added to lists of kind announce and discuss")]
+    NotThisList(ListName),
+    /// Too many are open.
+    #[error("{limit} applications to {list} are open, and more are not taken until some are decided")]
+    TooMany {
+        /// To which list.
+        list: ListName,
+        /// How many may be open.
+        limit: u32,
+    },
+    /// One at a time.
+    #[error("application {0} of the same certificate is open")]
+    AlreadyOpen(ApplicationId),
+    /// Who is a member need not apply.
+    #[error("the certificate {0} is a member's already")]
+    AlreadyMember(Fingerprint),
+    /// It is decided, or enough have vouched.
+    #[error("application {id} is {stage}")]
+    NotOpen {
+        /// Which.
+        id: ApplicationId,
+        /// How far it is.
+        stage: Stage,
+    },
+    /// The voucher period is over.
+    #[error("vouchers for application {id} counted until {until}")]
+    TooLate {
+        /// Which.
+        id: ApplicationId,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Nobody vouches for themselves.
+    #[error("nobody vouches for themselves ({0})")]
+    Oneself(ApplicationId),
+    /// The policy wants somebody of another organisation.
+    #[error("a voucher for {id} has to come from another organisation than {org}")]
+    SameOrg {
+        /// For which.
+        id: ApplicationId,
+        /// Whose.
+        org: OrgName,
+    },
+    /// Only active members vouch.
+    #[error("only an active member vouches for {id}, and this one is {standing}")]
+    NotActive {
+        /// For which.
+        id: ApplicationId,
+        /// Where the voucher stands.
+        standing: Standing,
+    },
+    /// Only members of the list vouch.
+    #[error("only a member of the list vouches for {0}")]
+    NotAMember(ApplicationId),
+    /// Each counts once.
+    #[error("this member has vouched for {0} already")]
+    Twice(ApplicationId),
+    /// A statement for another application.
+    #[error("the statement does not name application {0}: it has to, with all its letters")]
+    OtherApplication(ApplicationId),
+    /// A statement for another person.
+    #[error("the statement does not name the applicant's certificate {0}: it has to, with all its digits")]
+    OtherPerson(Fingerprint),
+    /// Nobody signed it so that it counts.
+    #[error("the statement has no signature that counts: {0}")]
+    BadStatement(&'static str),
+}
+
+impl Application {
+    /// The application with one voucher more.
+    ///
+    /// # Errors
+    /// The first rule against it.
+    pub fn vouch(
+        &self,
+        voucher: &Member,
+        applicant: Option<&Member>,
+        rules: &Membership,
+        statement: Option<String>,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        let id = || self.id.clone();
+        let again = applicant.is_some_and(lost_voucher);
+        if self.stage != Stage::Vouching && !(self.stage == Stage::Admitted && again) {
+            return Err(Refusal::NotOpen { id: id(), stage: self.stage });
+        }
+        let same_mailbox = voucher.is_called(&self.form.address);
+        if voucher.id == self.member || voucher.signs_with(self.fingerprint) || same_mailbox {
+            return Err(Refusal::Oneself(id()));
+        }
+        if !voucher.is_active() {
+            return Err(Refusal::NotActive { id: id(), standing: voucher.standing });
+        }
+        if voucher.org() == Some(&self.form.org) && rules.voucher_same_org != Some(true) {
+            return Err(Refusal::SameOrg { id: id(), org: self.form.org.clone() });
+        }
+        if self.vouchers.iter().any(|earlier| earlier.by == voucher.id) {
+            return Err(Refusal::Twice(id()));
+        }
+        if let Some(until) = self.vouch_until.filter(|until| now >= *until && !again) {
+            return Err(Refusal::TooLate { id: id(), until });
+        }
+        let mut new = self.clone();
+        new.vouchers.push(Voucher {
+            by: voucher.id.clone(),
+            org: voucher.org().cloned(),
+            at: now,
+            statement,
+        });
+        Ok(new)
+    }
+
+    /// Whether this member could vouch today: those are asked.
+    #[must_use]
+    pub fn may_vouch(&self, voucher: &Member, rules: &Membership) -> bool {
+        let other = voucher.org() != Some(&self.form.org) || rules.voucher_same_org == Some(true);
+        let oneself = voucher.id == self.member
+            || voucher.signs_with(self.fingerprint)
+            || voucher.is_called(&self.form.address);
+        let twice = self.vouchers.iter().any(|earlier| earlier.by == voucher.id);
+        voucher.is_active() && other && !oneself && !twice
+    }
+
+    /// Whether a signed text is a voucher for this application and this person: it names both in full.
+    ///
+    /// # Errors
+    /// Which of the two it does not name.
+    pub fn named_in(&self, text: &str) -> Result<(), Refusal> {
+        let words = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
+        if !text.split(words).any(|word| word.eq_ignore_ascii_case(self.id.as_str())) {
+            return Err(Refusal::OtherApplication(self.id.clone()));
+        }
+        // People write fingerprints in groups.
+        let bare: String = text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_uppercase();
+        if bare.contains(&self.fingerprint.to_string()) {
+            Ok(())
+        } else {
+            Err(Refusal::OtherPerson(self.fingerprint))
+        }
+    }
+
+    /// When its time is over if it stays as it is.
+    #[must_use]
+    pub fn ends(&self) -> Option<Timestamp> {
+        let voucherless = self.vouch_until.filter(|_| self.stage == Stage::Vouching);
+        [voucherless, self.lapses.filter(|_| self.stage.is_open())].into_iter().flatten().min()
+    }
+}
+
+/// Whether a member is suspended because whoever vouched for them was removed.
+#[must_use]
+pub fn lost_voucher(member: &Member) -> bool {
+    member.standing == Standing::Suspended && member.file.cause == Some(Cause::VoucherLost)
+}
+
+#[cfg(test)]
+mod tests;
