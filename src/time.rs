@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A moment in UTC, in milliseconds since 1970-01-01T00:00:00Z. Shown as RFC 3339.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+/// A moment in UTC, in milliseconds since 1970-01-01T00:00:00Z. Shown as RFC 3339, and written so where people read it
+/// (TOML, JSON); records of the store have the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
@@ -83,6 +84,47 @@ impl Timestamp {
     }
 }
 
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.jiff().filter(|_| to.is_human_readable()) {
+            // To the millisecond, where there are any: what is read is what was written.
+            Some(at) => to.collect_str(&at),
+            None => to.serialize_i64(self.0),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        // Where a record was read into memory first (a tagged enum), serde calls it readable, and it has the number.
+        if from.is_human_readable() { from.deserialize_any(Moment) } else { from.deserialize_i64(Moment) }
+    }
+}
+
+/// Reads either form of a [`Timestamp`].
+struct Moment;
+
+impl Visitor<'_> for Moment {
+    type Value = Timestamp;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time such as 2026-11-28T09:00:00Z")
+    }
+
+    fn visit_i64<E: de::Error>(self, millis: i64) -> Result<Timestamp, E> {
+        Ok(Timestamp(millis))
+    }
+
+    fn visit_u64<E: de::Error>(self, millis: u64) -> Result<Timestamp, E> {
+        i64::try_from(millis).map(Timestamp).map_err(|_| E::custom("a time beyond the end of time"))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
+        let at: jiff::Timestamp = text.parse().map_err(|_| E::invalid_value(Unexpected::Str(text), &self))?;
+        Ok(Timestamp(at.as_millisecond()))
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.jiff() {
@@ -141,6 +183,40 @@ impl Clock for ManualClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_read_a_date_and_records_keep_the_number() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind")]
+        enum Tagged {
+            One { at: Timestamp },
+        }
+        for (millis, text) in [
+            (1_700_000_000_000, "2023-11-14T22:13:20Z"),
+            (1_700_000_000_123, "2023-11-14T22:13:20.123Z"),
+            (0, "1970-01-01T00:00:00Z"),
+        ] {
+            let at = Timestamp::from_millis(millis);
+            assert_eq!(serde_json::to_string(&at).unwrap(), format!("\"{text}\""));
+            assert_eq!(serde_json::from_str::<Timestamp>(&format!("\"{text}\"")).unwrap(), at);
+            assert_eq!(
+                serde_json::from_str::<Timestamp>(&millis.to_string()).unwrap(),
+                at,
+                "as it was before"
+            );
+            let record = rmp_serde::to_vec_named(&at).unwrap();
+            assert_eq!(record, rmp_serde::to_vec_named(&millis).unwrap(), "a store keeps what it kept");
+            assert_eq!(rmp_serde::from_slice::<Timestamp>(&record).unwrap(), at);
+            let tagged = Tagged::One { at };
+            let record = rmp_serde::to_vec_named(&tagged).unwrap();
+            assert_eq!(
+                rmp_serde::from_slice::<Tagged>(&record).unwrap(),
+                tagged,
+                "serde reads it into memory first"
+            );
+        }
+        assert!(serde_json::from_str::<Timestamp>("\"yesterday\"").is_err());
+    }
 
     #[test]
     fn shows_utc_in_both_notations() {

@@ -322,7 +322,7 @@ impl Held {
 }
 
 /// The armored blocks, each from its first line on; else the whole, which is binary.
-fn blocks(bytes: &[u8]) -> Vec<&[u8]> {
+pub(super) fn blocks(bytes: &[u8]) -> Vec<&[u8]> {
     const BEGIN: &[u8] = b"-----BEGIN PGP ";
     // RFC 9580 §6.2: it begins a line. What GnuPG keeps against a lost key has a colon in front, lest it be used.
     let begins = |at: &usize| at.checked_sub(1).is_none_or(|before| bytes.get(before) == Some(&b'\n'));
