@@ -10,6 +10,8 @@ mod alerts;
 mod bounced;
 #[path = "ledger/forewarn.rs"]
 mod forewarn;
+#[path = "ledger/heads.rs"]
+mod heads;
 #[path = "ledger/journal.rs"]
 mod journal;
 #[path = "ledger/queue.rs"]

@@ -14,3 +14,5 @@ mod outside;
 
 #[path = "roster_outside/clock.rs"]
 mod clock;
+#[path = "roster_outside/heads.rs"]
+mod heads;

@@ -117,6 +117,7 @@ mod tests {
         "list.*.kind",
         "list.*.team",
         "list.*.posters",
+        "team.journal_head_every",
     ];
 
     /// Every key there is, once.

@@ -221,6 +221,9 @@ pub struct Team {
     pub replacement_by: Option<Text>,
     /// What is asked of a member.
     pub qualifications: Vec<Text>,
+    /// How often it is told where the journal ends.
+    #[serde(with = "optional")]
+    pub journal_head_every: Option<Duration>,
 }
 
 /// One seat of `team.composition`.

@@ -117,6 +117,14 @@ pub enum About {
         /// How far it is now.
         stage: Stage,
     },
+    // -- exchange
+    /// Where the journal's chains end.
+    JournalHead {
+        /// Each chain that has an entry.
+        heads: Vec<ChainHead>,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// An applicant, as far as others have to know to decide.
@@ -155,6 +163,17 @@ impl Who {
     }
 }
 
+/// Where a chain of the journal ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainHead {
+    /// Whose chain; none: the relay's own.
+    pub list: Option<ListName>,
+    /// How many entries it has.
+    pub seq: u64,
+    /// The last one's hash, in hexadecimal digits.
+    pub hash: String,
+}
+
 impl About {
     /// The tokens that the letter carries, in the order in which its text takes them.
     #[must_use]
@@ -172,7 +191,8 @@ impl About {
             | Self::ApplicationCame(_)
             | Self::VouchCounted { .. }
             | Self::VouchRefused { .. }
-            | Self::ApplicationWent { .. } => Vec::new(),
+            | Self::ApplicationWent { .. }
+            | Self::JournalHead { .. } => Vec::new(),
         }
     }
 
@@ -191,6 +211,7 @@ impl About {
             Self::VouchCounted { .. } => "vouch-counted",
             Self::VouchRefused { .. } => "vouch-refused",
             Self::ApplicationWent { .. } => "application-went",
+            Self::JournalHead { .. } => "journal-head",
         }
     }
 
@@ -208,6 +229,7 @@ impl About {
             Self::FormReturned { .. } | Self::ApplicationRefused { .. } | Self::ApplicationWent { .. } => {
                 true
             }
+            Self::JournalHead { .. } => false,
         }
     }
 }

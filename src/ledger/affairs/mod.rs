@@ -5,6 +5,7 @@ pub mod admission;
 pub mod application;
 pub mod ballot;
 pub mod clock;
+mod heads;
 pub mod members;
 pub mod vouchers;
 

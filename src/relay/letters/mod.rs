@@ -2,6 +2,7 @@
 
 mod application;
 mod ballot;
+mod journal;
 mod page;
 mod probe;
 
@@ -33,6 +34,7 @@ impl Page<'_> {
             About::VouchCounted { title, missing } => application::counted(title, *missing),
             About::VouchRefused { application, rule } => application::not_counted(application, rule),
             About::ApplicationWent { application, stage } => application::went(self, application, *stage),
+            About::JournalHead { heads, at } => journal::heads(heads, *at),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::mail::directory::Kind;
 use crate::relay::command::said;
 use crate::roster::application::Stage;
 use crate::roster::ballot::{Choice, Motion, Outcome};
-use crate::roster::errand::{Reached, Who};
+use crate::roster::errand::{ChainHead, Reached, Who};
 
 fn list() -> List {
     let address: Address = "distrib@lists.example".parse().unwrap();
@@ -32,6 +32,7 @@ fn every() -> Vec<About> {
         About::FormatAsked,
         About::VoteWanted { motion, ballot, title: title.clone(), quorum: 2 },
         About::Voted { choice: Choice::Approve, title, outcome: Outcome::Open },
+        About::JournalHead { heads: heads(), at: Timestamp::from_secs(0) },
     ]
     .into_iter()
     .chain(applications())
@@ -66,6 +67,11 @@ fn applications() -> Vec<About> {
     let stages = [Stage::Approved, Stage::Admitted, Stage::Refused, Stage::Withdrawn, Stage::Lapsed];
     all.extend(stages.map(|stage| About::ApplicationWent { application: application(), stage }));
     all
+}
+
+fn heads() -> Vec<ChainHead> {
+    let of = |list| ChainHead { list, seq: 12, hash: "0f".repeat(32) };
+    vec![of(None), of(Some("distrib".parse().unwrap()))]
 }
 
 #[test]
