@@ -14,5 +14,7 @@ mod outside;
 
 #[path = "roster_outside/clock.rs"]
 mod clock;
+#[path = "roster_outside/exchange.rs"]
+mod exchange;
 #[path = "roster_outside/heads.rs"]
 mod heads;

@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::examples;
-use super::nouns::{Hold, Journal, Key, List, Member, Org, Queue, Store, Team};
+use super::nouns::{Hold, Journal, Key, List, Member, Org, Queue, Roster, Store, Team};
 
 /// An encrypted mailing-list relay for embargoed vulnerability reports.
 ///
@@ -224,6 +224,9 @@ pub enum Admin {
     /// The persons of a list's team.
     #[command(subcommand)]
     Team(Team),
+    /// The roster as files, for git and for other relays.
+    #[command(subcommand)]
+    Roster(Roster),
     /// Mail that is held for the admin's decision.
     #[command(subcommand)]
     Hold(Hold),
@@ -244,6 +247,7 @@ impl Admin {
             | Self::Key(Key::Ls { json } | Key::Dkim { json, .. })
             | Self::Org(Org::Ls { json } | Org::Show { json, .. })
             | Self::Member(Member::Ls { json, .. } | Member::Show { json, .. })
+            | Self::Roster(Roster::Import { json, .. })
             | Self::Team(Team::Ls { json, .. })
             | Self::Hold(Hold::Ls { json, .. } | Hold::Show { json, .. })
             | Self::Queue(Queue::Ls { json, .. } | Queue::Show { json, .. })

@@ -98,6 +98,25 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ("list show", &[("One list, for a program", "vouchsafe list show security --json")]),
     ("list pause", &[("Hold all new posts back", "vouchsafe list pause distrib-announce")]),
     ("list resume", &[("Work off what has come meanwhile", "vouchsafe list resume distrib-announce")]),
+    ("roster export", &[("For git, and for whoever takes over", "vouchsafe roster export ./roster")]),
+    (
+        "roster import",
+        &[
+            ("What a directory would change", "vouchsafe roster import --dry-run ./roster"),
+            (
+                "From another relay, whose list signed it",
+                "vouchsafe roster import --signed-by security.asc ./roster",
+            ),
+            (
+                "A list of Schleuder",
+                "vouchsafe roster import --from schleuder --list security /var/lib/schleuder/db.sqlite",
+            ),
+            (
+                "A table of people and a folder of certificates",
+                "vouchsafe roster import --from csv --list distrib-announce --certificates ./certs people.csv",
+            ),
+        ],
+    ),
     ("store restored", &[("After the machine went back to a snapshot", "vouchsafe store restored")]),
     ("store resume", &[("Once roster and queue are what they should be", "vouchsafe store resume")]),
     ("key ls", &[("Which key has which list, and until when", "vouchsafe key ls")]),

@@ -1,7 +1,7 @@
 //! What a command takes in besides its arguments: files, and what a person at the terminal says.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -20,6 +20,7 @@ type Ask<T> = Box<dyn Fn(&str) -> Option<T>>;
 pub struct Terminal {
     confirm: Ask<bool>,
     passphrase: Ask<Secret>,
+    tell: fn(&str),
     watched: bool,
 }
 
@@ -38,6 +39,7 @@ impl Terminal {
             },
         );
         terminal.watched = io::stdout().is_terminal();
+        terminal.tell = |text| _ = io::stderr().write_all(text.as_bytes());
         terminal
     }
 
@@ -58,7 +60,12 @@ impl Terminal {
         confirm: impl Fn(&str) -> Option<bool> + 'static,
         passphrase: impl Fn(&str) -> Option<Secret> + 'static,
     ) -> Self {
-        Self { confirm: Box::new(confirm), passphrase: Box::new(passphrase), watched: false }
+        Self { confirm: Box::new(confirm), passphrase: Box::new(passphrase), tell: |_| {}, watched: false }
+    }
+
+    /// What somebody has to see before a question about it.
+    pub(super) fn tell(&self, text: &str) {
+        (self.tell)(text);
     }
 
     /// Goes on only by `--yes` or a person's consent.
@@ -94,7 +101,7 @@ impl Terminal {
 pub(super) fn certificate(path: &Path) -> Result<Certificate, Failure> {
     let bytes = read(path)?;
     // Armor says what it holds; whatever else is wrong, the daemon finds. A secret key must not even travel.
-    if bytes.windows(SECRET_ARMOR.len()).any(|window| window == SECRET_ARMOR) {
+    if holds_secret(&bytes) {
         return Err(Failure::new(
             ErrorKind::Data,
             &format!("{} holds a secret key, and has not been sent", path.display()),
@@ -103,6 +110,11 @@ pub(super) fn certificate(path: &Path) -> Result<Certificate, Failure> {
         ));
     }
     Ok(Certificate(bytes.to_vec()))
+}
+
+/// Whether there is an armored secret key in it.
+pub(super) fn holds_secret(bytes: &[u8]) -> bool {
+    bytes.windows(SECRET_ARMOR.len()).any(|window| window == SECRET_ARMOR)
 }
 
 /// RFC 9580 §6.2.

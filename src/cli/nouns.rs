@@ -3,6 +3,7 @@
 
 mod journal;
 mod org;
+mod roster;
 mod store;
 mod team;
 
@@ -12,6 +13,7 @@ use clap::Subcommand;
 
 pub use self::journal::Journal;
 pub use self::org::Org;
+pub use self::roster::{Roster, Source};
 pub use self::store::Store;
 pub use self::team::Team;
 use super::names::{FormatOrRule, ListAndFile, OneList, SomeList, Who, format, format_or_rule};

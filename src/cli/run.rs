@@ -12,6 +12,7 @@ macro_rules! expect {
 
 mod long;
 mod org;
+mod roster;
 mod team;
 mod watch;
 
@@ -110,6 +111,7 @@ impl Desk<'_> {
             Admin::Org(verb) => self.org(verb),
             Admin::Member(verb) => self.member(verb),
             Admin::Team(verb) => self.team(verb),
+            Admin::Roster(verb) => self.roster(verb),
             Admin::Hold(verb) => self.hold(verb),
             Admin::Queue(verb) => self.queue(verb),
             Admin::Journal(verb) => self.journal(verb),

@@ -1,11 +1,13 @@
 //! Tables for people, JSON for programs. People's tables hold no borders, so that a line is a row for `grep` and `awk`.
 
 mod org;
+mod plan;
 mod table;
 
 use serde_json::Value;
 
 pub(super) use self::org::{ORGS, org};
+pub(super) use self::plan::plan;
 pub(super) use self::table::{Columns, one, rows};
 use self::table::{or_dash, yes_no};
 use super::reason::explained;

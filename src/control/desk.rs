@@ -9,6 +9,7 @@ mod orgs;
 mod queue;
 mod refusal;
 mod restore;
+mod roster;
 mod teams;
 
 use std::sync::Arc;
@@ -186,6 +187,7 @@ impl Desk {
                 self.remove(&list, &address, reason.as_deref(), actor)
             }
             R::Team(request) => self.team(request, actor),
+            R::Roster(request) => self.roster(request, actor),
             other => self.route_mail(other, actor),
         }
     }

@@ -5,6 +5,7 @@
 //! frame is a 32-bit big-endian length and that many bytes of JSON.
 
 mod carry;
+mod exchange;
 mod frame;
 mod org;
 mod rows;
@@ -13,10 +14,14 @@ mod team;
 use serde::{Deserialize, Serialize};
 
 // The names that requests are made of: whoever speaks this protocol finds them here.
-pub use crate::id::{ListName, OrgName, ParcelId, SpoolId};
+pub use crate::id::{Fingerprint, ListName, OrgName, ParcelId, SpoolId};
 pub use crate::mail::address::Address;
 
 pub use carry::{Certificate, Secret};
+pub use exchange::{
+    Offer, OfferRow, PlanItem, PlanRow, RosterAnswer, RosterFile, RosterRequest, RosterSource,
+    UnreachableRow, Unread,
+};
 pub use frame::{FrameError, HELLO_LEN, Hello, MAX_FRAME, PREFIX_LEN, VERSION, decode, encode, length};
 pub use org::OrgRequest;
 pub use rows::{
@@ -218,6 +223,8 @@ pub enum Request {
         /// Which.
         id: ParcelId,
     },
+    /// The roster as files.
+    Roster(RosterRequest),
     /// The journal, list by list, each oldest first. [`Answer::Journal`].
     JournalLs {
         /// Of which list only.
@@ -300,6 +307,8 @@ pub enum Answer {
     Parcel(Box<ParcelRow>),
     /// Journal entries.
     Journal(Page<JournalRow>),
+    /// The roster as files.
+    Roster(Box<RosterAnswer>),
     /// Some copies are tried again.
     Retried {
         /// How many.

@@ -7,6 +7,7 @@ use crate::pgp::cert::Format;
 use crate::roster::application::Change as ApplicationChange;
 use crate::roster::ballot::Change as BallotChange;
 use crate::roster::criteria::State;
+use crate::roster::exchange::imported::Imported;
 use crate::roster::membership::Standing;
 
 /// One change of the roster, as the journal keeps it: no addresses and no names of people.
@@ -122,5 +123,12 @@ pub enum Change {
         org: OrgName,
         /// Of which criterion.
         criterion: String,
+    },
+    // -- exchange
+    /// An import set what is kept.
+    Imported {
+        /// Of whom.
+        #[serde(flatten)]
+        what: Imported,
     },
 }

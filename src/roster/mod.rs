@@ -8,6 +8,7 @@ mod change;
 mod contacts;
 pub mod criteria;
 pub mod errand;
+pub mod exchange;
 pub mod form;
 pub mod membership;
 pub mod org;

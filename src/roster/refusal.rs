@@ -91,4 +91,8 @@ pub enum Refusal {
     /// The list's policy has no criteria.
     #[error("{0} has no policy with criteria: nothing can be assessed for it")]
     NoCriteria(ListName),
+    // -- exchange
+    /// Somebody belongs to the organisation.
+    #[error("organisation {0} has contacts on a list; remove them first")]
+    OrgInUse(OrgName),
 }

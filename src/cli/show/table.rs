@@ -47,7 +47,7 @@ pub(crate) fn one<T: Serialize>(
     plain(&table)
 }
 
-fn json<T: Serialize>(value: &T) -> String {
+pub(crate) fn json<T: Serialize>(value: &T) -> String {
     // Rows hold texts, numbers and truths only: writing them to memory cannot fail.
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     harmless(&text) + "\n"

@@ -72,7 +72,7 @@ impl Desk {
     }
 
     /// A certificate that is no list's: the relay must not be able to open what it has queued, and no list is a poster.
-    fn foreign(&self, cert: Cert) -> Result<Cert, Refused> {
+    pub(super) fn foreign(&self, cert: Cert) -> Result<Cert, Refused> {
         let keys = self.lists.iter().filter_map(|l| Some((&l.name, self.keys.list(&l.name)?)));
         for (list, key) in keys {
             if key.cert().fingerprint() == cert.fingerprint() {

@@ -74,6 +74,7 @@ impl From<Refusal> for Refused {
             Refusal::NoMember(_) => (ErrorKind::NotFound, "look at `member ls` and `team ls`"),
             Refusal::NoStep { .. } => (ErrorKind::Data, "look at its standing with `member show`"),
             Refusal::LastOfTeam(_) => (ErrorKind::Data, "add another person with `team add` first"),
+            Refusal::OrgInUse(_) => (ErrorKind::Data, "see `org show`"),
             Refusal::Full(_) => (ErrorKind::Data, "split the list"),
             Refusal::Ballot(_) => (ErrorKind::Data, "look at `org ballots`"),
             Refusal::NoBallot(_) => (ErrorKind::NotFound, "look at `org ballots`"),

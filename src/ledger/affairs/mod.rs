@@ -6,6 +6,7 @@ pub mod application;
 pub mod ballot;
 pub mod clock;
 mod heads;
+pub mod imported;
 pub mod members;
 pub mod vouchers;
 

@@ -174,6 +174,15 @@ pub enum Event {
         #[serde(flatten)]
         change: Change,
     },
+    /// A roster was imported; its changes stand beside this entry.
+    RosterImported {
+        /// From what.
+        reason: String,
+        /// How many changes were made.
+        changes: u32,
+        /// How many were left out, because a rule was against them.
+        left: u32,
+    },
     /// The list stopped or resumed relaying.
     Paused {
         /// Whether it stands still now.

@@ -1,0 +1,193 @@
+//! What an import would change, one by one, and the rules against it: it is tried on a copy of the roster.
+
+use sha2::{Digest, Sha256};
+
+use super::source::{Wanted, Whose};
+use crate::control::desk::Desk;
+use crate::control::desk::refusal::Refused;
+use crate::control::wire::{PlanItem, PlanRow, UnreachableRow};
+use crate::id::{Fingerprint, MemberId};
+use crate::mail::directory::Kind;
+use crate::pgp::cert::Cert;
+use crate::roster::Roster;
+use crate::roster::exchange::difference::{Field, Step, fields, steps};
+use crate::roster::exchange::{Portable, offer};
+use crate::roster::membership::{Member, Role};
+use crate::time::Timestamp;
+
+/// What an import does.
+pub(super) struct Plan {
+    /// The changes that no rule is against, in their order.
+    pub(super) steps: Vec<Step>,
+    /// Certificates that are new, or of which there is a newer copy.
+    pub(super) certs: Vec<Cert>,
+    pub(super) row: PlanRow,
+}
+
+impl Desk {
+    pub(super) fn plan(&self, roster: &Roster, wanted: &Wanted, now: Timestamp) -> Result<Plan, Refused> {
+        let fresh = || MemberId::random(&self.entropy);
+        let portable = match &wanted.whose {
+            Whose::Export(portable) => portable.clone(),
+            Whose::Others(offered) => offer::portable(roster, offered.clone(), now, fresh),
+        };
+        let (mut done, mut items, mut copy) = (Vec::new(), Vec::new(), roster.clone());
+        for step in steps(roster, &portable, wanted.scope, fresh) {
+            let mut item = item(&copy, &step);
+            let tried = match self.rule(&step, wanted)? {
+                Some(rule) => Err(rule),
+                None => copy.import(&step, &wanted.reason, now).map_err(|refusal| refusal.to_string()),
+            };
+            match tried {
+                Ok((new, _)) => {
+                    copy = new;
+                    done.push(step);
+                }
+                Err(rule) => item.rule = Some(rule),
+            }
+            items.push(item);
+        }
+        let certs = self.newer(&copy, wanted, &mut items, now)?;
+        items.extend(wanted.left.iter().cloned());
+        let unreachable = self.unreachable(&portable, wanted, now)?;
+        // Ids are drawn anew each time and do not stand in it.
+        let digest = Sha256::digest(serde_json::to_vec(&items).unwrap_or_default());
+        let digest = data_encoding::HEXLOWER.encode(&digest);
+        let row = PlanRow { items, unreachable, remarks: wanted.remarks.clone(), digest };
+        Ok(Plan { steps: done, certs, row })
+    }
+
+    /// A rule of this installation against a step; those of the roster are asked elsewhere.
+    fn rule(&self, step: &Step, wanted: &Wanted) -> Result<Option<String>, Refused> {
+        let (Step::Add(list, member) | Step::Set(list, member)) = step else { return Ok(None) };
+        let Some(rules) = self.lists.iter().find(|rules| rules.name == *list) else {
+            return Ok(Some(format!("there is no list {list} here")));
+        };
+        let fits = match &member.role {
+            Role::Team { .. } => rules.kind == Kind::Intake,
+            Role::Contact { .. } => matches!(rules.kind, Kind::Announce | Kind::Discuss),
+        };
+        if !fits {
+            return Ok(Some(format!("{list} is of kind {}: such an entry has no place there", rules.kind)));
+        }
+        if let Role::Team { name, .. } = &member.role
+            && (name.trim().is_empty() || name.chars().any(char::is_control))
+        {
+            return Ok(Some("the name is empty or has control characters".to_owned()));
+        }
+        if let Some(ours) = self.directory.resolve(&member.address) {
+            return Ok(Some(format!("that is an address of the list {}", ours.list)));
+        }
+        for fingerprint in member.certs() {
+            let Some(cert) = self.cert_of(fingerprint, wanted)? else {
+                return Ok(Some(format!("its certificate {fingerprint} is missing")));
+            };
+            if let Err(refused) = self.foreign(cert) {
+                return Ok(Some(refused.why().to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A certificate that came along, with what is known of it here.
+    fn cert_of(&self, fingerprint: Fingerprint, wanted: &Wanted) -> Result<Option<Cert>, Refused> {
+        match wanted.certs.get(&fingerprint) {
+            Some(cert) => self.merged(cert).map(Some),
+            None => Ok(self.certs.get(fingerprint)?.map(|cert| (*cert).clone())),
+        }
+    }
+
+    /// The certificates that are to be kept: of whom the roster will have, and not as they are here.
+    fn newer(
+        &self,
+        roster: &Roster,
+        wanted: &Wanted,
+        items: &mut Vec<PlanItem>,
+        now: Timestamp,
+    ) -> Result<Vec<Cert>, Refused> {
+        let pinned = roster.fingerprints();
+        let mut newer = Vec::new();
+        for (fingerprint, cert) in wanted.certs.iter().filter(|(print, _)| pinned.contains(print)) {
+            let Some(known) = self.certs.get(*fingerprint)? else {
+                newer.push(cert.clone());
+                continue;
+            };
+            let merged = known.merge(cert)?;
+            if merged.to_bytes() != known.to_bytes() {
+                let what = merged.differences(&known, now).iter().map(ToString::to_string).collect();
+                let who = format!("certificate {fingerprint}");
+                items.push(PlanItem { list: None, change: "change".to_owned(), who, what, rule: None });
+                newer.push(merged);
+            }
+        }
+        Ok(newer)
+    }
+
+    /// Who of those whom the import names cannot receive mail today.
+    fn unreachable(
+        &self,
+        portable: &Portable,
+        wanted: &Wanted,
+        now: Timestamp,
+    ) -> Result<Vec<UnreachableRow>, Refused> {
+        let mut found = Vec::new();
+        for (list, member) in portable.lists.iter().flat_map(|(list, all)| all.iter().map(move |m| (list, m)))
+        {
+            let problem = match self.cert_of(member.fingerprint, wanted)? {
+                _ if !member.is_active() => Some(format!("is {}", member.standing)),
+                _ if !member.gets_copies() => Some("delivery is off".to_owned()),
+                Some(cert) => cert.sealable(now).err().map(|problem| format!("the certificate is {problem}")),
+                None => Some("the certificate is missing".to_owned()),
+            };
+            if let Some(problem) = problem {
+                let (list, address) = (list.to_string(), member.address.to_string());
+                found.push(UnreachableRow { list, address, problem });
+            }
+        }
+        let left = wanted.left.iter().filter(|item| item.list.is_some());
+        found.extend(left.map(|item| UnreachableRow {
+            list: item.list.clone().unwrap_or_default(),
+            address: item.who.clone(),
+            problem: item.rule.clone().unwrap_or_default(),
+        }));
+        Ok(found)
+    }
+}
+
+fn item(roster: &Roster, step: &Step) -> PlanItem {
+    let (list, change, who, what) = match step {
+        Step::AddOrg(name, org) => (None, "add", format!("organisation {name}"), vec![org.title.clone()]),
+        Step::SetOrg(name, org) => {
+            let before = roster.orgs().find(|(there, _)| *there == name);
+            let what = before.map(|(_, before)| said(&fields(before, &**org))).unwrap_or_default();
+            (None, "change", format!("organisation {name}"), what)
+        }
+        Step::DropOrg(name) => (None, "remove", format!("organisation {name}"), Vec::new()),
+        Step::Add(list, member) => (Some(list), "add", member.address.to_string(), new(member)),
+        Step::Set(list, member) => {
+            let before = roster.by_id(list, &member.id);
+            let what = before.map(|before| said(&fields(before, &**member))).unwrap_or_default();
+            let who = before.map_or(&member.address, |before| &before.address).to_string();
+            (Some(list), "change", who, what)
+        }
+        Step::Remove(list, id) => {
+            let who = roster.by_id(list, id).map_or_else(|| id.to_string(), |m| m.address.to_string());
+            (Some(list), "remove", who, Vec::new())
+        }
+    };
+    PlanItem { list: list.map(ToString::to_string), change: change.to_owned(), who, what, rule: None }
+}
+
+fn new(member: &Member) -> Vec<String> {
+    let who = match &member.role {
+        Role::Team { name, role: Some(role) } => format!("{name} ({role})"),
+        Role::Team { name, role: None } => name.clone(),
+        Role::Contact { org } => format!("for {org}"),
+    };
+    vec![member.standing.to_string(), who, format!("key {}", member.fingerprint)]
+}
+
+fn said(fields: &[Field]) -> Vec<String> {
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+    fields.iter().map(|f| format!("{}: {}, before: {}", f.key, value(&f.after), value(&f.before))).collect()
+}
