@@ -282,6 +282,10 @@ fn at_work(config: &Config) -> Option<AtWork> {
             from: None,
         })
         .collect();
+    let flag = |row: &vouchsafe::control::wire::MemberRow| {
+        Some((row.list.clone(), format!("{}: {}", row.address, row.flag.as_ref()?)))
+    };
+    let flagged = rows.iter().filter_map(flag).collect();
     // A row that says what is wrong and is received all the same tells of the days to come.
     let unreachable = rows.into_iter().filter(|row| row.problem.is_some());
     let found = |row: vouchsafe::control::wire::MemberRow| CannotReceive {
@@ -298,7 +302,7 @@ fn at_work(config: &Config) -> Option<AtWork> {
             || problem.contains("has no active reader")
     };
     let problems = status.problems.into_iter().filter(|problem| !told(problem)).collect();
-    Some(AtWork { unreached, problems })
+    Some(AtWork { unreached, problems, flagged })
 }
 
 fn admin(command: Admin, path: &Path) -> Outcome {

@@ -79,6 +79,21 @@ impl Timestamp {
         )
     }
 
+    /// The first moment of a day in UTC, written as `2027-01-31`.
+    #[must_use]
+    pub fn of_day(text: &str) -> Option<Self> {
+        let day: jiff::civil::Date = text.parse().ok()?;
+        let start = day.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        // The library reads more forms than this one.
+        (day.to_string() == text).then(|| Self(start.timestamp().as_millisecond()))
+    }
+
+    /// The day in UTC that this moment lies in.
+    #[must_use]
+    pub fn day(self) -> String {
+        self.to_string().chars().take_while(|c| *c != 'T').collect()
+    }
+
     fn jiff(self) -> Option<jiff::Timestamp> {
         jiff::Timestamp::from_millisecond(self.0).ok()
     }
@@ -223,6 +238,15 @@ mod tests {
         let at = Timestamp::from_secs(1_795_000_000);
         assert_eq!(at.to_string(), "2026-11-18T11:06:40Z");
         assert_eq!(at.rfc5322(), "Wed, 18 Nov 2026 11:06:40 +0000");
+    }
+
+    #[test]
+    fn a_day_is_read_in_one_form() {
+        let day = Timestamp::of_day("2027-01-31").unwrap();
+        assert_eq!((day.to_string().as_str(), day.day().as_str()), ("2027-01-31T00:00:00Z", "2027-01-31"));
+        for wrong in ["2027-02-30", "20270131", "2027-01-31T00:00:00Z", "31.01.2027", ""] {
+            assert_eq!(Timestamp::of_day(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

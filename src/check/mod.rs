@@ -36,6 +36,8 @@ pub struct AtWork {
     pub unreached: Vec<CannotReceive>,
     /// What else needs a person, a sentence each, as `status` says it.
     pub problems: Vec<String>,
+    /// Whose address is not what the list's policy wants: the list, and what is to be said.
+    pub flagged: Vec<(String, String)>,
 }
 
 /// Reads settings, policies and keys as `serve` would, and tells what is wrong with them. The store belongs to the
@@ -98,7 +100,7 @@ fn rules(config: &Config, policy: &PolicyFile, report: &mut Report) {
 }
 
 fn daemon(config: &Config, at_work: Option<AtWork>, report: &mut Report) {
-    let Some(AtWork { unreached, problems }) = at_work else {
+    let Some(AtWork { unreached, problems, flagged }) = at_work else {
         let what = format!(
             "the daemon does not answer on {}, and the store is its own: who cannot receive mail today, and what else waits for a person, is not known",
             config.control.socket.display()
@@ -108,6 +110,10 @@ fn daemon(config: &Config, at_work: Option<AtWork>, report: &mut Report) {
     };
     for problem in problems {
         report.warn("daemon", problem, "see `vouchsafe status`");
+    }
+    for (list, what) in flagged {
+        let remedy = "ask the organisation for a role address, or leave it as it is: the policy decides";
+        report.warn(format!("list \"{list}\""), what, remedy);
     }
     let mut who = unreached;
     who.sort_by_key(|reader| reader.from.as_ref().map_or(0, |(_, days)| *days));

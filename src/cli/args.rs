@@ -245,7 +245,7 @@ impl Admin {
             Self::Status { json, .. }
             | Self::List(List::Ls { json } | List::Show { json, .. })
             | Self::Key(Key::Ls { json } | Key::Dkim { json, .. })
-            | Self::Org(Org::Ls { json } | Org::Show { json, .. })
+            | Self::Org(Org::Ls { json, .. } | Org::Show { json, .. })
             | Self::Member(Member::Ls { json, .. } | Member::Show { json, .. })
             | Self::Roster(Roster::Import { json, .. })
             | Self::Team(Team::Ls { json, .. })

@@ -1,5 +1,7 @@
 //! Examples, for `--help` and for the manual pages. A test parses each.
 
+mod roster;
+
 use clap::Command;
 
 /// What is done, and the line that does it.
@@ -7,7 +9,12 @@ pub(super) type Example = (&'static str, &'static str);
 
 /// The examples of a command: `member add`.
 pub(super) fn of(command: &str) -> &'static [Example] {
-    EXAMPLES.iter().find(|(path, _)| *path == command).map_or(&[], |(_, examples)| *examples)
+    all().find(|(path, _)| *path == command).map_or(&[], |(_, examples)| *examples)
+}
+
+/// All of them, by command.
+fn all() -> impl Iterator<Item = &'static (&'static str, &'static [Example])> {
+    EXAMPLES.iter().chain(roster::EXAMPLES)
 }
 
 /// The grammar, with the examples below each command's help.
@@ -137,9 +144,6 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             "vouchsafe key import security secret.asc --passphrase-file ./passphrase",
         )],
     ),
-    ("org add", &[("An organisation", "vouchsafe org add example-linux --title 'Example Linux'")]),
-    ("org ls", &[("All organisations", "vouchsafe org ls")]),
-    ("org show", &[("One, with its contacts", "vouchsafe org show example-linux")]),
     (
         "member add",
         &[
@@ -276,7 +280,7 @@ mod tests {
     fn each_command_has_an_example_and_each_example_a_command() {
         let mut commands = Vec::new();
         leaves(&Args::command(), "", &mut commands);
-        let mut shown: Vec<&str> = EXAMPLES.iter().map(|(path, _)| *path).filter(|p| !p.is_empty()).collect();
+        let mut shown: Vec<&str> = all().map(|(path, _)| *path).filter(|p| !p.is_empty()).collect();
         commands.sort();
         shown.sort_unstable();
         assert_eq!(commands, shown);
@@ -284,14 +288,14 @@ mod tests {
 
     #[test]
     fn each_example_is_understood_as_its_command() {
-        for (path, examples) in EXAMPLES {
+        for (path, examples) in all() {
             assert!(!examples.is_empty(), "{path}");
             for (_, line) in *examples {
                 // The program's own words: behind a pipe, before a redirection.
                 let own = line.split_once("vouchsafe ").unwrap().1;
                 let own = own.split([')', '>']).next().unwrap().replace('\'', "");
                 if let Some(about) = own.strip_prefix("help ") {
-                    assert!(EXAMPLES.iter().any(|(path, _)| *path == about), "{line}");
+                    assert!(all().any(|(path, _)| *path == about), "{line}");
                     continue;
                 }
                 assert!(own.starts_with(path), "{line} is no example of {path}");

@@ -1,6 +1,7 @@
 //! The nouns and their verbs. `ls` is also `list`, `remove` and `drop` are also `rm` and `delete`; what names a thing may
 //! be given by flag or by position.
 
+mod contact;
 mod journal;
 mod org;
 mod roster;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+pub(super) use self::contact::{Alias, Cert, Delivery};
 pub use self::journal::Journal;
 pub use self::org::Org;
 pub use self::roster::{Roster, Source};
@@ -166,6 +168,15 @@ pub enum Member {
         #[arg(long, value_parser = format_or_rule)]
         format: FormatOrRule,
     },
+    /// Further addresses of the same person or role, which a From may name.
+    #[command(subcommand)]
+    Alias(Alias),
+    /// Further certificates, whose signatures count as the member's.
+    #[command(subcommand)]
+    Cert(Cert),
+    /// Whether copies go to a member.
+    #[command(subcommand)]
+    Delivery(Delivery),
     /// Ask a member by mail whether it reads SEIPDv2: its answer sets the format.
     Probe {
         /// Of which list, and who.

@@ -10,6 +10,7 @@ macro_rules! expect {
     };
 }
 
+mod contact;
 mod long;
 mod org;
 mod roster;
@@ -210,6 +211,9 @@ impl Desk<'_> {
                 let (list, address) = (who.list, who.address);
                 self.order(&Request::MemberSetFormat { list, address, format: format.0 })
             }
+            Member::Alias(verb) => self.alias(verb),
+            Member::Cert(verb) => self.cert(verb),
+            Member::Delivery(verb) => self.delivery(verb),
             Member::Probe { who } => {
                 self.order(&Request::MemberProbe { list: who.list, address: who.address })
             }

@@ -6,7 +6,7 @@ mod table;
 
 use serde_json::Value;
 
-pub(super) use self::org::{ORGS, org};
+pub(super) use self::org::{CRITERIA, ORGS, REGISTER, org};
 pub(super) use self::plan::plan;
 pub(super) use self::table::{Columns, one, rows};
 use self::table::{or_dash, yes_no};
@@ -73,10 +73,17 @@ pub(super) const MEMBERS: Columns<MemberRow> = Columns {
             yes_no(m.can_receive),
             until(m),
             m.fingerprint.clone(),
-            or_dash(m.problem.as_deref()),
+            against(m),
         ]
     },
 };
+
+/// What is wrong with it, or may be.
+fn against(m: &MemberRow) -> String {
+    let off = m.delivery_off.as_ref().map(|_| "delivery is off".to_owned());
+    let all: Vec<String> = [m.problem.clone(), off, m.flag.clone()].into_iter().flatten().collect();
+    or_dash(Some(&all.join("; ")))
+}
 
 /// The day is enough where many stand below each other.
 fn until(m: &MemberRow) -> String {
@@ -96,7 +103,7 @@ pub(super) const TEAM: Columns<MemberRow> = Columns {
             yes_no(m.can_receive),
             until(m),
             m.fingerprint.clone(),
-            or_dash(m.problem.as_deref()),
+            against(m),
         ]
     },
 };
@@ -116,6 +123,10 @@ pub(super) fn member(m: &MemberRow) -> Vec<(&'static str, String)> {
         ("outlook", m.outlook.clone()),
         ("problem", or_dash(m.problem.as_deref())),
     ]);
+    pairs.extend(m.delivery_off.iter().map(|at| ("delivery", format!("off since {at}"))));
+    pairs.extend(m.aliases.iter().map(|alias| ("alias", alias.clone())));
+    pairs.extend(m.further_certs.iter().map(|cert| ("also signs with", cert.clone())));
+    pairs.extend(m.flag.iter().map(|flag| ("flag", flag.clone())));
     pairs
 }
 

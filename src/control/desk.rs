@@ -1,6 +1,8 @@
 //! The desk: each request is load, decide, commit. What it decides it asks the roster; what it commits it journals.
 
 mod certs;
+mod contacts;
+mod criteria;
 mod format;
 mod lists;
 mod mail;
@@ -186,6 +188,7 @@ impl Desk {
             R::MemberRemove { list, address, reason } => {
                 self.remove(&list, &address, reason.as_deref(), actor)
             }
+            R::Contact(request) => self.contact(request, actor),
             R::Team(request) => self.team(request, actor),
             R::Roster(request) => self.roster(request, actor),
             other => self.route_mail(other, actor),
@@ -223,7 +226,12 @@ impl Desk {
             resting: count(self.rests.all(self.clock.now()).len()),
             bounced: count(bounced),
             alerts: count(self.alerts.count(COUNTED)?),
-            unreachable: count(self.rows(None, |_| true)?.iter().filter(|row| !row.can_receive).count()),
+            unreachable: count(
+                self.rows(None, |m| m.file.delivery_off.is_none())?
+                    .iter()
+                    .filter(|row| !row.can_receive)
+                    .count(),
+            ),
             last_arrival: self.vitals.arrival.at().map(|at| at.to_string()),
             last_delivery: self.vitals.delivery.at().map(|at| at.to_string()),
             uptime_seconds: self.clock.now().since(self.since).as_secs(),
@@ -235,6 +243,7 @@ impl Desk {
     fn problems(&self, deferred: usize, failed: usize, bounced: usize) -> Result<Vec<String>, Refused> {
         let mut problems = self.elsewhere.as_ref().map_or_else(Vec::new, |ask| ask());
         problems.extend(self.restore_problem()?);
+        problems.extend(self.criteria_problems()?);
         if let Some(room) = self.store.room().ok().filter(|room| room.is_short(self.min_free, 0)) {
             problems.push(format!(
                 "no mail is taken: {} % of the disk is free, and {} % (min_free_disk) has to be: make room",

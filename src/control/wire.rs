@@ -5,6 +5,7 @@
 //! frame is a 32-bit big-endian length and that many bytes of JSON.
 
 mod carry;
+mod contact;
 mod exchange;
 mod frame;
 mod org;
@@ -18,15 +19,15 @@ pub use crate::id::{Fingerprint, ListName, OrgName, ParcelId, SpoolId};
 pub use crate::mail::address::Address;
 
 pub use carry::{Certificate, Secret};
+pub use contact::ContactRequest;
 pub use exchange::{
     Offer, OfferRow, PlanItem, PlanRow, RosterAnswer, RosterFile, RosterRequest, RosterSource,
     UnreachableRow, Unread,
 };
 pub use frame::{FrameError, HELLO_LEN, Hello, MAX_FRAME, PREFIX_LEN, VERSION, decode, encode, length};
-pub use org::OrgRequest;
+pub use org::{CriterionRow, OrgFields, OrgRequest, OrgRow, RegisterRow};
 pub use rows::{
-    ChainRow, HoldRow, JournalRow, KeyRow, ListRow, MemberRow, OrgRow, Page, ParcelRow, Part, RestRow,
-    StatusRow,
+    ChainRow, HoldRow, JournalRow, KeyRow, ListRow, MemberRow, Page, ParcelRow, Part, RestRow, StatusRow,
 };
 pub use team::TeamRequest;
 
@@ -164,6 +165,8 @@ pub enum Request {
         /// Why, for the journal.
         reason: Option<String>,
     },
+    /// About what members have besides.
+    Contact(ContactRequest),
     /// About the persons of teams.
     Team(TeamRequest),
     /// The held mails. [`Answer::Holds`].
@@ -293,6 +296,8 @@ pub enum Answer {
     Orgs(Vec<OrgRow>),
     /// An organisation.
     Org(Box<OrgRow>),
+    /// What anybody may know of organisations.
+    Register(Vec<RegisterRow>),
     /// Members or team members.
     Members(Vec<MemberRow>),
     /// A member.

@@ -10,7 +10,7 @@ use super::show::Show;
 use super::sink::Sink;
 use super::stage::{Log, Stage};
 use super::trouble::Trouble;
-use crate::control::wire::{Answer, Certificate, ListName, OrgRequest, Request, TeamRequest};
+use crate::control::wire::{Answer, Certificate, ListName, OrgFields, OrgRequest, Request, TeamRequest};
 use crate::id::Entropy;
 use crate::mail::address::Address;
 use crate::pgp::cert::Cert;
@@ -135,7 +135,7 @@ fn person(role: &str, character: &Character) -> Vec<String> {
 
 fn add_org(scene: &Scene, distributor: &Distributor) -> Result<(), Trouble> {
     let org = distributor.org.parse().map_err(|_| Trouble::Broken("bad name".to_owned()))?;
-    scene.stage.ask(&Request::Org(OrgRequest::Add { org, title: None })).map(|_| ())
+    scene.stage.ask(&Request::Org(OrgRequest::Add { org, about: OrgFields::default() })).map(|_| ())
 }
 
 fn add_member(scene: &Scene, distributor: &Distributor) -> Result<Vec<String>, Trouble> {

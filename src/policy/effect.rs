@@ -29,12 +29,7 @@ const WITHOUT_EFFECT: &[&str] = &[
     "membership.alias_probe_every",
     "membership.alias_probe_misses",
     "membership.cure_period",
-    "membership.freemail_domains",
-    "membership.not_role_address",
     "membership.removal_quorum",
-    "membership.review_every",
-    "membership.role_address_only",
-    "membership.role_words",
     "notify.*.final_notice_min",
     "notify.*.first_notice_min",
     "notify.*.list",
@@ -118,6 +113,11 @@ mod tests {
         "list.*.team",
         "list.*.posters",
         "team.journal_head_every",
+        "membership.review_every",
+        "membership.role_address_only",
+        "membership.role_words",
+        "membership.freemail_domains",
+        "membership.not_role_address",
     ];
 
     /// Every key there is, once.

@@ -172,6 +172,12 @@ impl Member {
         matches!(self.standing, Standing::Active | Standing::Suspended)
     }
 
+    /// Whether this member is one no longer.
+    #[must_use]
+    pub const fn is_gone(&self) -> bool {
+        matches!(self.standing, Standing::Removed)
+    }
+
     /// The organisation whose contact this is; a person of a team is none.
     #[must_use]
     pub const fn contact_of(&self) -> Option<&OrgName> {

@@ -17,7 +17,7 @@ impl Roster {
         let written = self.org(org).and_then(|org| org.assessments.get(&list.name));
         let judged = |criterion: &str| {
             let written = written.and_then(|written| written.get(criterion)).cloned();
-            let assessment = found(self, org, list, criterion, now).or(written);
+            let assessment = found_by_relay(self, org, list, criterion, now).or(written);
             let overdue = assessment.as_ref().is_some_and(|found| found.is_overdue(now));
             Judged { criterion: criterion.to_owned(), assessment, overdue }
         };
@@ -103,8 +103,15 @@ fn has_criterion(list: &List, criterion: &str) -> Result<(), Refusal> {
     Err(Refusal::NoCriterion { list: list.name.clone(), name: criterion.to_owned(), known: known.join(", ") })
 }
 
-/// What the relay finds of a criterion by itself; none where it cannot tell.
-fn found(roster: &Roster, org: &OrgName, list: &List, criterion: &str, now: Timestamp) -> Option<Assessment> {
+/// What the relay finds of a criterion by itself at this moment; none where it cannot tell.
+#[must_use]
+pub fn found_by_relay(
+    roster: &Roster,
+    org: &OrgName,
+    list: &List,
+    criterion: &str,
+    now: Timestamp,
+) -> Option<Assessment> {
     match criterion {
         "not-downstream" => not_downstream(roster, org, list, now),
         _ => None,

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use vouchsafe::cli::{self, Terminal};
 use vouchsafe::control::wire::{
-    Answer, ChainRow, ErrorKind, HoldRow, JournalRow, ListRow, MemberRow, Page, ParcelRow, Part, Request,
-    Secret, TeamRequest,
+    Answer, ChainRow, CriterionRow, ErrorKind, HoldRow, JournalRow, ListRow, MemberRow, OrgRow, Page,
+    ParcelRow, Part, RegisterRow, Request, Secret, TeamRequest,
 };
 
 use vouchsafe::pgp::open::{Closed, Why};
@@ -359,4 +359,78 @@ fn whose_certificate_ends_is_shown_alone_and_told_by_the_exit_code() {
     }
     let none = Daemon::saying(|_| Answer::Members(vec![MemberRow::default()]));
     assert_eq!(none.run("member ls --within 365").unwrap(), "no members\n");
+}
+
+#[test]
+fn organisations_that_need_a_look_are_shown_and_fail_the_command() {
+    let org = |name: &str, overdue: u64, failing: u64| OrgRow {
+        name: name.to_owned(),
+        since: "2026-11-28T10:00:00Z".to_owned(),
+        overdue,
+        failing,
+        ..OrgRow::default()
+    };
+    let all = vec![org("acme", 0, 0), org("late", 2, 0), org("poor", 1, 1)];
+    let daemon = Daemon::saying(move |_| Answer::Orgs(all.clone()));
+    let table = daemon.run("org ls").unwrap();
+    assert_eq!(table.lines().count(), 4, "{table}");
+    let marks: Vec<&str> = table.lines().skip(1).map(|line| line.split("  ").last().unwrap()).collect();
+    assert_eq!(marks, ["-", "2 OVERDUE", "1 FAILING, 1 OVERDUE"]);
+    let failure = daemon.run("org ls --overdue").unwrap_err();
+    assert_eq!(failure.exit_code(), 65);
+    assert!(failure.to_string().contains("2 organisations need a look"), "{failure}");
+    let none = Daemon::saying(|_| Answer::Orgs(Vec::new()));
+    assert_eq!(none.run("org ls --overdue").unwrap(), "no organisations\n");
+}
+
+#[test]
+fn an_organisation_is_shown_with_its_criteria_and_what_fails_stands_out() {
+    let criterion = |name: &str, state: &str, mark: Option<&str>| CriterionRow {
+        list: "distrib".to_owned(),
+        criterion: name.to_owned(),
+        state: state.to_owned(),
+        by: Some("ada".to_owned()),
+        at: Some("2026-11-28T10:00:00Z".to_owned()),
+        review: Some("2027-11-28T10:00:00Z".to_owned()),
+        mark: mark.map(str::to_owned),
+        ..CriterionRow::default()
+    };
+    let row = OrgRow {
+        name: "acme".to_owned(),
+        upstream: Some("Debian".to_owned()),
+        upstream_org: Some("debian".to_owned()),
+        criteria: vec![
+            criterion("vouched", "met", None),
+            criterion("not-downstream", "unmet", Some("FAILING")),
+        ],
+        ..OrgRow::default()
+    };
+    let daemon = Daemon::saying(move |_| Answer::Org(Box::new(row.clone())));
+    let text = daemon.run("org show acme").unwrap();
+    let expected = "\
+LIST     CRITERION       STATE  BY   WHEN        REVIEW      MARK     EVIDENCE
+distrib  vouched         met    ada  2026-11-28  2027-11-28  -        -
+distrib  not-downstream  unmet  ada  2026-11-28  2027-11-28  FAILING  -
+";
+    let (pairs, table) = text.split_once("\n\n").unwrap();
+    assert_eq!(table, expected);
+    assert!(pairs.contains("Debian (debian on the roster)"), "{pairs}");
+    let json: Value = serde_json::from_str(&daemon.run("org show acme --json").unwrap()).unwrap();
+    assert_eq!(json["criteria"][1]["mark"], "FAILING");
+}
+
+#[test]
+fn the_register_is_what_anybody_may_know() {
+    let row = RegisterRow {
+        title: "Acme".to_owned(),
+        website: Some("https://acme.example".to_owned()),
+        lists: vec!["distrib".to_owned(), "talk".to_owned()],
+        since: "2026-11-28".to_owned(),
+    };
+    let daemon = Daemon::saying(move |_| Answer::Register(vec![row.clone()]));
+    let table = daemon.run("org ls --public").unwrap();
+    assert_eq!(table.lines().nth(1).unwrap(), "Acme   https://acme.example  distrib,talk  2026-11-28");
+    let json: Value = serde_json::from_str(&daemon.run("org ls --public --json").unwrap()).unwrap();
+    let keys: Vec<&str> = json[0].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["lists", "since", "title", "website"], "no address, no person, no id");
 }

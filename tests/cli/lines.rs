@@ -42,13 +42,39 @@ fn list_and_key_lines_ask_what_they_say() {
 #[test]
 fn org_and_team_lines_ask_what_they_say() {
     let daemon = Daemon::obliging();
-    asks(
-        &daemon,
-        &["org add acme --title Acme"],
-        &json!({ "org": { "add": { "org": "acme", "title": "Acme" } } }),
-    );
-    asks(&daemon, &["org add acme"], &json!({ "org": { "add": { "org": "acme", "title": null } } }));
-    asks(&daemon, &["org ls", "org list"], &json!({ "org": "ls" }));
+    let about = |given: &[(&str, &str)]| {
+        let mut about = json!({ "title": null, "kind": null, "upstream": null, "website": null,
+                                "user_base": null, "evidence": null });
+        given.iter().for_each(|(field, value)| about[field] = json!(value));
+        about
+    };
+    let add = |about: Value| json!({ "org": { "add": { "org": "acme", "about": about } } });
+    asks(&daemon, &["org add acme --title Acme"], &add(about(&[("title", "Acme")])));
+    asks(&daemon, &["org add acme"], &add(about(&[])));
+    let all = [
+        ("kind", "vendor"),
+        ("upstream", "debian"),
+        ("website", "https://acme.example"),
+        ("user_base", "many"),
+        ("evidence", "see"),
+    ];
+    let line = "org add acme --kind vendor --upstream debian --website https://acme.example --user-base many \
+                --evidence see";
+    asks(&daemon, &[line], &add(about(&all)));
+    let edit = |about: Value, reason: Value| json!({ "org": { "edit": { "org": "acme", "about": about, "reason": reason } } });
+    let lines = ["org edit acme --upstream= --reason told"];
+    asks(&daemon, &lines, &edit(about(&[("upstream", "")]), json!("told")));
+    asks(&daemon, &["org edit acme --kind other"], &edit(about(&[("kind", "other")]), Value::Null));
+    asks(&daemon, &["org ls", "org list", "org ls --overdue"], &json!({ "org": "ls" }));
+    asks(&daemon, &["org ls --public", "org ls --public --json"], &json!({ "org": "register" }));
+    let assess = |evidence: Value, review: Value, by: Value| {
+        json!({ "org": { "assess": { "org": "acme", "list": "d", "criterion": "vouched", "state": "met",
+                                     "evidence": evidence, "review": review, "by": by } } })
+    };
+    let lines = ["org assess acme --list d vouched met", "org assess acme vouched met --list d"];
+    asks(&daemon, &lines, &assess(Value::Null, Value::Null, Value::Null));
+    let line = "org assess acme --list d vouched met --evidence seen --review 2027-01-31 --by ada";
+    asks(&daemon, &[line], &assess(json!("seen"), json!(1_801_353_600_000_i64), json!("ada")));
     asks(&daemon, &["org show acme"], &json!({ "org": { "show": { "org": "acme" } } }));
     let cert = "LS0tLS1CRUdJTiBQR1AgUFVCTElDIEtFWSBCTE9DSy0tLS0t";
     let add = json!({ "team": { "add":
@@ -110,6 +136,37 @@ fn member_lines_ask_what_they_say() {
         "member delete d p@x.example --yes",
     ];
     asks(&daemon, &lines, &with_reason("member_remove", Value::Null));
+}
+
+#[test]
+fn contact_lines_ask_what_they_say() {
+    let daemon = Daemon::obliging();
+    let of = |verb: &str, field: &str, value: Value| {
+        let mut what = json!({ "list": "d", "address": "p@x.example" });
+        what[field] = value;
+        json!({ "contact": { verb: what } })
+    };
+    let lines = [
+        "member alias add d p@x.example --alias q@x.example",
+        "member alias add --list d --address p@x.example --alias q@x.example",
+    ];
+    asks(&daemon, &lines, &of("alias_add", "alias", json!("q@x.example")));
+    let lines = [
+        "member alias remove d p@x.example --alias q@x.example",
+        "member alias rm d p@x.example --alias q@x.example",
+    ];
+    asks(&daemon, &lines, &of("alias_remove", "alias", json!("q@x.example")));
+    let cert = "LS0tLS1CRUdJTiBQR1AgUFVCTElDIEtFWSBCTE9DSy0tLS0t";
+    asks(&daemon, &["member cert add d p@x.example --cert CERT"], &of("cert_add", "cert", json!(cert)));
+    let print = "0123456789ABCDEF0123456789ABCDEF01234567";
+    let line = format!("member cert remove d p@x.example --fingerprint {print}");
+    asks(&daemon, &[&line], &of("cert_remove", "fingerprint", json!(print)));
+    let delivery = |on: bool, reason: Value| {
+        let what = json!({ "list": "d", "address": "p@x.example", "on": on, "reason": reason });
+        json!({ "contact": { "delivery": what } })
+    };
+    asks(&daemon, &["member delivery off d p@x.example"], &delivery(false, Value::Null));
+    asks(&daemon, &["member delivery on d p@x.example --reason back"], &delivery(true, json!("back")));
 }
 
 #[test]

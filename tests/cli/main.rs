@@ -57,6 +57,7 @@ impl Daemon {
             Request::KeyLs => Answer::Keys(Vec::new()),
             Request::KeyExport { .. } => Answer::Certificate { armored: CERT.to_owned() },
             Request::Org(OrgRequest::Ls) => Answer::Orgs(Vec::new()),
+            Request::Org(OrgRequest::Register) => Answer::Register(Vec::new()),
             Request::Org(OrgRequest::Show { .. }) => Answer::Org(Box::default()),
             Request::MemberLs { .. } | Request::Team(TeamRequest::Ls { .. }) => Answer::Members(Vec::new()),
             Request::MemberShow { .. } => Answer::Member(Box::default()),

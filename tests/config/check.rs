@@ -308,7 +308,8 @@ fn readers_come_from_the_daemon() {
     };
     let who = vec![soon("late@vendor.example", 29), soon("near@vendor.example", 6), missed.clone()];
     let report = check(&made.config, &clock(), None, |_| {
-        Some(AtWork { unreached: who, problems: vec!["the store was restored".to_owned()] })
+        let flagged = vec![("security".to_owned(), "ada@gmail.example: no role address".to_owned())];
+        Some(AtWork { unreached: who, problems: vec!["the store was restored".to_owned()], flagged })
     });
     let near = finding(&report, "near@vendor.example cannot receive mail from 2026-12-06T00:00:00Z on");
     assert_eq!(near.severity, Severity::Warning);
@@ -320,6 +321,8 @@ fn readers_come_from_the_daemon() {
     let told = finding(&report, "security@vendor.example cannot receive mail");
     assert_eq!(told.severity, Severity::Warning);
     assert!(told.remedy.contains("set-cert"));
+    let flag = finding(&report, "ada@gmail.example: no role address");
+    assert!(flag.severity == Severity::Warning && flag.place.contains("security"), "{flag:?}");
     let waits = finding(&report, "the store was restored");
     assert!(waits.severity == Severity::Warning && waits.remedy.contains("status"));
     assert!(!report.to_string().contains("is not known"));

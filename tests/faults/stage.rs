@@ -8,7 +8,7 @@ use sequoia_openpgp::Cert;
 use tempfile::TempDir;
 use vouchsafe::config::Config;
 use vouchsafe::control::client;
-use vouchsafe::control::wire::{Answer, Certificate, OrgRequest, Request, TeamRequest};
+use vouchsafe::control::wire::{Answer, Certificate, OrgFields, OrgRequest, Request, TeamRequest};
 use vouchsafe::daemon::Running;
 use vouchsafe::daemon::rooms::{Rooms, unlock};
 use vouchsafe::id::Entropy;
@@ -135,7 +135,7 @@ impl Stage {
         }
         for address in DISTROS.iter().chain([&NEWCOMER]) {
             let org = address.split('@').next().unwrap().parse().unwrap();
-            done(ask(run.path(), Request::Org(OrgRequest::Add { org, title: None })).await);
+            done(ask(run.path(), Request::Org(OrgRequest::Add { org, about: OrgFields::default() })).await);
         }
         for address in DISTROS {
             done(ask(run.path(), self.joins(address)).await);

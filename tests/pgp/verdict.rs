@@ -6,9 +6,12 @@ use openpgp::Packet;
 use openpgp::parse::Parse;
 use openpgp::serialize::SerializeInto;
 use openpgp::types::HashAlgorithm;
+use vouchsafe::id::Fingerprint;
+use vouchsafe::mime::read::read;
+use vouchsafe::mime::scan::scan;
 use vouchsafe::pgp::cert::Cert;
 use vouchsafe::pgp::keyring::{KeyDir, ListKey};
-use vouchsafe::pgp::open::{Closed, How, Opened, Verdict, Why};
+use vouchsafe::pgp::open::{Closed, How, Opened, Signers, Verdict, Why, open_by};
 use vouchsafe::pgp::seal::{Reader, seal_to_readers, sign};
 use vouchsafe::secret::Plaintext;
 
@@ -96,6 +99,24 @@ fn strangers_are_named_by_their_key() {
     assert!(keys.iter().any(|key| expected.contains(key)), "{keys:?}");
     assert_eq!(opened.payload().expose(), ENTITY, "readable all the same");
     assert_eq!(send(&signed(ENTITY, &[]), &list, &[&ada]).verdict(), &Verdict::Unsigned);
+}
+
+#[test]
+fn two_certificates_of_one_person_are_one_word() {
+    let (list, old, new, eve) = (list(BORN), person("ada"), person("ada"), person("eve"));
+    let ours: Vec<_> = [&old, &new].iter().map(|key| public(key).fingerprint()).collect();
+    let certs = [public(&old), public(&new), public(&eve)];
+    let one = |signers: &[Fingerprint]| signers.iter().all(|signer| ours.contains(signer));
+    let verdict = |signed: &[u8]| {
+        let raw = mail(&encrypted(signed, &[list.cert()], Form::V1));
+        let message = read(scan(&raw, &limits().mime).unwrap()).ok().unwrap();
+        let signers = Signers { certs: &certs, are_one: &one };
+        open_by(&message, &list, signers, NOW, &limits()).verdict().clone()
+    };
+    let both = verdict(&signed(ENTITY, &[by(&old), by(&new)]));
+    assert!([good(&old, NOW), good(&new, NOW)].contains(&both), "{both:?}");
+    let strange = verdict(&signed(ENTITY, &[by(&old), by(&new), by(&eve)]));
+    assert_eq!(strange, Verdict::Bad(Why::SeveralSigners));
 }
 
 #[test]

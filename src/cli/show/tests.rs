@@ -57,6 +57,8 @@ fn the_persons_columns_are_as_many_as_their_heads() {
     check(&LISTS);
     check(&KEYS);
     check(&ORGS);
+    check(&CRITERIA);
+    check(&REGISTER);
     check(&MEMBERS);
     check(&TEAM);
     check(&HOLDS);

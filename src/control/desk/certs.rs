@@ -129,6 +129,10 @@ impl Receives {
             let words = format!("receives nothing: {problem}");
             return Self { now: false, expires, days_left: Some(0), problem: Some(problem), words };
         }
+        if let Some(off) = member.file.delivery_off {
+            let words = format!("receives no copies: delivery is off since {off}");
+            return Self { now: false, expires, days_left: None, problem: None, words };
+        }
         let Some(end) = expires else {
             let words = "receives; the certificate has no end".to_owned();
             return Self { now: true, expires, days_left: None, problem: None, words };

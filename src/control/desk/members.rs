@@ -63,6 +63,7 @@ impl Desk {
     ) -> Reply {
         let cert = self.usable(&cert.0)?;
         self.not_ours(&address)?;
+        let flag = self.flag_before(list, &role, &address)?;
         let fingerprint = cert.fingerprint();
         let id = MemberId::random(&self.entropy);
         self.change(|batch, now| {
@@ -91,6 +92,7 @@ impl Desk {
                 "the certificate has no User ID for {address}; it is pinned by its fingerprint all the same"
             ));
         }
+        remarks.extend(flag);
         if let Some(expires) = cert.expires(self.clock.now()) {
             remarks.push(format!("the certificate expires {expires}"));
         }
@@ -120,7 +122,7 @@ impl Desk {
         let member = roster.by_address(list, address).ok_or_else(|| no_member(list))?;
         let now = self.clock.now();
         let outlooks = self.certs.outlooks(&[member.fingerprint], now)?;
-        Ok(Answer::Member(Box::new(row(list, member, &outlooks, now))))
+        Ok(Answer::Member(Box::new(self.row(list, member, &outlooks, now))))
     }
 
     pub(super) fn suspend(
@@ -185,39 +187,43 @@ impl Desk {
         let theirs: Vec<Fingerprint> = here.iter().map(|(_, member)| member.fingerprint).collect();
         let now = self.clock.now();
         let outlooks = self.certs.outlooks(&theirs, now)?;
-        Ok(here.into_iter().map(|(list, member)| row(list, member, &outlooks, now)).collect())
+        Ok(here.into_iter().map(|(list, member)| self.row(list, member, &outlooks, now)).collect())
     }
 
     /// A copy to an address of ours would come back in.
-    fn not_ours(&self, address: &Address) -> Result<(), Refused> {
+    pub(super) fn not_ours(&self, address: &Address) -> Result<(), Refused> {
         let Some(ours) = self.directory.resolve(address) else { return Ok(()) };
         let why = format!("{address} is an address of the list {}", ours.list);
         let next = "give the address where the person or organisation reads its mail";
         Err(Refused::new(ErrorKind::Data, "nobody was added", why, next))
     }
-}
 
-fn row(list: &ListName, member: &Member, outlooks: &Outlooks, now: Timestamp) -> MemberRow {
-    let receives = Receives::of(member, outlooks.get(&member.fingerprint).map(|outlook| &**outlook), now);
-    let (org, name, role) = match &member.role {
-        Role::Contact { org } => (Some(org.to_string()), None, None),
-        Role::Team { name, role } => (None, Some(name.clone()), role.clone()),
-    };
-    MemberRow {
-        list: list.to_string(),
-        id: member.id.to_string(),
-        org,
-        name,
-        role,
-        address: member.address.to_string(),
-        fingerprint: member.fingerprint.to_string(),
-        standing: member.standing.to_string(),
-        since: member.since.to_string(),
-        format: member.format.map(|f| if f == Format::V1 { "v1".to_owned() } else { "v2".to_owned() }),
-        expires: receives.expires.map(|t| t.to_string()),
-        days_left: receives.days_left,
-        can_receive: receives.now,
-        outlook: receives.words,
-        problem: receives.problem,
+    fn row(&self, list: &ListName, member: &Member, outlooks: &Outlooks, now: Timestamp) -> MemberRow {
+        let receives = Receives::of(member, outlooks.get(&member.fingerprint).map(|outlook| &**outlook), now);
+        let (org, name, role) = match &member.role {
+            Role::Contact { org } => (Some(org.to_string()), None, None),
+            Role::Team { name, role } => (None, Some(name.clone()), role.clone()),
+        };
+        MemberRow {
+            list: list.to_string(),
+            id: member.id.to_string(),
+            org,
+            name,
+            role,
+            address: member.address.to_string(),
+            fingerprint: member.fingerprint.to_string(),
+            standing: member.standing.to_string(),
+            since: member.since.to_string(),
+            format: member.format.map(|f| if f == Format::V1 { "v1".to_owned() } else { "v2".to_owned() }),
+            expires: receives.expires.map(|t| t.to_string()),
+            days_left: receives.days_left,
+            can_receive: receives.now,
+            outlook: receives.words,
+            problem: receives.problem,
+            delivery_off: member.file.delivery_off.map(|at| at.to_string()),
+            aliases: member.file.aliases.iter().map(ToString::to_string).collect(),
+            further_certs: member.file.certs.iter().map(ToString::to_string).collect(),
+            flag: self.flagged(list, member),
+        }
     }
 }

@@ -117,19 +117,6 @@ pub struct KeyRow {
     pub problem: Option<String>,
 }
 
-/// An organisation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OrgRow {
-    /// Its short name.
-    pub name: String,
-    /// Its name in full.
-    pub title: Option<String>,
-    /// When it was added.
-    pub since: String,
-    /// Its contacts.
-    pub members: Vec<MemberRow>,
-}
-
 /// A member, or a person of a team.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberRow {
@@ -165,6 +152,18 @@ pub struct MemberRow {
     pub outlook: String,
     /// Why not, or what will soon be wrong.
     pub problem: Option<String>,
+    /// Since when no copies go there, by the member's or the admin's wish.
+    #[serde(default)]
+    pub delivery_off: Option<String>,
+    /// Further addresses of the same person or role.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// The fingerprints of further certificates whose signatures count.
+    #[serde(default)]
+    pub further_certs: Vec<String>,
+    /// What the list's policy has against the address.
+    #[serde(default)]
+    pub flag: Option<String>,
 }
 
 /// A held mail.
