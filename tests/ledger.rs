@@ -18,6 +18,8 @@ mod journal;
 mod queue;
 #[path = "ledger/registry.rs"]
 mod registry;
+#[path = "ledger/reviews.rs"]
+mod reviews;
 #[path = "ledger/spool.rs"]
 mod spool;
 #[path = "ledger/tamper.rs"]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{MemberId, ParcelId, SpoolId};
+use crate::id::{MemberId, OrgName, ParcelId, SpoolId};
 use crate::mail::address::Address;
 use crate::pgp::cert::CertProblem;
 use crate::time::Timestamp;
@@ -87,6 +87,15 @@ pub enum Incident {
         /// What is wrong with the certificate.
         problem: CertProblem,
     },
+    /// The day passed on which a criterion of an organisation was to be looked at again.
+    ReviewMissed {
+        /// Whose.
+        org: OrgName,
+        /// Which criterion.
+        criterion: String,
+        /// When it was due.
+        due: Timestamp,
+    },
     /// A mailbox or folder that mail is fetched from cannot be used.
     MailboxTrouble {
         /// Its name in the settings.
@@ -116,6 +125,7 @@ impl Incident {
             Self::ReaderMissed { .. } => "reader-missed",
             Self::CertificateEnds { .. } => "certificate-ends",
             Self::CannotReceive { .. } => "cannot-receive",
+            Self::ReviewMissed { .. } => "review-missed",
             Self::MailboxTrouble { .. } => "mailbox-trouble",
             Self::Trouble { .. } => "trouble",
         }

@@ -225,9 +225,9 @@ fn a_thousand_at_once_are_told_one_by_one_and_none_twice() {
 }
 
 /// A store in which somebody is quicker than the first commit.
-struct Overtaken {
-    store: Arc<dyn Store>,
-    by: Mutex<Option<Batch>>,
+pub(crate) struct Overtaken {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) by: Mutex<Option<Batch>>,
 }
 
 impl Store for Overtaken {

@@ -1,6 +1,6 @@
 //! What becomes due by the clock alone: each area's timers, asked again and again by the daemon.
 
-use super::{Affairs, Step, Trouble, application, heads};
+use super::{Affairs, Step, Trouble, application, heads, reviews};
 use crate::ledger::journal::{Actor, Journal};
 use crate::mail::list::List;
 use crate::store::contract::{Batch, StoreError};
@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 type Timer = fn(&mut Step<'_>, &List) -> Result<(), Trouble>;
 
 /// Every area's timers.
-const TIMERS: &[Timer] = &[application::due, heads::told];
+const TIMERS: &[Timer] = &[application::due, heads::told, reviews::missed];
 
 /// Does what is due, list by list, a commit each. Who was quicker wins, and the next look finds what is left.
 ///

@@ -8,6 +8,7 @@ pub mod clock;
 mod heads;
 pub mod imported;
 pub mod members;
+mod reviews;
 pub mod vouchers;
 
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 const LISTED: usize = 50;
 
 /// The kinds, in the order in which they are told: the worst first.
-const KINDS: [Kind; 10] = [
+const KINDS: &[Kind] = &[
     Kind {
         name: "mail-quarantined",
         one: "a mail did not survive being worked on, three times",
@@ -78,6 +78,14 @@ const KINDS: [Kind; 10] = [
                --within 60` names all of them.",
     },
     Kind {
+        name: "review-missed",
+        one: "a criterion was to be looked at again by now",
+        many: "criteria were to be looked at again by now",
+        short: "reviews missed",
+        next: "Look at each with `vouchsafe org show NAME`, then write down what you find with `vouchsafe org assess`. \
+               `vouchsafe org ls --overdue` names all of them.",
+    },
+    Kind {
         name: "mailbox-trouble",
         one: "mail cannot be fetched",
         many: "times mail could not be fetched",
@@ -125,7 +133,7 @@ pub(super) fn body(
         "[This notice is from the relay of {} ({}), not from a person. It quotes nothing of any mail.]\n",
         list.title, list.address
     );
-    for kind in &KINDS {
+    for kind in KINDS {
         section(&mut text, kind, &of(kind, incidents));
     }
     if !unreached.is_empty() {
@@ -182,6 +190,7 @@ fn line(incident: &Incident) -> String {
         Incident::CannotReceive { member, recipient, problem } => {
             format!("{recipient} ({member}): {problem}")
         }
+        Incident::ReviewMissed { org, criterion, due } => format!("{org}: {criterion}, due {}", due.day()),
         Incident::MailboxTrouble { mailbox, problem } => format!("{mailbox}: {problem}"),
         Incident::Trouble { part, problem } => format!("{part}: {problem}"),
     }
