@@ -1,8 +1,6 @@
 //! Examples of what is asked about organisations and their contacts.
 
-use super::Example;
-
-pub(super) const EXAMPLES: &[(&str, &[Example])] = &[
+pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
         "org add",
         &[
