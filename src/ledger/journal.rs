@@ -14,6 +14,8 @@ use crate::ledger::record::{decode, encode};
 use crate::store::contract::{Batch, Entry, Expect, Space, Store, StoreError, Version};
 use crate::time::Timestamp;
 
+/// In front of the keys of heads.
+const HEADS: &[u8] = b"journal/";
 /// How often a commit is tried again when another node appended first.
 const TRIES: usize = 200;
 
@@ -168,6 +170,24 @@ impl Journal {
         Ok(self.head_entry(list)?.0)
     }
 
+    /// The lists that have a chain, also those that the settings have no more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn chains(&self) -> Result<Vec<ListName>, StoreError> {
+        let (mut found, mut after) = (Vec::new(), None::<Vec<u8>>);
+        loop {
+            let page = self.store.scan(Space::Meta, HEADS, after.as_deref(), 1000)?;
+            let Some(last) = page.last() else { return Ok(found) };
+            after = Some(last.key.clone());
+            let name = |entry: &Entry| {
+                let name = entry.key.strip_prefix(HEADS)?.strip_suffix(&[0])?;
+                std::str::from_utf8(name).ok()?.parse().ok()
+            };
+            found.extend(page.iter().filter_map(name));
+        }
+    }
+
     fn head_entry(&self, list: Option<&ListName>) -> Result<(Head, Option<Version>), StoreError> {
         match self.store.get(Space::Meta, &head_key(list))? {
             Some(entry) => Ok((decode(&entry.value)?, Some(entry.version))),
@@ -286,7 +306,7 @@ fn link_key(list: Option<&ListName>, seq: u64) -> Vec<u8> {
 }
 
 fn head_key(list: Option<&ListName>) -> Vec<u8> {
-    let mut key = b"journal/".to_vec();
+    let mut key = HEADS.to_vec();
     key.extend_from_slice(&chain_key(list));
     key
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::fmt::friendly::SpanParser;
 use jiff::{SpanRelativeTo, Unit};
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const DAY: u64 = 86_400;
 const UNITS: [(u64, &str); 4] = [(DAY, "d"), (3600, "h"), (60, "m"), (1, "s")];
@@ -46,6 +46,32 @@ pub fn show(duration: Duration) -> String {
         }
     }
     if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
+}
+
+/// How often something is done by itself; `off`: never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// Never.
+    Off,
+    /// So often.
+    Every(Duration),
+}
+
+impl Serialize for Period {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Off => to.serialize_str("off"),
+            Self::Every(duration) => to.serialize_str(&show(*duration)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Period {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let every = |text: &str| parse(text).map(Self::Every).map_err(serde::de::Error::custom);
+        if text == "off" { Ok(Self::Off) } else { every(&text) }
+    }
 }
 
 /// For `#[serde(deserialize_with)]`: a duration that must be there.

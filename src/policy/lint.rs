@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::duration::show;
+use super::duration::{Period, show};
 use super::file::Policy;
 use super::text::Channel;
 use super::words::{CRITERIA, Gate, ListKind, Poster, Strictness};
@@ -245,6 +245,10 @@ fn posters(kind: ListKind) -> &'static [Poster] {
 
 fn team(policy: &Policy, all: &mut Findings) {
     let t = &policy.team;
+    if t.journal_head_every == Some(Period::Off) {
+        let what = "nobody is told where the journal ends: that its tail was cut, or all of it written anew, shows nowhere";
+        all.warn("team.journal_head_every", what, "leave it out, for 24 hours, or keep heads yourselves");
+    }
     if let (Some(min), Some(max)) = (t.min, t.max)
         && min > max
     {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::duration::optional;
+use super::duration::{Period, optional};
 use super::text::{Channel, Text};
 use super::words::{
     AckAfter, AdvisoryField, BreachField, ClockStart, CvssVersion, FixOwner, Gate, Level, ListKind,
@@ -221,9 +221,8 @@ pub struct Team {
     pub replacement_by: Option<Text>,
     /// What is asked of a member.
     pub qualifications: Vec<Text>,
-    /// How often it is told where the journal ends.
-    #[serde(with = "optional")]
-    pub journal_head_every: Option<Duration>,
+    /// How often it is told where the journal ends: 24 hours, if it is not said.
+    pub journal_head_every: Option<Period>,
 }
 
 /// One seat of `team.composition`.

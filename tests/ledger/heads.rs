@@ -109,7 +109,7 @@ fn the_heads_of_all_chains_that_a_team_decides_for_are_told_once_a_day() {
         let head = bench.journal().head(Some(&list(name))).unwrap();
         ChainHead { list: Some(list(name)), seq: head.seq, hash: head.hex() }
     };
-    assert_eq!(told[0].1, [head("team"), head("announce")], "and not of a list that another decides for");
+    assert_eq!(told[0].1, [head("team"), head("announce"), head("talk")], "also where nobody decides");
     // Neither another look nor a kill tells it again.
     tick(&bench, Some(POLICY), hours(24));
     bench.reopen();
@@ -136,11 +136,15 @@ fn a_clock_that_was_put_back_does_not_silence_it() {
 }
 
 #[test]
-fn where_no_policy_asks_for_it_nothing_is_told() {
-    let bench = bench();
-    for n in 0..5 {
-        tick(&bench, None, hours(n * 24));
-    }
-    assert_eq!(waiting(&bench), []);
-    assert_eq!(bench.journal().head(Some(&list("team"))).unwrap().seq, 2, "nor written");
+fn where_no_policy_says_how_often_it_is_daily_and_off_is_off() {
+    let silent = bench();
+    (0..3).for_each(|n| tick(&silent, None, hours(n * 24)));
+    assert_eq!(waiting(&silent).len(), 4);
+    let off = bench();
+    (0..3).for_each(|n| tick(&off, Some(&POLICY.replace("24h", "off")), hours(n * 24)));
+    assert_eq!(waiting(&off), []);
+    assert_eq!(off.journal().head(Some(&list("team"))).unwrap().seq, 2, "nor written");
+    let often = bench();
+    (0..3).for_each(|n| tick(&often, Some(&POLICY.replace("24h", "1h")), hours(n)));
+    assert_eq!(waiting(&often).len(), 4);
 }

@@ -126,6 +126,8 @@ impl Desk {
         let kept = head.map(hash).transpose()?;
         let (mut skip_to, mut from) = after.map(sound_until).transpose()?.unzip();
         let (mut chains, mut looked, mut total, mut seen, mut more) = (Vec::new(), 0, 0, false, None);
+        // Whoever comes onto a list's roster is an entry of its chain.
+        let roster = self.registry.roster()?.roster;
         for chain in self.chains(list)? {
             let (name, end) = (chain_name(chain.as_ref()), self.journal.head(chain.as_ref())?);
             total += end.seq;
@@ -146,13 +148,15 @@ impl Desk {
                 }
             }
             let end = found.as_ref().map_or(end, |part| part.at.clone());
-            chains.push(ChainRow {
-                list: name,
-                entries: end.seq,
-                head: (end.seq > 0).then(|| end.hex()),
-                sound: found.is_ok(),
-                problem: found.err().map(|broken| broken.to_string()),
+            let taken = end.seq == 0 && chain.as_ref().is_some_and(|list| !roster.members(list).is_empty());
+            let problem = found.err().map(|broken| broken.to_string());
+            let problem = problem.or_else(|| {
+                taken.then(|| {
+                    "it has no entry, and somebody is on the list's roster: it was taken away".to_owned()
+                })
             });
+            let (entries, head) = (end.seq, (end.seq > 0).then(|| end.hex()));
+            chains.push(ChainRow { list: name, entries, head, sound: problem.is_none(), problem });
         }
         if skip_to.is_some() {
             return Err(bad_cursor());
@@ -161,13 +165,17 @@ impl Desk {
         Ok(Answer::Verified { chains, head_found: kept.map(|_| seen), done })
     }
 
-    /// The chains that were asked for: one list's, or the relay's own and those of all lists.
+    /// The chains that were asked for: one list's, or the relay's own and those of all lists, former ones too.
     fn chains(&self, list: Option<&ListName>) -> Result<Vec<Option<ListName>>, Refused> {
         if let Some(list) = list {
             self.list(list)?;
             return Ok(vec![Some(list.clone())]);
         }
-        Ok(std::iter::once(None).chain(self.lists.iter().map(|l| Some(l.name.clone()))).collect())
+        let here: Vec<ListName> = self.lists.iter().map(|l| l.name.clone()).collect();
+        // A list that the settings have no more still has its past.
+        let former: Vec<ListName> =
+            self.journal.chains()?.into_iter().filter(|l| !here.contains(l)).collect();
+        Ok(std::iter::once(None).chain(here.into_iter().chain(former).map(Some)).collect())
     }
 }
 

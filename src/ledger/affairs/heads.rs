@@ -8,11 +8,16 @@ use crate::id::ListName;
 use crate::ledger::journal::Journal;
 use crate::ledger::record::{decode, encode};
 use crate::mail::list::List;
+use crate::policy::duration::Period;
 use crate::roster::errand::{About, ChainHead, Errand, Reached};
 use crate::store::contract::{Expect, Space};
 use crate::time::Timestamp;
 
-/// Tells a team the heads of the chains of all lists that it decides for, and of the relay's own, when it is time again.
+/// How often, where no policy says it.
+const DAILY: Duration = Duration::from_secs(24 * 3600);
+
+/// Tells a team the heads of the chains of all lists that it decides for, of those that nobody decides for, and of the
+/// relay's own, when it is time again.
 ///
 /// The first look only notes when the time begins. A clock that was put back does not keep the heads from being told.
 ///
@@ -23,8 +28,9 @@ pub(super) fn told(step: &mut Step<'_>, team: &List) -> Result<(), Trouble> {
         return Ok(());
     }
     let lists = step.affairs().lists.clone();
-    let theirs: Vec<&List> = lists.iter().filter(|list| list.deciding() == Some(&team.name)).collect();
-    let Some(every) = theirs.iter().filter_map(|list| period(list)).min() else { return Ok(()) };
+    let theirs = |list: &&List| list.deciding().is_none_or(|decides| *decides == team.name);
+    let theirs: Vec<&List> = lists.iter().filter(theirs).collect();
+    let Some(every) = period(&theirs, team) else { return Ok(()) };
     let key = key(&team.name);
     let before = step.affairs().store.get(Space::Registry, &key)?;
     let last: Option<Timestamp> = before.as_ref().map(|entry| decode(&entry.value)).transpose()?;
@@ -62,8 +68,16 @@ fn heads(journal: &Journal, lists: &[&List]) -> Result<Vec<ChainHead>, Trouble> 
     Ok(heads)
 }
 
-fn period(list: &List) -> Option<Duration> {
-    list.policy.as_ref()?.team.journal_head_every
+/// The shortest that a policy of the team's lists says; none where all that say something switch it off.
+fn period(theirs: &[&List], team: &List) -> Option<Duration> {
+    let decided = theirs.iter().filter(|list| list.deciding() == Some(&team.name));
+    let said: Vec<Period> =
+        decided.filter_map(|list| list.policy.as_ref()?.team.journal_head_every).collect();
+    let every = |period: &Period| match period {
+        Period::Every(every) => Some(*every),
+        Period::Off => None,
+    };
+    if said.is_empty() { Some(DAILY) } else { said.iter().filter_map(every).min() }
 }
 
 fn key(team: &ListName) -> Vec<u8> {
