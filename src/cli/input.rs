@@ -112,9 +112,12 @@ pub(super) fn certificate(path: &Path) -> Result<Certificate, Failure> {
     Ok(Certificate(bytes.to_vec()))
 }
 
-/// Whether there is an armored secret key in it.
+/// Whether there is an armored secret key in it, or it begins with a binary one.
 pub(super) fn holds_secret(bytes: &[u8]) -> bool {
-    bytes.windows(SECRET_ARMOR.len()).any(|window| window == SECRET_ARMOR)
+    // RFC 9580 §4.2: packet types 5 and 7 in the old and the new form of the header.
+    let begins = |first: u8| matches!(first, 0x94..=0x97 | 0x9c..=0x9f | 0xc5 | 0xc7);
+    bytes.first().copied().is_some_and(begins)
+        || bytes.windows(SECRET_ARMOR.len()).any(|window| window == SECRET_ARMOR)
 }
 
 /// RFC 9580 §6.2.
@@ -198,6 +201,10 @@ mod tests {
         assert_eq!(failure.exit_code(), 65);
         assert!(failure.to_string().contains("secret key"), "{failure}");
         assert!(secret(&path).is_ok(), "but a key import takes it");
+        for first in [0x95, 0x9d, 0xc5, 0xc7] {
+            let (_dir, path) = file(&[first, 0x03, 0x58, 0x04]);
+            assert!(certificate(&path).unwrap_err().to_string().contains("secret key"), "{first:#x}");
+        }
     }
 
     #[test]

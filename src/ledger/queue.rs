@@ -263,7 +263,11 @@ impl Queue {
         let mut notes = Vec::new();
         each(&*self.store, |entry, record| {
             let parcel = &record.parcel;
-            if parcel.list == *list && parcel.member == *member {
+            // A batch that withdrew it already takes the body's name away once.
+            let gone = |batch: &Batch| {
+                batch.delete.iter().any(|(space, key)| *space == Space::Queue && *key == entry.key)
+            };
+            if parcel.list == *list && parcel.member == *member && !gone(batch) {
                 expect_version(batch, &entry);
                 remove(batch, parcel);
                 let event = Event::Withdrawn { parcel: parcel.id, member: member.clone() };

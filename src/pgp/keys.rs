@@ -92,6 +92,12 @@ impl ListKey {
         &self.cert
     }
 
+    /// Whether this is its certificate, or a former one.
+    #[must_use]
+    pub fn is(&self, certificate: Fingerprint) -> bool {
+        self.own.iter().any(|own| own.fingerprint() == certificate)
+    }
+
     /// The public half and those of the former keys.
     pub(super) fn certs(&self) -> impl Iterator<Item = &Cert> {
         self.own.iter().map(Arc::as_ref)

@@ -103,6 +103,15 @@ impl Person {
         self.0.cert()
     }
 
+    /// A detached signature of a text, armored.
+    ///
+    /// # Errors
+    /// When the own key cannot sign at that time.
+    #[cfg(test)]
+    pub(super) fn sign_text(&self, text: &str, at: Timestamp) -> Result<String, super::seal::SealError> {
+        super::text::sign_text(text, &self.0, at)
+    }
+
     /// Signs and encrypts a complete MIME entity in one step (RFC 3156 §6.2). Returns the armored message with CRLF line
     /// ends, to be the second part of a `multipart/encrypted`.
     ///

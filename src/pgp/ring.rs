@@ -1,5 +1,7 @@
 //! Keyrings of other programs: many certificates, of which only those that are asked for are verified.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sequoia_openpgp as openpgp;
 
 use openpgp::Packet;
@@ -12,7 +14,10 @@ use crate::id::Fingerprint;
 /// Certificates of a keyring, each as its packets lay there.
 #[derive(Default)]
 pub struct Ring {
-    found: Vec<Raw>,
+    /// All copies of each.
+    found: BTreeMap<Fingerprint, Vec<Vec<u8>>>,
+    /// Which have a User ID with an address, in lower case.
+    named: BTreeMap<String, BTreeSet<Fingerprint>>,
 }
 
 struct Raw {
@@ -28,47 +33,17 @@ impl Ring {
     /// # Errors
     /// [`CertError::SecretKey`]; [`CertError::NotOpenPgp`] where nothing is a certificate.
     pub fn add(&mut self, bytes: &[u8]) -> Result<(), CertError> {
-        let before = self.found.len();
+        let mut several = 0_usize;
         for block in blocks(bytes) {
-            self.block(block)?;
-        }
-        if self.found.len() == before { Err(CertError::NotOpenPgp) } else { Ok(()) }
-    }
-
-    fn block(&mut self, bytes: &[u8]) -> Result<(), CertError> {
-        // Depth 0: nothing is decompressed or entered.
-        let parser = PacketParserBuilder::from_bytes(bytes).and_then(|b| b.max_recursion_depth(0).build());
-        let Ok(mut next) = parser else { return Ok(()) };
-        let mut current: Option<Raw> = None;
-        while let PacketParserResult::Some(parser) = next {
-            let Ok((packet, rest)) = parser.next() else { break };
-            next = rest;
-            match &packet {
-                Packet::SecretKey(_) | Packet::SecretSubkey(_) => return Err(CertError::SecretKey),
-                Packet::PublicKey(key) => {
-                    self.found.extend(current.take());
-                    // Of another version than 4 and 6 it is none that could be used.
-                    current = identity(&key.fingerprint()).map(|fingerprint| Raw {
-                        fingerprint,
-                        emails: Vec::new(),
-                        packets: Vec::new(),
-                    });
+            for raw in block_of(block)? {
+                several += 1;
+                for email in raw.emails {
+                    self.named.entry(email.to_ascii_lowercase()).or_default().insert(raw.fingerprint);
                 }
-                // GnuPG's own notes in an old keyring.
-                Packet::Trust(_) | Packet::Marker(_) => continue,
-                Packet::UserID(id) => {
-                    if let (Some(raw), Ok(Some(email))) = (&mut current, id.email()) {
-                        raw.emails.push(email.to_owned());
-                    }
-                }
-                _ => {}
-            }
-            if let Some(raw) = &mut current {
-                packet.serialize(&mut raw.packets).map_err(|_| CertError::NotOpenPgp)?;
+                self.found.entry(raw.fingerprint).or_default().push(raw.packets);
             }
         }
-        self.found.extend(current);
-        Ok(())
+        if several == 0 { Err(CertError::NotOpenPgp) } else { Ok(()) }
     }
 
     /// The certificate with this fingerprint: all copies of it that are here, put together. None when there is none.
@@ -76,8 +51,8 @@ impl Ring {
     /// # Errors
     /// As [`Cert::import`].
     pub fn get(&self, fingerprint: Fingerprint) -> Result<Option<Cert>, CertError> {
-        let copies = self.found.iter().filter(|raw| raw.fingerprint == fingerprint);
-        copies.map(|raw| Cert::import(&raw.packets)).try_fold(None, |all: Option<Cert>, copy| {
+        let copies = self.found.get(&fingerprint).into_iter().flatten();
+        copies.map(|packets| Cert::import(packets)).try_fold(None, |all: Option<Cert>, copy| {
             Ok(Some(match all {
                 Some(all) => all.merge(&copy?)?,
                 None => copy?,
@@ -88,15 +63,49 @@ impl Ring {
     /// The fingerprints of those whose owner says that they are for this address.
     #[must_use]
     pub fn with_address(&self, address: &str) -> Vec<Fingerprint> {
-        let says = |emails: &[String]| emails.iter().any(|email| email.eq_ignore_ascii_case(address));
-        let mut found: Vec<Fingerprint> =
-            self.found.iter().filter(|raw| says(&raw.emails)).map(|raw| raw.fingerprint).collect();
-        found.sort_unstable();
-        found.dedup();
         // Anybody can append a User ID to somebody's certificate; an import leaves those out.
-        found.retain(|one| self.get(*one).is_ok_and(|cert| cert.is_some_and(|cert| says(&cert.emails()))));
-        found
+        let says = |cert: &Cert| cert.emails().iter().any(|email| email.eq_ignore_ascii_case(address));
+        let named = self.named.get(&address.to_ascii_lowercase()).into_iter().flatten().copied();
+        named.filter(|one| self.get(*one).is_ok_and(|cert| cert.as_ref().is_some_and(says))).collect()
     }
+}
+
+/// The certificates of an armored block, or of binary packets.
+fn block_of(bytes: &[u8]) -> Result<Vec<Raw>, CertError> {
+    let mut found = Vec::new();
+    // Depth 0: nothing is decompressed or entered.
+    let parser = PacketParserBuilder::from_bytes(bytes).and_then(|b| b.max_recursion_depth(0).build());
+    let Ok(mut next) = parser else { return Ok(found) };
+    let mut current: Option<Raw> = None;
+    while let PacketParserResult::Some(parser) = next {
+        let Ok((packet, rest)) = parser.next() else { break };
+        next = rest;
+        match &packet {
+            Packet::SecretKey(_) | Packet::SecretSubkey(_) => return Err(CertError::SecretKey),
+            Packet::PublicKey(key) => {
+                found.extend(current.take());
+                // Of another version than 4 and 6 it is none that could be used.
+                current = identity(&key.fingerprint()).map(|fingerprint| Raw {
+                    fingerprint,
+                    emails: Vec::new(),
+                    packets: Vec::new(),
+                });
+            }
+            // GnuPG's own notes in an old keyring.
+            Packet::Trust(_) | Packet::Marker(_) => continue,
+            Packet::UserID(id) => {
+                if let (Some(raw), Ok(Some(email))) = (&mut current, id.email()) {
+                    raw.emails.push(email.to_owned());
+                }
+            }
+            _ => {}
+        }
+        if let Some(raw) = &mut current {
+            packet.serialize(&mut raw.packets).map_err(|_| CertError::NotOpenPgp)?;
+        }
+    }
+    found.extend(current);
+    Ok(found)
 }
 
 impl Cert {

@@ -11,7 +11,7 @@ use openpgp::parse::stream::{
     DetachedVerifierBuilder, MessageLayer, MessageStructure, VerificationHelper, VerificationResult,
 };
 use openpgp::serialize::stream::{Armorer, Message, Signer};
-use openpgp::types::{HashAlgorithm, SignatureType};
+use openpgp::types::{HashAlgorithm, RevocationStatus, SignatureType};
 
 use super::cert::{Cert, identity, standard};
 use super::keys::ListKey;
@@ -52,23 +52,24 @@ pub fn sign_text(text: &str, key: &ListKey, at: Timestamp) -> Result<String, Sea
     Ok(String::from_utf8_lossy(&armored).into_owned())
 }
 
-/// Whose good signature of a text this is: of one of these lists' keys, former ones included, or of one of these
-/// certificates. None where there is none that counts at that time.
+/// Whose good signature of a text this is, of these certificates; each has to be alive and not revoked at that time. None
+/// where there is none that counts.
 #[must_use]
-pub fn signature_of<'a>(
-    text: &str,
-    armored: &str,
-    lists: impl Iterator<Item = &'a ListKey>,
-    others: &[Cert],
-    at: Timestamp,
-) -> Option<TextSignature> {
+pub fn signature_of(text: &str, armored: &str, by: &[&Cert], at: Timestamp) -> Option<TextSignature> {
     if armored.len() > MAX_SIGNATURE {
         return None;
     }
-    let own = lists.flat_map(|key| key.certs().map(|cert| cert.openpgp().clone()).collect::<Vec<_>>());
-    let certs = own.chain(others.iter().map(|cert| cert.openpgp().clone())).collect();
-    let mut found = Found { certs, good: None };
     let policy = standard(at);
+    // Sequoia judges certificates at the time that the signature names, which whoever stole a key chooses.
+    let lives = |cert: &&&Cert| {
+        let valid = cert.openpgp().with_policy(&policy, at.system());
+        valid.is_ok_and(|valid| {
+            let revoked = matches!(valid.revocation_status(), RevocationStatus::Revoked(_));
+            valid.alive().is_ok() && !revoked
+        })
+    };
+    let certs = by.iter().filter(lives).map(|cert| cert.openpgp().clone()).collect();
+    let mut found = Found { certs, good: None };
     let mut verifier = DetachedVerifierBuilder::from_bytes(armored.as_bytes())
         .and_then(|builder| builder.with_policy(&policy, at.system(), &mut found))
         .ok()?;
@@ -108,14 +109,17 @@ fn valid(result: &VerificationResult<'_>) -> Option<TextSignature> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::pgp::keys::{UserId, new_list_key};
+    use crate::pgp::person::{Person, Sort};
 
     const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
     fn key(name: &str) -> ListKey {
         let id = UserId { name: name.to_owned(), address: format!("{name}@lists.example") };
-        let (cert, _) = new_list_key(&[id], NOW.before(std::time::Duration::from_secs(1000))).unwrap();
+        let (cert, _) = new_list_key(&[id], NOW.before(Duration::from_secs(1000))).unwrap();
         ListKey::assemble(cert, &[]).unwrap()
     }
 
@@ -125,7 +129,8 @@ mod tests {
         let armored = sign_text("a text\n", &one, NOW).unwrap();
         assert!(armored.starts_with("-----BEGIN PGP SIGNATURE-----\n"), "{armored}");
         let by = |text: &str, armored: &str, keys: &[&ListKey]| {
-            signature_of(text, armored, keys.iter().copied(), &[], NOW)
+            let certs: Vec<&Cert> = keys.iter().map(|key| key.cert()).collect();
+            signature_of(text, armored, &certs, NOW)
         };
         let good = Some(TextSignature { signer: one.cert().fingerprint(), made_at: NOW });
         assert_eq!(by("a text\n", &armored, &[&other, &one]), good);
@@ -134,8 +139,6 @@ mod tests {
         assert_eq!(by("a text\r\n", &armored, &[&one]), None, "to the byte");
         assert_eq!(by("a text\n", "", &[&one]), None);
         assert_eq!(by("a text\n", &"x".repeat(MAX_SIGNATURE + 1), &[&one]), None);
-        let named = signature_of("a text\n", &armored, std::iter::empty(), &[one.cert().clone()], NOW);
-        assert_eq!(named, good, "a certificate that was named");
         let second = sign_text("a text\n", &other, NOW).unwrap();
         assert_eq!(by("a text\n", &second, &[&one, &other]).unwrap().signer, other.cert().fingerprint());
     }
@@ -143,10 +146,21 @@ mod tests {
     #[test]
     fn a_signature_of_the_future_does_not_count_yet() {
         let one = key("one");
-        let later = NOW.after(std::time::Duration::from_secs(100_000));
+        let later = NOW.after(Duration::from_secs(100_000));
         let armored = sign_text("a text\n", &one, later).unwrap();
-        let at = |at| signature_of("a text\n", &armored, [&one].into_iter(), &[], at);
+        let at = |at| signature_of("a text\n", &armored, &[one.cert()], at);
         assert_eq!(at(NOW), None);
         assert_eq!(at(later).unwrap().made_at, later);
+    }
+
+    #[test]
+    fn a_certificate_that_has_ended_signs_nothing_any_more() {
+        let day = Duration::from_secs(86_400);
+        let made = NOW.before(day * 30);
+        let person = Person::generate("Ada", "ada@x.example", Sort::V4, made, Some(day * 20)).unwrap();
+        let armored = person.sign_text("a text\n", made.after(day)).unwrap();
+        let at = |at| signature_of("a text\n", &armored, &[person.cert()], at);
+        assert!(at(made.after(day * 2)).is_some());
+        assert_eq!(at(NOW), None, "whoever has its key could have said any day");
     }
 }

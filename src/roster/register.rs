@@ -124,7 +124,29 @@ impl Roster {
 }
 
 /// A text as it is kept; none where nothing is left of it. Line feeds may stand in it: evidence is often a list.
-fn text(field: &'static str, given: String) -> Result<Option<String>, Refusal> {
+impl Org {
+    /// Whether what is kept of an organisation, which came from elsewhere, is what could have been kept here.
+    pub(super) fn fits(&self, name: &OrgName) -> Result<(), Refusal> {
+        let texts = [
+            ("title", Some(&self.title)),
+            ("upstream", self.upstream.as_ref()),
+            ("website", self.website.as_ref()),
+            ("user-base", self.user_base.as_ref()),
+            ("evidence", self.evidence.as_ref()),
+        ];
+        for (field, given) in texts.into_iter().filter_map(|(field, text)| Some((field, text?))) {
+            if text(field, given.clone())?.as_ref() != Some(given) {
+                return Err(Refusal::OrgText(field));
+            }
+        }
+        if self.upstream.as_deref().is_some_and(|of| of.eq_ignore_ascii_case(name.as_str())) {
+            return Err(Refusal::OwnUpstream(name.clone()));
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn text(field: &'static str, given: String) -> Result<Option<String>, Refusal> {
     let given = given.trim().to_owned();
     if given.chars().count() > MAX_TEXT || given.chars().any(|c| c.is_control() && c != '\n') {
         return Err(Refusal::OrgText(field));

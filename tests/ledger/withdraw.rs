@@ -48,6 +48,18 @@ fn what_waits_for_a_removed_member_of_this_list_is_withdrawn_and_nothing_else() 
 }
 
 #[test]
+fn to_withdraw_twice_in_one_batch_takes_nothing_from_others() {
+    let bench = Bench::new();
+    bench.enqueue("a", &["m-1", "m-2"], T0);
+    let (mut batch, member) = (Batch::new(), "m-1".parse().unwrap());
+    let first = bench.queue().withdraw(&mut batch, &list("a"), &member).unwrap();
+    assert_eq!(bench.queue().withdraw(&mut batch, &list("a"), &member).unwrap(), []);
+    bench.journal().commit(&batch, &first, at(1)).unwrap();
+    assert_eq!(bench.bodies(), 1, "the other reader's copy has its body");
+    assert_eq!(kinds(&bench, "a"), ["withdrawn m-1"]);
+}
+
+#[test]
 fn a_copy_that_is_queued_while_a_member_is_removed_is_not_overlooked() {
     let bench = Bench::new();
     bench.enqueue("a", &["m-1"], T0);

@@ -170,6 +170,24 @@ fn an_import_shows_what_differs_and_does_nothing_that_no_signature_covers() {
     );
 }
 
+#[test]
+fn an_old_export_does_not_bring_back_whom_a_decision_here_sent_away() {
+    let Some(scene) = Scene::set() else { return };
+    let (install, dora) = (&scene.install, &scene.people.dora.address);
+    let dir = tempfile::tempdir().unwrap();
+    let roster = dir.path().join("roster");
+    install.ok(&["roster", "export", text(&roster)]);
+    install.ok(&["member", "remove", "distrib-announce", dora, "--reason", "leaked", "--yes"]);
+    let (code, said) = says(install, &["roster", "import", "--yes", text(&roster)]);
+    assert!(code == 65 && said.contains("was removed here"), "{said}");
+    assert!(said.contains("it is older than the roster here"), "{said}");
+    let (code, said) = says(install, &["roster", "import", "--yes", "--skip", text(&roster)]);
+    assert_eq!(code, 0, "{said}");
+    assert_ne!(says(install, &["member", "show", "distrib-announce", dora]).0, 0, "{said}");
+    let (code, said) = says(install, &["roster", "import", "--yes", "--bring-back", text(&roster)]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(install.json(&["member", "show", "distrib-announce", dora])["standing"], "active");
+}
 /// Schleuder's database with one list, and below `lists` its GnuPG home as gpg made it.
 struct Schleuder {
     dir: tempfile::TempDir,

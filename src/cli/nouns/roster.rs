@@ -48,6 +48,9 @@ pub enum Roster {
         /// Leave out what a rule is against, and import the others.
         #[arg(long)]
         skip: bool,
+        /// Let also those in again who were removed here, or suspended by a vote or for cause.
+        #[arg(long)]
+        bring_back: bool,
         /// Do not ask.
         #[arg(long, short)]
         yes: bool,

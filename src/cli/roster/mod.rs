@@ -11,7 +11,7 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-pub(super) use self::folder::{is_whole, store};
+pub(super) use self::folder::{is_whole, kept, store};
 use self::names::{fingerprint, org_of};
 use super::failure::Failure;
 use crate::control::wire::{Address, ErrorKind, ListName, Offer, OfferRow, OrgName, RosterSource, Unread};
@@ -38,7 +38,7 @@ pub(super) fn schleuder(
             schleuder::NoList::InUse(_) => {
                 "stop Schleuder, or copy the database with `sqlite3 db.sqlite '.backup copy.sqlite'`, and read the copy"
             }
-            schleuder::NoList::Database(_) => "give the file that database: in schleuder.yml names",
+            schleuder::NoList::Database(_) | schleuder::NoList::Tables => "give the file that database: in schleuder.yml names",
             schleuder::NoList::Which(_) => "say which with --address",
         };
         let what = format!("no list of Schleuder was read from {}", database.display());

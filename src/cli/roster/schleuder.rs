@@ -4,9 +4,14 @@
 //! `subscriptions(list_id, email, fingerprint, admin, delivery_enabled, …)`.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
+
+/// The largest value that is read, in bytes.
+const MAX_CELL: i32 = 1 << 20;
 
 /// A subscription as it stands there.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,11 +36,14 @@ pub(super) struct List {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoList {
     /// Changes wait beside the file, and would be missed.
-    #[error("{0} is there: Schleuder is changing the database at this moment, or was interrupted")]
+    #[error("Schleuder is changing the database at this moment, or was interrupted: see {0}")]
     InUse(PathBuf),
     /// SQLite cannot read it, or its tables are others.
     #[error("it is no database of Schleuder: {0}")]
     Database(#[from] rusqlite::Error),
+    /// Its tables are not there.
+    #[error("it is no database of Schleuder: it has no tables lists and subscriptions")]
+    Tables,
     /// There are several lists, or none of that address.
     #[error("{}", of_which(.0))]
     Which(Vec<String>),
@@ -50,21 +58,46 @@ fn of_which(lists: &[String]) -> String {
 
 /// Reads one list: the one of this address, or the only one.
 pub(super) fn read(database: &Path, address: Option<&str>) -> Result<List, NoList> {
-    // What is not in the file yet: a rollback journal, or a write-ahead log.
+    still(database)?;
+    let before = stamp(database);
+    let list = read_still(database, address);
+    // It takes no lock, so that what was changed meanwhile may have been read in pieces.
+    still(database)?;
+    if stamp(database) == before { list } else { Err(NoList::InUse(database.to_owned())) }
+}
+
+/// Whether nothing waits beside the file that is not in it yet: a rollback journal, or a write-ahead log.
+fn still(database: &Path) -> Result<(), NoList> {
     for suffix in ["-journal", "-wal"] {
         let beside = PathBuf::from(format!("{}{suffix}", database.display()));
         if beside.metadata().is_ok_and(|there| there.len() > 0) {
             return Err(NoList::InUse(beside));
         }
     }
+    Ok(())
+}
+
+fn stamp(database: &Path) -> Option<(u64, SystemTime)> {
+    let there = database.metadata().ok()?;
+    Some((there.len(), there.modified().ok()?))
+}
+
+fn read_still(database: &Path, address: Option<&str>) -> Result<List, NoList> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = Connection::open_with_flags(unchanging(database), flags)?;
     // It may come from anywhere: no function of ours is called by what stands in it.
     open.pragma_update(None, "trusted_schema", false)?;
     open.pragma_update(None, "cell_size_check", true)?;
+    open.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_CELL)?;
+    // A view of that name could go on for ever.
+    let tables =
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('lists', 'subscriptions')";
+    if open.query_row(tables, [], |row| row.get::<_, i64>(0))? != 2 {
+        return Err(NoList::Tables);
+    }
     let mut lists: Vec<(i64, String)> = Vec::new();
-    let mut all = open.prepare("SELECT id, email FROM lists ORDER BY email")?;
+    let mut all = open.prepare("SELECT id, email FROM lists ORDER BY email LIMIT 10000")?;
     for row in all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))? {
         lists.push(row?);
     }
@@ -75,7 +108,7 @@ pub(super) fn read(database: &Path, address: Option<&str>) -> Result<List, NoLis
         return Err(NoList::Which(lists.into_iter().map(|(_, email)| email).collect()));
     };
     let mut theirs = open.prepare(
-        "SELECT email, fingerprint, admin, delivery_enabled FROM subscriptions WHERE list_id = ?1 ORDER BY email",
+        "SELECT email, fingerprint, admin, delivery_enabled FROM subscriptions WHERE list_id = ?1 ORDER BY email LIMIT 20001",
     )?;
     let subscriptions = theirs.query_map([id], subscription)?.collect::<Result<_, _>>()?;
     Ok(List { email: email.clone(), subscriptions })
@@ -191,6 +224,16 @@ mod tests {
         std::fs::write(&other, b"not a database at all, but long enough to be looked at as one").unwrap();
         assert!(matches!(read(&other, None), Err(NoList::Database(_))));
         assert!(read(&folder.path().join("missing"), None).is_err());
+        let endless = folder.path().join("endless.sqlite");
+        let made = Connection::open(&endless).unwrap();
+        made.execute_batch(
+            "CREATE TABLE lists (id, email);
+             CREATE VIEW subscriptions AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+                 SELECT i AS list_id, 'x' AS email, '' AS fingerprint, 0 AS admin, 1 AS delivery_enabled FROM n;",
+        )
+        .unwrap();
+        made.close().unwrap();
+        assert!(matches!(read(&endless, None), Err(NoList::Tables)), "a view could go on for ever");
         assert!(!folder.path().join("missing").exists(), "and it is not made");
     }
 

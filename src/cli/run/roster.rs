@@ -32,6 +32,7 @@ impl Desk<'_> {
                 address,
                 orgs,
                 skip,
+                bring_back,
                 yes,
                 json,
             } => {
@@ -58,14 +59,15 @@ impl Desk<'_> {
                         read
                     }
                 };
-                self.roster_import(read, remarks, &Wanted { dry_run, skip, yes, json })
+                self.roster_import(read, remarks, &Wanted { dry_run, skip, bring_back, yes, json })
             }
         }
     }
 
     fn roster_export(&self, to: &Path, list: Option<&ListName>) -> Result<Shown, Failure> {
+        let kept = files::kept(to)?;
         for _ in 0..TRIES {
-            let request = RosterRequest::Export { list: list.cloned() };
+            let request = RosterRequest::Export { list: list.cloned(), kept: kept.clone() };
             let RosterAnswer::Exported { mut files, certificates } = self.ask_roster(request)? else {
                 return Err(Failure::unexpected());
             };
@@ -100,7 +102,12 @@ impl Desk<'_> {
         remarks: Vec<String>,
         wanted: &Wanted,
     ) -> Result<Shown, Failure> {
-        let mut request = Request::Roster(RosterRequest::Import { source, skip: wanted.skip, agreed: None });
+        let mut request = Request::Roster(RosterRequest::Import {
+            source,
+            skip: wanted.skip,
+            bring_back: wanted.bring_back,
+            agreed: None,
+        });
         let RosterAnswer::Plan(mut plan) = *expect!(self.ask(&request), Answer::Roster(answer) => answer)
         else {
             return Err(Failure::unexpected());
@@ -132,6 +139,7 @@ impl Desk<'_> {
 struct Wanted {
     dry_run: bool,
     skip: bool,
+    bring_back: bool,
     yes: bool,
     json: bool,
 }

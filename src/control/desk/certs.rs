@@ -75,7 +75,7 @@ impl Desk {
     pub(super) fn foreign(&self, cert: Cert) -> Result<Cert, Refused> {
         let keys = self.lists.iter().filter_map(|l| Some((&l.name, self.keys.list(&l.name)?)));
         for (list, key) in keys {
-            if key.cert().fingerprint() == cert.fingerprint() {
+            if key.is(cert.fingerprint()) {
                 let why = format!("it is the certificate of the list {list} itself");
                 let next = "give the certificate of the person or organisation that is to read";
                 return Err(Refused::new(ErrorKind::Data, "the certificate was not taken", why, next));

@@ -10,22 +10,22 @@ use crate::control::wire::{Answer, ErrorKind, RosterAnswer, RosterFile, RosterRe
 use crate::id::{Fingerprint, ListName};
 use crate::ledger::journal::Actor;
 use crate::pgp::seal::SealError;
-use crate::pgp::text::sign_text;
+use crate::pgp::text::{sign_text, signature_of};
 use crate::roster::exchange::directory::{self, NoRoster};
 use crate::roster::exchange::{Portable, manifest};
 
 impl Desk {
     pub(super) fn roster(&self, request: RosterRequest, actor: &Actor) -> Reply {
         match request {
-            RosterRequest::Export { list } => self.roster_export(list.as_ref()),
+            RosterRequest::Export { list, kept } => self.roster_export(list.as_ref(), &kept),
             RosterRequest::Certificates { certificates } => self.roster_certificates(&certificates),
-            RosterRequest::Import { source, skip, agreed } => {
-                self.roster_import(source, skip, agreed.as_deref(), actor)
+            RosterRequest::Import { source, skip, bring_back, agreed } => {
+                self.roster_import(source, (skip, bring_back), agreed.as_deref(), actor)
             }
         }
     }
 
-    fn roster_export(&self, only: Option<&ListName>) -> Reply {
+    fn roster_export(&self, only: Option<&ListName>, kept: &[RosterFile]) -> Reply {
         self.known(only)?;
         let lists = self.lists.iter().filter(|list| list.kind.takes_mail()).map(|list| &list.name);
         let lists: Vec<&ListName> = lists.filter(|list| only.is_none_or(|only| only == *list)).collect();
@@ -44,8 +44,13 @@ impl Desk {
         }
         for list in lists {
             let Some(key) = self.keys.list(list) else { continue };
-            let signature = sign_text(&manifest, &key, self.clock.now())?;
-            files.insert(format!("{}.{list}.asc", manifest::NAME), signature);
+            let (name, now) = (format!("{}.{list}.asc", manifest::NAME), self.clock.now());
+            // The same roster gives the same bytes, the signatures among them, as long as they hold.
+            let before = kept.iter().find(|file| file.path == name).map(|file| file.text.clone());
+            let before =
+                before.filter(|armored| signature_of(&manifest, armored, &[key.cert()], now).is_some());
+            let signature = before.map_or_else(|| sign_text(&manifest, &key, now), Ok)?;
+            files.insert(name, signature);
         }
         files.insert(manifest::NAME.to_owned(), manifest);
         let files = files.into_iter().map(|(path, text)| RosterFile { path, text }).collect();

@@ -14,6 +14,8 @@ pub enum RosterRequest {
     Export {
         /// Only this list, and the organisations of its members.
         list: Option<ListName>,
+        /// The manifest of a former export and its signatures: where they still hold, they stay as they are.
+        kept: Vec<RosterFile>,
     },
     /// Certificates as files of an export. [`RosterAnswer::Files`].
     Certificates {
@@ -27,6 +29,9 @@ pub enum RosterRequest {
         source: RosterSource,
         /// Whether what a rule is against is left out; else nothing is imported then.
         skip: bool,
+        /// Whether somebody who was removed may come back by it, and somebody who was suspended by a vote or for cause
+        /// may be active again.
+        bring_back: bool,
         /// The digest of the plan that the admin agreed to.
         agreed: Option<String>,
     },

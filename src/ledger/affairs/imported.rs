@@ -1,30 +1,43 @@
 //! A roster that comes from elsewhere: each of its changes, and what follows from it.
 
-use super::{Step, Trouble};
+use super::{Step, Trouble, members};
 use crate::roster::exchange::difference;
-use crate::roster::membership::Standing;
+use crate::roster::membership::{Cause, Standing};
 
 /// Makes one change of an import; returns how many copies were withdrawn.
 ///
 /// # Errors
 /// When the store fails, or a rule is against it.
 pub fn one(step: &mut Step<'_>, change: &difference::Step, reason: &str) -> Result<usize, Trouble> {
-    let (roster, changes) = step.roster().import(change, reason, step.now())?;
-    let (list, member, reads) = match change {
-        difference::Step::AddOrg(..) | difference::Step::SetOrg(..) | difference::Step::DropOrg(_) => {
-            (None, None, true)
+    let why = || Some(reason.to_owned());
+    let mut withdrawn = 0;
+    let list = match change {
+        difference::Step::AddOrg(..) | difference::Step::SetOrg(..) | difference::Step::DropOrg(_) => None,
+        difference::Step::Add(list, _) => Some(list),
+        // What follows from a move is the same whoever moves somebody.
+        difference::Step::Remove(list, id) => {
+            return members::moved(step, list, id, Standing::Removed, Cause::Admin, why());
         }
-        difference::Step::Add(list, _) => (Some(list), None, true),
         difference::Step::Set(list, member) => {
-            (Some(list), Some(&member.id), member.standing == Standing::Active)
+            let before = step.roster().by_id(list, &member.id).cloned();
+            if let Some(before) = before {
+                if before.standing != member.standing {
+                    let cause = member.file.cause.unwrap_or(Cause::Admin);
+                    withdrawn += members::moved(step, list, &member.id, member.standing, cause, why())?;
+                }
+                // What is queued goes to where they were, sealed to what they had.
+                let elsewhere = before.address != member.address || before.fingerprint != member.fingerprint;
+                let still = before.standing == member.standing;
+                if still && before.gets_copies() && (elsewhere || !member.gets_copies()) {
+                    withdrawn += step.withdraw(list, &member.id)?;
+                }
+            }
+            Some(list)
         }
-        difference::Step::Remove(list, id) => (Some(list), Some(id), false),
     };
+    let (roster, changes) = step.roster().import(change, reason, step.now())?;
     for change in changes {
         step.apply(list, (roster.clone(), change));
     }
-    match (list, member) {
-        (Some(list), Some(member)) if !reads => Ok(step.withdraw(list, member)?),
-        _ => Ok(0),
-    }
+    Ok(withdrawn)
 }

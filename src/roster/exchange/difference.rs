@@ -1,6 +1,6 @@
 //! What differs between a roster and one that is to be imported, and the change that each difference is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use toml::{Table, Value};
@@ -10,7 +10,7 @@ use super::imported::Imported;
 use crate::id::{ListName, MemberId, OrgName};
 use crate::roster::membership::{Cause, MAX_FURTHER, Member, Role, Standing};
 use crate::roster::org::Org;
-use crate::roster::{Change, Refusal, Roster};
+use crate::roster::{Change, Refusal, Roster, register};
 use crate::time::Timestamp;
 
 /// How much of a roster an import speaks for.
@@ -70,6 +70,7 @@ pub fn steps(
         }
     }
     let (mut sets, mut removes) = (Vec::new(), Vec::new());
+    let mut ids: BTreeSet<MemberId> = roster.everyone().map(|(_, member)| member.id.clone()).collect();
     for (list, members) in &wanted.lists {
         let mut missing: Vec<&Member> =
             roster.members(list).iter().filter(|m| m.standing != Standing::Removed).collect();
@@ -80,7 +81,7 @@ pub fn steps(
                 .or_else(|| missing.iter().position(|m| m.address.same_mailbox(&member.address)));
             let mut member = Box::new(member.clone());
             let Some(there) = there.map(|at| missing.swap_remove(at)) else {
-                if roster.everyone().any(|(_, other)| other.id == member.id) {
+                if !ids.insert(member.id.clone()) {
                     member.id = fresh();
                 }
                 steps.push(Step::Add(list.clone(), member));
@@ -91,6 +92,8 @@ pub fn steps(
                 sets.push(Step::Set(list.clone(), member));
             }
         }
+        // Who only asks to come is in no export.
+        missing.retain(|member| member.belongs());
         missing.sort_by(|a, b| a.address.cmp(&b.address));
         removes.extend(missing.into_iter().map(|m| Step::Remove(list.clone(), m.id.clone())));
     }
@@ -99,10 +102,38 @@ pub fn steps(
         steps.extend(removes);
     }
     if scope == Scope::Whole {
-        let gone = roster.orgs.keys().filter(|name| !wanted.orgs.contains_key(*name));
+        let applies = |name: &OrgName| {
+            let asks = |m: &Member| m.standing != Standing::Removed && !m.belongs();
+            roster.everyone().any(|(_, m)| asks(m) && m.contact_of() == Some(name))
+        };
+        let gone = roster.orgs.keys().filter(|name| !wanted.orgs.contains_key(*name) && !applies(name));
         steps.extend(gone.map(|name| Step::DropOrg(name.clone())));
     }
     steps
+}
+
+/// Why a step would let somebody in again whom a decision here keeps out: what was signed before it must not undo it
+/// unnoticed.
+#[must_use]
+pub fn brought_back(roster: &Roster, step: &Step) -> Option<String> {
+    match step {
+        Step::Add(list, member) => {
+            let same = |m: &&Member| {
+                m.standing == Standing::Removed
+                    && (m.address.same_mailbox(&member.address)
+                        || member.certs().any(|cert| m.signs_with(cert)))
+            };
+            let gone = roster.members(list).iter().filter(same).max_by_key(|m| m.since)?;
+            Some(format!("was removed here at {}; --bring-back lets them in again", gone.since))
+        }
+        Step::Set(list, member) if member.is_active() => {
+            let before = roster.by_id(list, &member.id)?;
+            let cause = before.file.cause.filter(|_| before.standing == Standing::Suspended)?;
+            let decided = matches!(cause, Cause::Vote | Cause::Breach | Cause::Criterion);
+            decided.then(|| format!("is suspended here ({}); --bring-back ends that", cause.as_str()))
+        }
+        _ => None,
+    }
 }
 
 /// The fields in which two records differ.
@@ -148,12 +179,14 @@ impl Roster {
         let mut new = self.clone();
         match step {
             Step::AddOrg(name, org) => {
+                org.fits(name)?;
                 if new.orgs.insert(name.clone(), (**org).clone()).is_some() {
                     return Err(Refusal::OrgKnown(name.clone()));
                 }
                 Ok((new, vec![Change::OrgAdded { org: name.clone() }]))
             }
             Step::SetOrg(name, org) => {
+                org.fits(name)?;
                 let before = new.orgs.insert(name.clone(), (**org).clone());
                 let before = before.ok_or_else(|| Refusal::OrgUnknown(name.clone()))?;
                 let fields = keys(&before, org);
@@ -194,6 +227,10 @@ impl Roster {
         now: Timestamp,
     ) -> Result<(Self, Vec<Change>), Refusal> {
         let before = self.by_id(list, &member.id).ok_or_else(|| Refusal::NoMember(list.clone()))?.clone();
+        // Who asks to come, comes by a vote and not by a file.
+        if !before.belongs() {
+            return Err(Refusal::NoStep { from: before.standing, to: member.standing });
+        }
         if let Role::Contact { org } = &member.role
             && !self.orgs.contains_key(org)
         {
@@ -226,8 +263,18 @@ impl Roster {
         Ok((new, changes))
     }
 
-    /// Whether addresses and certificates are this member's alone.
+    /// Whether addresses and certificates are this member's alone, and the texts fit.
     fn unique(&self, list: &ListName, member: &Member) -> Result<(), Refusal> {
+        if let Role::Team { name, role } = &member.role {
+            for (field, given) in [("name", Some(name)), ("role", role.as_ref())] {
+                let fits = |given: &String| {
+                    register::text(field, given.clone()).is_ok_and(|text| text.as_ref() == Some(given))
+                };
+                if given.is_some_and(|given| given.contains('\n') || !fits(given)) {
+                    return Err(Refusal::OrgText(field));
+                }
+            }
+        }
         let others = self.members(list).iter();
         for other in others.filter(|m| m.standing != Standing::Removed && m.id != member.id) {
             let mut addresses = std::iter::once(&member.address).chain(&member.file.aliases);

@@ -78,13 +78,15 @@ pub enum NoRoster {
     /// A file at a place where none belongs.
     #[error("{0} is no file of a roster")]
     Stranger(String),
-    /// An entry of somebody who has been removed.
-    #[error("{file} has {address}, who is removed: leave the entry out")]
-    Removed {
+    /// An entry of somebody who does not belong.
+    #[error("{file} has {address}, who is {standing}: leave the entry out")]
+    Outside {
         /// Which file.
         file: String,
         /// Who.
         address: String,
+        /// Where they stand.
+        standing: Standing,
     },
     /// A record that TOML cannot hold.
     #[error("{0} cannot be written as TOML: {1}")]
@@ -144,8 +146,9 @@ pub fn parse(files: &Files) -> Result<Portable, NoRoster> {
         } else if let Some(name) = named(LISTS, ".toml") {
             let file: ListFile = read(path, text)?;
             same(path, &name, file.list.as_str())?;
-            if let Some(gone) = file.member.iter().find(|member| member.standing == Standing::Removed) {
-                return Err(NoRoster::Removed { file: path.clone(), address: gone.address.to_string() });
+            if let Some(other) = file.member.iter().find(|member| !member.belongs()) {
+                let (standing, address) = (other.standing, other.address.to_string());
+                return Err(NoRoster::Outside { file: path.clone(), address, standing });
             }
             roster.lists.insert(file.list, file.member);
         } else if let Some(name) = named(CERTS, ".asc") {

@@ -13,13 +13,13 @@ use std::collections::BTreeMap;
 
 use crate::id::{Fingerprint, ListName, OrgName};
 use crate::roster::Roster;
-use crate::roster::membership::{Member, Role, Standing};
+use crate::roster::membership::{Member, Role};
 use crate::roster::org::Org;
 
 /// Files by their paths, which are sorted.
 pub type Files = BTreeMap<String, String>;
 
-/// A roster on its way. Who was removed is not in it.
+/// A roster on its way. Who was removed is not in it, nor who only asks to come: their application would be missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Portable {
     /// Whether it speaks for a whole installation: an organisation that is not in it leaves.
@@ -38,7 +38,7 @@ impl Portable {
     pub fn of<'a>(roster: &Roster, lists: impl Iterator<Item = &'a ListName>, whole: bool) -> Self {
         let mut portable = Self { whole, ..Self::default() };
         for list in lists {
-            let here = roster.members(list).iter().filter(|member| member.standing != Standing::Removed);
+            let here = roster.members(list).iter().filter(|member| member.belongs());
             portable.lists.insert(list.clone(), here.cloned().collect());
         }
         let named = portable.lists.values().flatten().filter_map(|member| match &member.role {

@@ -1,5 +1,6 @@
 //! An import: shown first, then done as one change, if it is still what was shown.
 
+use super::source::Wanted;
 use crate::control::desk::refusal::Refused;
 use crate::control::desk::{Desk, Reply};
 use crate::control::wire::{Answer, ErrorKind, PlanItem, RosterAnswer, RosterSource};
@@ -11,11 +12,11 @@ impl Desk {
     pub(super) fn roster_import(
         &self,
         source: RosterSource,
-        skip: bool,
+        (skip, bring_back): (bool, bool),
         agreed: Option<&str>,
         actor: &Actor,
     ) -> Reply {
-        let wanted = self.wanted(source)?;
+        let wanted = Wanted { bring_back, ..self.wanted(source)? };
         let Some(agreed) = agreed else {
             let roster = self.registry.roster()?.roster;
             let plan = self.plan(&roster, &wanted, self.clock.now())?;

@@ -10,7 +10,7 @@ use crate::id::{Fingerprint, MemberId};
 use crate::mail::directory::Kind;
 use crate::pgp::cert::Cert;
 use crate::roster::Roster;
-use crate::roster::exchange::difference::{Field, Step, fields, steps};
+use crate::roster::exchange::difference::{Field, Step, brought_back, fields, steps};
 use crate::roster::exchange::{Portable, offer};
 use crate::roster::membership::{Member, Role};
 use crate::time::Timestamp;
@@ -34,7 +34,8 @@ impl Desk {
         let (mut done, mut items, mut copy) = (Vec::new(), Vec::new(), roster.clone());
         for step in steps(roster, &portable, wanted.scope, fresh) {
             let mut item = item(&copy, &step);
-            let tried = match self.rule(&step, wanted)? {
+            let returns = brought_back(roster, &step).filter(|_| !wanted.bring_back);
+            let tried = match self.rule(&step, wanted)?.or(returns) {
                 Some(rule) => Err(rule),
                 None => copy.import(&step, &wanted.reason, now).map_err(|refusal| refusal.to_string()),
             };
@@ -53,7 +54,12 @@ impl Desk {
         // Ids are drawn anew each time and do not stand in it.
         let digest = Sha256::digest(serde_json::to_vec(&items).unwrap_or_default());
         let digest = data_encoding::HEXLOWER.encode(&digest);
-        let row = PlanRow { items, unreachable, remarks: wanted.remarks.clone(), digest };
+        let mut remarks = wanted.remarks.clone();
+        let newest = roster.everyone().map(|(_, member)| member.since).max();
+        if wanted.made_at.zip(newest).is_some_and(|(made_at, newest)| made_at < newest) {
+            remarks.push("it is older than the roster here: somebody came, moved or left since".to_owned());
+        }
+        let row = PlanRow { items, unreachable, remarks, digest };
         Ok(Plan { steps: done, certs, row })
     }
 
@@ -70,12 +76,8 @@ impl Desk {
         if !fits {
             return Ok(Some(format!("{list} is of kind {}: such an entry has no place there", rules.kind)));
         }
-        if let Role::Team { name, .. } = &member.role
-            && (name.trim().is_empty() || name.chars().any(char::is_control))
-        {
-            return Ok(Some("the name is empty or has control characters".to_owned()));
-        }
-        if let Some(ours) = self.directory.resolve(&member.address) {
+        let mut addresses = std::iter::once(&member.address).chain(&member.file.aliases);
+        if let Some(ours) = addresses.find_map(|address| self.directory.resolve(address)) {
             return Ok(Some(format!("that is an address of the list {}", ours.list)));
         }
         for fingerprint in member.certs() {

@@ -14,6 +14,7 @@ use crate::roster::exchange::difference::Scope;
 use crate::roster::exchange::offer::Offered;
 use crate::roster::exchange::{Files, Portable, directory, manifest};
 use crate::roster::membership::Role;
+use crate::time::Timestamp;
 
 /// A roster that is wanted.
 pub(super) struct Wanted {
@@ -25,6 +26,10 @@ pub(super) struct Wanted {
     pub(super) left: Vec<PlanItem>,
     /// The journal's reason.
     pub(super) reason: String,
+    /// Whether who was removed or suspended here may be active again by it.
+    pub(super) bring_back: bool,
+    /// When it was signed.
+    pub(super) made_at: Option<Timestamp>,
     pub(super) remarks: Vec<String>,
 }
 
@@ -81,16 +86,17 @@ impl Desk {
             certs,
             left: Vec::new(),
             reason: format!("import of the roster with manifest {digest}, signed by {signer}"),
+            bring_back: false,
+            made_at: Some(made_at),
             remarks: vec![format!("it was signed by {signer} at {made_at}")],
         })
     }
 
     fn signature(&self, manifest: &str, signatures: &[String], others: &[Cert]) -> Option<TextSignature> {
+        // Those of today: a key that was replaced may have been stolen, and counts only where it is named.
         let keys: Vec<_> = self.lists.iter().filter_map(|list| self.keys.list(&list.name)).collect();
-        let by = |armored: &String| {
-            let keys = keys.iter().map(AsRef::as_ref);
-            signature_of(manifest, armored, keys, others, self.clock.now())
-        };
+        let certs: Vec<&Cert> = keys.iter().map(|key| key.cert()).chain(others).collect();
+        let by = |armored: &String| signature_of(manifest, armored, &certs, self.clock.now());
         signatures.iter().filter_map(by).max_by_key(|signature| signature.made_at)
     }
 
@@ -118,7 +124,8 @@ impl Desk {
         }
         let reason = format!("import from {}", offer.from);
         let whose = Whose::Others(offered);
-        Ok(Wanted { whose, scope: Scope::Added, certs, left, reason, remarks })
+        let (scope, bring_back, made_at) = (Scope::Added, false, None);
+        Ok(Wanted { whose, scope, certs, left, reason, bring_back, made_at, remarks })
     }
 
     /// On which list's roster a row belongs, and whether as a person of a team.

@@ -137,6 +137,77 @@ fn the_rules_hold_for_an_import_as_well() {
 }
 
 #[test]
+fn an_old_export_does_not_undo_a_decision_unnoticed() {
+    let before = roster();
+    let wanted = whole(&before);
+    let moved = |n: u8, to, cause| {
+        let (list, id) = (list(), member(n).id);
+        move |roster: Roster| roster.move_to(&list, &id, to, (cause, None), NOW).unwrap().0
+    };
+    let decided = moved(1, Standing::Removed, Cause::Admin)(before);
+    let decided = moved(2, Standing::Suspended, Cause::Breach)(decided);
+    let decided = moved(3, Standing::Suspended, Cause::Unanswered)(decided);
+    let steps = all_steps(&decided, &wanted, Scope::Whole);
+    let said: Vec<_> = steps.iter().map(|step| brought_back(&decided, step)).collect();
+    let [Some(removed), Some(breach), None] = said.as_slice() else { panic!("{said:?}") };
+    assert!(removed.contains("was removed here"), "{removed}");
+    assert!(breach.contains("suspended here (breach)"), "{breach}");
+    // Neither another address nor another certificate hides who it is.
+    let other = Member { address: "else@acme.example".parse().unwrap(), ..member(1) };
+    assert!(brought_back(&decided, &Step::Add(list(), Box::new(other))).is_some());
+    let other = Member { fingerprint: Fingerprint::V4([8; 20]), ..member(1) };
+    assert!(brought_back(&decided, &Step::Add(list(), Box::new(other))).is_some());
+    assert!(brought_back(&decided, &Step::Add(list(), Box::new(member(7)))).is_none());
+}
+
+#[test]
+fn who_only_asks_to_come_is_in_no_export_and_comes_by_none() {
+    let asks = |standing| Member { standing, ..member(4) };
+    for standing in [Standing::Applied, Standing::Vouched] {
+        let roster = roster().add_member(&list(), asks(standing)).unwrap().0;
+        let wanted = whole(&roster);
+        assert_eq!(wanted.lists[&list()].len(), 3, "the application would be missing");
+        assert_eq!(all_steps(&roster, &wanted, Scope::Whole), [], "and it does not leave by an import");
+        let refused = roster.import(&Step::Set(list(), Box::new(asks(Standing::Active))), "", NOW);
+        assert!(matches!(refused, Err(Refusal::NoStep { .. })), "{refused:?}");
+    }
+}
+
+#[test]
+fn two_entries_of_one_id_are_two_people() {
+    let roster = roster();
+    let mut wanted = whole(&roster);
+    let twice = [member(5), Member { id: member(5).id, ..member(6) }];
+    wanted.lists.get_mut(&list()).unwrap().extend(twice);
+    let (after, _) = done(&roster, &wanted, Scope::Whole);
+    let mut ids: Vec<&str> = after.members(&list()).iter().map(|m| m.id.as_str()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["m-1", "m-2", "m-3", "m-5", "m-fresh"]);
+}
+
+#[test]
+fn texts_from_elsewhere_are_what_could_have_been_typed_here() {
+    let roster = roster();
+    let acme: OrgName = "acme".parse().unwrap();
+    let org = |title: &str| Box::new(Org::new(title.to_owned(), NOW));
+    for title in ["", " x", "\u{1b}[2J", &"x".repeat(2001)] {
+        let step = Step::SetOrg(acme.clone(), org(title));
+        assert!(matches!(roster.import(&step, "", NOW), Err(Refusal::OrgText("title"))), "{title:?}");
+    }
+    let own = Org { upstream: Some("ACME".to_owned()), ..*org("Acme") };
+    let step = Step::SetOrg(acme, Box::new(own));
+    assert!(matches!(roster.import(&step, "", NOW), Err(Refusal::OwnUpstream(_))));
+    let team = |name: &str, role: Option<&str>| {
+        let role = Role::Team { name: name.to_owned(), role: role.map(ToOwned::to_owned) };
+        roster.import(&Step::Add("team".parse().unwrap(), Box::new(Member { role, ..member(7) })), "", NOW)
+    };
+    assert!(team("Ada", Some("chair")).is_ok());
+    for (name, role) in [("", None), ("A\nB", None), ("Ada", Some("\u{7}")), ("Ada", Some(""))] {
+        assert!(matches!(team(name, role), Err(Refusal::OrgText(_))), "{name:?} {role:?}");
+    }
+}
+
+#[test]
 fn each_field_that_differs_is_named() {
     let mut after = member(1);
     after.standing = Standing::Suspended;
