@@ -250,7 +250,8 @@ impl Queue {
 
     /// Adds to the batch that every copy for this member of this list is withdrawn, and returns what to journal. A copy
     /// in flight loses its entry too; the courier then finds its lease gone and journals that it left before. The
-    /// commit conflicts when the courier was quicker: then withdraw again.
+    /// commit conflicts when the courier was quicker: then withdraw again. What the batch takes away already stays as it is:
+    /// a body must not lose a name twice.
     ///
     /// # Errors
     /// When the store fails.

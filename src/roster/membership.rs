@@ -143,6 +143,16 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Whether people decided it. What a rule of the clock does ends by itself once its ground is gone; what people decided does
+    /// not, and takes its place.
+    #[must_use]
+    pub const fn is_decision(self) -> bool {
+        match self {
+            Self::Admin | Self::Vote | Self::Criterion | Self::Breach => true,
+            Self::Unanswered | Self::NotAccepted | Self::TermOver | Self::VoucherLost => false,
+        }
+    }
+
     /// The word of it, for people and the journal.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -241,7 +241,11 @@ impl Roster {
         let here = |m: &&Member| m.id == *id && m.standing != Standing::Removed;
         let member = self.members(list).iter().find(here).ok_or_else(|| Refusal::NoMember(list.clone()))?;
         let from = member.standing;
-        if !from.may_become(to) {
+        // Who is suspended by the clock comes back by a mere answer. Whoever decides on it does not wait for that.
+        let by_the_clock = member.file.cause.is_some_and(|held| !held.is_decision());
+        let taken_over =
+            (from, to) == (Standing::Suspended, Standing::Suspended) && by_the_clock && cause.is_decision();
+        if !from.may_become(to) && !taken_over {
             return Err(Refusal::NoStep { from, to });
         }
         let in_team = matches!(member.role, Role::Team { .. });

@@ -88,3 +88,22 @@ fn the_last_of_a_team_stays() {
     let (two, _) = one.add_member(&list(), member(2, role())).unwrap();
     assert!(gone(&two).is_ok());
 }
+
+#[test]
+fn a_decision_takes_the_place_of_what_the_clock_did_and_not_the_other_way() {
+    let (roster, _) = with_acme().add_member(&list(), contact(1)).unwrap();
+    let id = contact(1).id;
+    let moved = |roster: &Roster, to, cause| {
+        roster.move_to(&list(), &id, to, (cause, None), Timestamp::from_secs(1)).map(|(roster, _)| roster)
+    };
+    let cause = |roster: &Roster| roster.by_id(&list(), &id).unwrap().file.cause;
+    let silent = moved(&roster, Standing::Suspended, Cause::Unanswered).unwrap();
+    let judged = moved(&silent, Standing::Suspended, Cause::Breach).unwrap();
+    assert_eq!((cause(&silent), cause(&judged)), (Some(Cause::Unanswered), Some(Cause::Breach)));
+    for weaker in [Cause::NotAccepted, Cause::Admin] {
+        let again = moved(&judged, Standing::Suspended, weaker);
+        assert!(matches!(again, Err(Refusal::NoStep { .. })), "{weaker:?}: once is enough");
+    }
+    let back = moved(&judged, Standing::Active, Cause::Admin).unwrap();
+    assert_eq!(cause(&back), None);
+}

@@ -47,6 +47,22 @@ fn what_waits_for_a_removed_member_of_this_list_is_withdrawn_and_nothing_else() 
     assert_eq!(withdraw(&bench, "a", "m-1", at(4)).unwrap(), 0);
 }
 
+/// Two things that happen in one step may each withdraw the same member's copies.
+#[test]
+fn what_is_withdrawn_twice_in_one_step_takes_nothing_from_the_other_reader() {
+    let bench = Bench::new();
+    bench.enqueue("a", &["m-1", "m-2"], T0);
+    let (mut batch, member) = (Batch::new(), "m-1".parse().unwrap());
+    let notes = bench.queue().withdraw(&mut batch, &list("a"), &member).unwrap();
+    assert_eq!(bench.queue().withdraw(&mut batch, &list("a"), &member).unwrap(), []);
+    bench.journal().commit(&batch, &notes, at(1)).unwrap();
+    assert_eq!(kinds(&bench, "a"), ["withdrawn m-1"]);
+    assert_eq!(bench.bodies(), 1, "the body has one name left");
+    let mut jobs = claim(&bench, at(2), 10);
+    let two = job_for(&mut jobs, "m-2");
+    assert!(!bench.queue().read_body(&two.parcel, 0, 1).unwrap().is_empty());
+}
+
 #[test]
 fn to_withdraw_twice_in_one_batch_takes_nothing_from_others() {
     let bench = Bench::new();

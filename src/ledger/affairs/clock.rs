@@ -1,9 +1,10 @@
 //! What becomes due by the clock alone: each area's timers, asked again and again by the daemon.
 
 use super::{Affairs, Step, Trouble, application, heads, reviews};
+use crate::ledger::alert::{Alert, Incident};
 use crate::ledger::journal::{Actor, Journal};
 use crate::mail::list::List;
-use crate::store::contract::{Batch, StoreError};
+use crate::store::contract::{Batch, Expect, Space, StoreError};
 use crate::time::Timestamp;
 
 /// One area's timers: what is due on a list by now is done in the step. To be asked again changes nothing.
@@ -12,30 +13,73 @@ type Timer = fn(&mut Step<'_>, &List) -> Result<(), Trouble>;
 /// Every area's timers.
 const TIMERS: &[Timer] = &[application::due, heads::told, reviews::missed];
 
-/// Does what is due, list by list, a commit each. Who was quicker wins, and the next look finds what is left.
+/// In front of the keys of lists whose timers are stuck, among the alerts.
+const STUCK: u8 = b'k';
+
+/// Does what is due, list by list, a commit each. Who was quicker wins, and the next look finds what is left. On a paused list
+/// nothing is due: nobody would hear an answer.
 ///
 /// # Errors
-/// When the store fails. A rule that is against a step keeps the other steps from nothing.
+/// When the store fails. What keeps one list's timer from its work keeps no other from it: the admins are told once.
 pub fn tick(affairs: &Affairs, journal: &Journal, now: Timestamp) -> Result<(), StoreError> {
-    for (list, timer) in affairs.lists.iter().flat_map(|list| TIMERS.iter().map(move |timer| (list, timer))) {
-        let mut batch = Batch::new();
-        let mut step = affairs.begin(&mut batch, Actor::Relay, now)?;
-        match timer(&mut step, list) {
-            Ok(()) => {}
-            Err(Trouble::Store(error)) => return Err(error),
-            Err(Trouble::Refused(refusal)) => {
-                tracing::error!(list = %list.name, %refusal, "what is due by the clock cannot be done");
-                continue;
-            }
-        }
-        let notes = step.finish()?;
-        if batch.put.is_empty() && batch.delete.is_empty() && notes.is_empty() {
+    for list in affairs.lists.iter() {
+        if affairs.registry.list_state(&list.name)?.paused {
             continue;
         }
-        match journal.commit(&batch, &notes, now) {
-            Ok(()) | Err(StoreError::Conflict(_)) => {}
-            Err(error) => return Err(error),
+        let mut stuck = None;
+        for timer in TIMERS {
+            match one(affairs, journal, list, *timer, now) {
+                // Somebody was quicker.
+                Ok(()) | Err(Trouble::Store(StoreError::Conflict(_))) => {}
+                // One record or one rule: the others go on.
+                Err(trouble @ (Trouble::Refused(_) | Trouble::Store(StoreError::Damaged(_)))) => {
+                    tracing::error!(list = %list.name, %trouble, "what is due by the clock cannot be done");
+                    stuck = stuck.or(Some(trouble));
+                }
+                Err(Trouble::Store(error)) => return Err(error),
+            }
         }
+        told(affairs, list, stuck, now)?;
     }
     Ok(())
+}
+
+fn one(
+    affairs: &Affairs,
+    journal: &Journal,
+    list: &List,
+    timer: Timer,
+    now: Timestamp,
+) -> Result<(), Trouble> {
+    let mut batch = Batch::new();
+    let mut step = affairs.begin(&mut batch, Actor::Relay, now)?;
+    timer(&mut step, list)?;
+    let notes = step.finish()?;
+    if batch.put.is_empty() && batch.delete.is_empty() && notes.is_empty() {
+        return Ok(());
+    }
+    Ok(journal.commit(&batch, &notes, now)?)
+}
+
+/// Whether the timers of a list are stuck is told once, until they are not.
+fn told(affairs: &Affairs, list: &List, stuck: Option<Trouble>, now: Timestamp) -> Result<(), StoreError> {
+    let key = [&[STUCK], list.name.as_str().as_bytes()].concat();
+    let (known, mut batch) = (affairs.store.get(Space::Alert, &key)?, Batch::new());
+    match (stuck, known) {
+        (Some(trouble), None) => {
+            batch.expect(Expect::Absent(Space::Alert, key.clone()));
+            batch.put(Space::Alert, key, Vec::new());
+            let problem = format!("what is due by the clock cannot be done: {trouble}");
+            let incident = Incident::Trouble { part: "clock".to_owned(), problem };
+            Alert::raise(&mut batch, Some(&list.name), incident, now)?;
+        }
+        (None, Some(_)) => {
+            batch.delete(Space::Alert, key);
+        }
+        _ => return Ok(()),
+    }
+    match affairs.store.commit(batch) {
+        Err(StoreError::Conflict(_)) => Ok(()),
+        done => done,
+    }
 }
