@@ -118,6 +118,14 @@ points! {
     BounceRead = "bounce-read",
     /// The copy is marked, the admins' alert raised and the bounce gone, in one commit.
     BounceCommitted = "bounce-committed",
+    /// What a mail asks of the relay is decided, and not committed.
+    CommandDecided = "command-decided",
+    /// It is committed, with the end of the mail that brought it.
+    CommandCommitted = "command-committed",
+    /// A letter's body is durable, and no record names it.
+    LetterStored = "letter-stored",
+    /// The letter is queued, its tokens count, and its errand is gone, in one commit.
+    LetterCommitted = "letter-committed",
     /// Alerts are read, and nobody is told.
     AlarmGathered = "alarm-gathered",
     /// A notice's body is durable, and no record names it.

@@ -88,6 +88,8 @@ pub struct Desk {
     pub queued: Arc<Notify>,
     /// Which destinations rest.
     pub rests: Arc<Rests>,
+    /// Wakes the clerk: a letter may be due.
+    pub due: Arc<Notify>,
     /// When the daemon started.
     pub since: Timestamp,
     /// What others have to say about `status`: the parts that reach out for mail.
@@ -141,6 +143,7 @@ impl Desk {
             arrived,
             queued,
             rests,
+            due: Arc::default(),
         }
     }
 
@@ -351,6 +354,7 @@ impl Desk {
             match self.journal.commit(&batch, &notes, now) {
                 Ok(()) => {
                     failpoint::hit(Point::AdminCommitted);
+                    self.due.notify_one();
                     return Ok(result);
                 }
                 Err(StoreError::Conflict(_)) if tries < TRIES => tries += 1,

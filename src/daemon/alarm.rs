@@ -8,11 +8,13 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use crate::daemon::audience::{Admins, Listener};
+use crate::daemon::moderators;
 use crate::failpoint::{self, Point};
 use crate::id::{BodyId, Entropy, ListName, ParcelId, Token};
 use crate::ledger::alert::{Alerts, Told, Waiting};
 use crate::ledger::certs::CertBook;
 use crate::ledger::journal::{Actor, Event, Journal, Note};
+use crate::ledger::outbox::Outbox;
 use crate::ledger::queue::{Queue, discard};
 use crate::ledger::registry::{Read, Registry};
 use crate::mail::address::Address;
@@ -26,6 +28,7 @@ use crate::pgp::seal::{Reader, SealError};
 use crate::relay::letter::Letter;
 use crate::relay::notice::Notice;
 use crate::relay::world::List;
+use crate::roster::errand::Errand;
 use crate::store::contract::{self, Batch, Store, StoreError};
 use crate::time::{Clock, Timestamp};
 
@@ -54,6 +57,8 @@ pub(super) struct Alarm {
     pub(super) entropy: Arc<Entropy>,
     /// Wakes the courier.
     pub(super) queued: Arc<Notify>,
+    /// Wakes the clerk.
+    pub(super) due: Arc<Notify>,
     /// When the log last said that nobody can be told, by list.
     pub(super) complained: Mutex<BTreeMap<Option<ListName>, Timestamp>>,
 }
@@ -72,6 +77,17 @@ struct Stored {
     len: u64,
     letter: Letter,
     to: Listener,
+}
+
+/// What is told at once.
+#[derive(Clone, Copy)]
+struct Telling<'a> {
+    list: Option<&'a ListName>,
+    speaker: &'a List,
+    told: &'a Told,
+    alerts: &'a [Waiting],
+    stored: &'a [Stored],
+    letters: &'a [Errand],
 }
 
 impl Alarm {
@@ -125,14 +141,37 @@ impl Alarm {
         let key = speaker.and_then(|list| self.keys.list(&list.name));
         let (Some(speaker), Some(key)) = (speaker, key) else { return self.nobody(list, &waiting, now) };
         let read = self.registry.roster()?;
+        let letters = match list {
+            // Whoever names nobody wants nobody to be told by mail.
+            Some(name) if *name == speaker.name && !self.admins.are_none() => {
+                let by = (&read.roster, &self.certs);
+                moderators::letters(&self.store, speaker, &waiting, by, now)?
+            }
+            _ => None,
+        };
+        // Where the team decides, the notice to the team says nothing of it; named admins hear of all.
+        let apart = letters.is_some() && matches!(self.admins, Admins::Team);
+        let incidents: Vec<(Timestamp, Incident)> = waiting
+            .iter()
+            .map(|w| (w.alert.at, w.alert.incident.clone()))
+            .filter(|(_, incident)| !(apart && moderators::is_theirs(incident)))
+            .collect();
         let audience = self.admins.of(speaker, &read.roster, &self.certs)?;
         let mut stored = Vec::new();
-        let queued = self
-            .store_letters(speaker, &key, &audience, &waiting, &mut stored, now)
-            .and_then(|()| self.commit(list, speaker, &read, told, &waiting, &stored, now));
-        match queued {
+        let sealed = self.store_letters(speaker, &key, &audience, &incidents, &mut stored, now);
+        let told_now: Vec<Waiting> = if incidents.is_empty() || !stored.is_empty() {
+            waiting.clone()
+        } else if letters.is_some() {
+            waiting.iter().filter(|w| moderators::is_theirs(&w.alert.incident)).cloned().collect()
+        } else {
+            Vec::new()
+        };
+        let letters = letters.unwrap_or_default();
+        let telling = Telling { list, speaker, told, alerts: &told_now, stored: &stored, letters: &letters };
+        match sealed.and_then(|()| self.commit(&telling, &read, now)) {
             Ok(true) => {
                 self.queued.notify_one();
+                self.due.notify_one();
                 Ok(())
             }
             Ok(false) => self.nobody(list, &waiting, now),
@@ -149,15 +188,16 @@ impl Alarm {
         speaker: &List,
         key: &ListKey,
         audience: &[Listener],
-        waiting: &[Waiting],
+        incidents: &[(Timestamp, Incident)],
         stored: &mut Vec<Stored>,
         now: Timestamp,
     ) -> Result<(), Trouble> {
+        if incidents.is_empty() {
+            return Ok(());
+        }
         let unreached = unreached(audience, now);
-        let incidents: Vec<(Timestamp, Incident)> =
-            waiting.iter().map(|w| (w.alert.at, w.alert.incident.clone())).collect();
         let (list, every) = (speaker, self.every);
-        let notice = Notice { list, incidents: &incidents, unreached: &unreached, every, at: now };
+        let notice = Notice { list, incidents, unreached: &unreached, every, at: now };
         let tags = Tags::new(self.keys.tags().as_bytes());
         for to in audience {
             let Some(cert) = &to.cert else { continue };
@@ -172,31 +212,26 @@ impl Alarm {
         Ok(())
     }
 
-    /// ONE commit: the alerts out; the notices and the journal's entry in. False when there is nobody to be told.
-    #[allow(clippy::too_many_arguments, reason = "all that one commit is made of")]
-    fn commit(
-        &self,
-        list: Option<&ListName>,
-        speaker: &List,
-        read: &Read,
-        told: &Told,
-        waiting: &[Waiting],
-        stored: &[Stored],
-        now: Timestamp,
-    ) -> Result<bool, Trouble> {
-        if stored.is_empty() {
+    /// ONE commit: the alerts out; the notices, the letters that are due and the journal's entry in. False when there is
+    /// nobody to be told.
+    fn commit(&self, telling: &Telling<'_>, read: &Read, now: Timestamp) -> Result<bool, Trouble> {
+        let Telling { list, speaker, told, alerts, stored, letters } = *telling;
+        if alerts.is_empty() {
             return Ok(false);
         }
         let mut batch = Batch::new();
         // Whoever removes a reader of these meanwhile sees by the mark that there is more to withdraw.
         batch.expect(read.unchanged());
         Registry::mark_queued(&mut batch, &speaker.name);
-        Alerts::tell(&mut batch, list, told, waiting, now)?;
+        Alerts::tell(&mut batch, list, told, alerts, now)?;
         for stored in stored {
             Queue::enqueue(&mut batch, self.parcel(speaker, stored, now), now)?;
         }
+        for letter in letters {
+            Outbox::put(&mut batch, letter, now)?;
+        }
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let (alerts, copies) = (count(waiting.len()), count(stored.len()));
+        let (alerts, copies) = (count(alerts.len()), count(stored.len().saturating_add(letters.len())));
         let event = Event::AdminsTold { alerts, copies };
         let note = Note { list: Some(speaker.name.clone()), actor: Actor::Relay, event };
         self.journal.commit(&batch, &[note], now)?;

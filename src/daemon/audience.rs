@@ -46,6 +46,11 @@ impl Admins {
         Ok(Self::Named(notify.iter().map(listener).collect::<Result<_, NoCertificate>>()?))
     }
 
+    /// Whether the settings say that nobody is told.
+    pub(super) fn are_none(&self) -> bool {
+        matches!(self, Self::Named(named) if named.is_empty())
+    }
+
     /// Who is told about this list.
     ///
     /// # Errors

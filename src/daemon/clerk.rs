@@ -1,12 +1,15 @@
 //! The clerk: does what is due by the clock, and writes the letters that are due. A letter, its tokens and its errand's end
 //! are one commit.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
-use crate::id::{BodyId, ParcelId, Token};
+use crate::failpoint::{self, Point};
+use crate::id::{BodyId, ListName, ParcelId, Token};
 use crate::ledger::affairs::{Affairs, clock};
 use crate::ledger::alert::{Alert, Incident};
 use crate::ledger::certs::CertBook;
@@ -30,12 +33,18 @@ use crate::roster::membership::Standing;
 use crate::store::contract::{self, Batch, StoreError};
 use crate::time::{Clock, Timestamp};
 
-/// How often it looks into the outbox, and at the wall clock, which may have been moved.
+/// How often it looks into the outbox when nothing wakes it.
 const EVERY: Duration = Duration::from_secs(1);
-/// Every so many looks it asks what is due by the clock.
-const CLOCK: u32 = 4;
+/// How often it asks what is due by the wall clock, which may have been moved.
+const CLOCK: Duration = Duration::from_secs(4);
+/// So many errands are read at once.
+const PAGE: usize = 200;
 /// So many letters are written before the next look at the clock.
-const AT_ONCE: usize = 200;
+const AT_ONCE: usize = 500;
+/// After so many that fail in one look the others wait for the next.
+const FAILING: usize = 20;
+/// How long a letter rests that could not be written. Others go on.
+const REST: Duration = Duration::from_secs(30);
 
 /// Works in the background of a daemon.
 pub(super) struct Clerk {
@@ -46,6 +55,10 @@ pub(super) struct Clerk {
     pub(super) clock: Arc<dyn Clock>,
     /// Wakes the courier.
     pub(super) queued: Arc<Notify>,
+    /// Wakes the clerk: an errand was put.
+    pub(super) due: Arc<Notify>,
+    /// The letters that could not be written, until when each rests.
+    pub(super) resting: Mutex<BTreeMap<Vec<u8>, Instant>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -59,36 +72,84 @@ enum Trouble {
 impl Clerk {
     /// Works until `stop` says so.
     pub(super) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let mut looks = 0_u32;
+        let (due, mut asked) = (Arc::clone(&self.due), None::<Instant>);
         while !*stop.borrow() {
-            let (clerk, due) = (Arc::clone(&self), looks.is_multiple_of(CLOCK));
-            looks = looks.wrapping_add(1);
-            match tokio::task::spawn_blocking(move || clerk.once(due)).await {
+            let (clerk, now) = (Arc::clone(&self), Instant::now());
+            let by_clock = asked.is_none_or(|asked| now.duration_since(asked) >= CLOCK);
+            if by_clock {
+                asked = Some(now);
+            }
+            match tokio::task::spawn_blocking(move || clerk.once(by_clock)).await {
                 Ok(Ok(())) => {}
                 // Somebody was quicker: the next look finds what is left.
-                Ok(Err(Trouble::Store(StoreError::Conflict(_)))) => {}
-                Ok(Err(error)) => tracing::error!(%error, "a letter could not be written; it is tried again"),
+                Ok(Err(StoreError::Conflict(_))) => {}
+                Ok(Err(error)) => tracing::error!(%error, "the clerk could not work; it is tried again"),
                 Err(_) => tracing::error!("the clerk broke down; it is tried again"),
             }
             tokio::select! {
+                () = due.notified() => {}
                 () = tokio::time::sleep(EVERY) => {}
                 _ = stop.changed() => {}
             }
         }
     }
 
-    fn once(&self, due: bool) -> Result<(), Trouble> {
+    fn once(&self, by_clock: bool) -> Result<(), StoreError> {
         // What a restore undid an admin looks at first.
         if restore::restored(&*self.affairs.store)?.0.is_some_and(|restored| restored.waiting) {
             return Ok(());
         }
-        if due {
+        if by_clock {
             clock::tick(&self.affairs, &self.journal, self.clock.now())?;
         }
-        for waiting in Outbox::new(&self.affairs.store).waiting(AT_ONCE)? {
-            self.letter(&waiting)?;
+        self.letters()
+    }
+
+    /// Writes what can be written. One letter that fails keeps the others from nothing, and those of a paused list wait: they
+    /// ask for answers that nobody would work off.
+    fn letters(&self) -> Result<(), StoreError> {
+        let outbox = Outbox::new(&self.affairs.store);
+        let (mut last, mut written, mut failed) = (None::<Waiting>, 0, 0);
+        let mut paused: BTreeMap<ListName, bool> = BTreeMap::new();
+        while written < AT_ONCE && failed < FAILING {
+            let page = outbox.waiting(last.as_ref(), PAGE)?;
+            let Some(end) = page.last() else { return Ok(()) };
+            last = Some(end.clone());
+            for waiting in &page {
+                let list = &waiting.errand.list;
+                if !paused.contains_key(list) {
+                    paused.insert(list.clone(), self.affairs.registry.list_state(list)?.paused);
+                }
+                if paused.get(list).is_some_and(|paused| *paused) || self.rests(waiting) {
+                    continue;
+                }
+                match self.letter(waiting) {
+                    Ok(()) => written += 1,
+                    // Somebody was quicker: the next look finds what is left.
+                    Err(Trouble::Store(StoreError::Conflict(_))) => {}
+                    Err(error) => {
+                        failed += 1;
+                        self.rest(waiting, &error);
+                    }
+                }
+            }
         }
         Ok(())
+    }
+
+    fn rests(&self, waiting: &Waiting) -> bool {
+        let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        resting.retain(|_, until| *until > now);
+        resting.contains_key(waiting.key())
+    }
+
+    fn rest(&self, waiting: &Waiting, error: &Trouble) {
+        let (errand, mut resting) =
+            (&waiting.errand, self.resting.lock().unwrap_or_else(PoisonError::into_inner));
+        let (list, member, about) = (&errand.list, &errand.to.id, errand.about.name());
+        tracing::error!(%list, %member, about, %error, "a letter could not be written; it is tried again");
+        resting.insert(waiting.key().to_vec(), Instant::now() + REST);
     }
 
     fn letter(&self, waiting: &Waiting) -> Result<(), Trouble> {
@@ -113,11 +174,13 @@ impl Clerk {
         };
         let body = BodyId::new(now, &self.affairs.entropy);
         self.affairs.store.put_body(contract::BodyId(*body.as_bytes()), letter.body.as_bytes())?;
+        failpoint::hit(Point::LetterStored);
         let queued = self.commit(waiting, list, &read, &tokens, (letter, body), now);
         if queued.is_err() {
             discard(&*self.affairs.store, std::iter::once(body));
         }
         queued?;
+        failpoint::hit(Point::LetterCommitted);
         self.queued.notify_one();
         Ok(())
     }
@@ -152,6 +215,10 @@ impl Clerk {
             Tokens::issue(&mut batch, token, &issued)?;
             let event = Event::TokenIssued { member, aim: name, until: until.to_string() };
             notes.push(self.note(list, event));
+        }
+        if let Some(letter) = errand.about.replaces() {
+            let whose = (&list.name, &errand.to.id, letter);
+            Tokens::new(Arc::clone(&self.affairs.store)).replace(&mut batch, whose, tokens, until)?;
         }
         let about = errand.about.name().to_owned();
         notes.push(self.note(list, Event::LetterWritten { member: errand.to.id.clone(), about }));

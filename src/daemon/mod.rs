@@ -14,6 +14,7 @@ mod maildirs;
 mod manager;
 mod measured;
 mod memory;
+mod moderators;
 mod reload;
 mod restored;
 pub mod rooms;

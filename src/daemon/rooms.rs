@@ -81,6 +81,8 @@ pub struct Rooms {
     pub(super) arrived: Arc<Notify>,
     /// A copy was queued.
     pub(super) queued: Arc<Notify>,
+    /// A letter is due.
+    pub(super) due: Arc<Notify>,
     /// What stays in maildirs.
     pub(super) stays: Stays,
     /// How much of the disk has to be free, in percent; a reload changes it.
@@ -125,6 +127,7 @@ impl Rooms {
             board: Board::default(),
             arrived: Arc::default(),
             queued: Arc::default(),
+            due: Arc::default(),
             stays: Stays::default(),
             min_free: Arc::new(config.limits.min_free_disk.into()),
         })
@@ -154,6 +157,7 @@ impl Rooms {
         let (stays, board) = (self.stays.clone(), self.board.clone());
         Desk {
             since: self.since,
+            due: Arc::clone(&self.due),
             vitals: self.vitals.clone(),
             elsewhere: Some(Arc::new(move || [board.problems(), stays.problems()].concat())),
             min_free: config.limits.min_free_disk,
@@ -189,6 +193,7 @@ impl Rooms {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             queued: Arc::clone(&self.queued),
+            due: Arc::clone(&self.due),
             pulse: self.vitals.worker.clone(),
         })
     }
@@ -209,6 +214,7 @@ impl Rooms {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             queued: Arc::clone(&self.queued),
+            due: Arc::clone(&self.due),
             complained: Mutex::default(),
         }))
     }
@@ -232,6 +238,8 @@ impl Rooms {
             journal: self.journal.clone(),
             clock: Arc::clone(&self.clock),
             queued: Arc::clone(&self.queued),
+            due: Arc::clone(&self.due),
+            resting: Mutex::default(),
         })
     }
 

@@ -248,7 +248,7 @@ impl Parts {
 
     fn clerk(&mut self, rooms: &Rooms, config: &Config) -> watch::Sender<bool> {
         let (stop, clerk) = (watch::Sender::new(false), rooms.clerk(config));
-        self.until(&stop, |stopped| clerk.run(stopped), None);
+        self.until(&stop, |stopped| clerk.run(stopped), Some(Arc::clone(&rooms.due)));
         stop
     }
 

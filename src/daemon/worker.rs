@@ -1,8 +1,10 @@
 //! The worker: claim an arrival, relay it, ONE commit. Where it dies, the lease and the counted claim remain.
 
+mod beside;
 mod bounced;
 mod command;
 mod dropped;
+mod held;
 mod room;
 mod told;
 
@@ -13,11 +15,11 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use self::beside::{Asked, Beside};
 use self::room::Room;
 use crate::failpoint::{self, Point};
 use crate::id::{BodyId, Entropy, Fingerprint, ListName, ParcelId, Token};
 use crate::ledger::certs::CertBook;
-use crate::ledger::hold::Holds;
 use crate::ledger::journal::Journal;
 use crate::ledger::queue::{Queue, discard};
 use crate::ledger::registry::Registry;
@@ -30,11 +32,10 @@ use crate::meter;
 use crate::pgp::cert::Cert;
 use crate::pgp::keychain::Keychain;
 use crate::pgp::open::Limits;
-use crate::relay::command::Obeyed;
 use crate::relay::gate::{DropReason, Reason};
 use crate::relay::world::{List, World};
 use crate::relay::{Class, Copy, Keys, Missing, Outcome, Post, relay};
-use crate::store::contract::{self, Batch, Expect, Space, Store, StoreError};
+use crate::store::contract::{self, Space, Store, StoreError};
 use crate::time::{Clock, Timestamp};
 use crate::vitals::{BEAT, Pulse};
 
@@ -67,6 +68,8 @@ pub(super) struct Worker {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<Entropy>,
     pub(super) queued: Arc<Notify>,
+    /// Wakes the clerk.
+    pub(super) due: Arc<Notify>,
     pub(super) pulse: Pulse,
 }
 
@@ -206,14 +209,14 @@ impl Worker {
 
     fn work(&self, spooled: &Spooled) -> Result<Worked, Stay> {
         if spooled.claims > MAX_CLAIMS {
-            self.hold(spooled, Reason::Quarantined, None)?;
+            self.hold(spooled, Reason::Quarantined, None, Beside::default())?;
             return Ok(Worked::Done);
         }
         let list = self.lists.get(&spooled.list).ok_or_else(|| Stay::NoList(spooled.list.clone()))?;
         for _ in 0..TRIES {
             match self.attempt(spooled, list) {
                 Err(Stay::Store(StoreError::Conflict(
-                    Space::Registry | Space::Seen | Space::Sent | Space::Meta,
+                    Space::Registry | Space::Seen | Space::Sent | Space::Meta | Space::Hold,
                 ))) => {}
                 other => return other,
             }
@@ -256,25 +259,26 @@ impl Worker {
         failpoint::hit(Point::BeforeRelay);
         let outcome = relay(self.spool.read(spooled)?, &keys, &world, &self.entropy, now)?;
         failpoint::hit(Point::AfterRelay);
-        let outcome = match outcome {
+        let (outcome, mut beside) = match outcome {
             Outcome::Request { request, otherwise } => match self.asked(spooled, &request, &read, now)? {
-                Obeyed::Worthless => *otherwise,
-                Obeyed::Done => {
+                Asked::GoesOn(beside) => (*otherwise, beside),
+                Asked::Done => {
                     failpoint::hit(Point::AfterCommit);
                     return Ok(Worked::Done);
                 }
                 // By the roster as it is now, and with a token that is spent.
-                Obeyed::AndMore => return self.attempt(spooled, list),
+                Asked::AndMore => return self.attempt(spooled, list),
             },
-            outcome => outcome,
+            outcome => (outcome, Beside::default()),
         };
         match outcome {
             // It was taken out of that just now, and none lies in another.
             Outcome::Request { .. } => Err(Stay::Crowded),
             Outcome::Post(post) => {
-                self.queue(spooled, list, *post, [read.unchanged(), as_it_was, not_restored], now)
+                beside.batch.expect.extend([read.unchanged(), as_it_was, not_restored]);
+                self.queue(spooled, list, *post, beside, now)
             }
-            Outcome::Hold { reason, signer } => self.hold(spooled, reason, signer),
+            Outcome::Hold { reason, signer } => self.hold(spooled, reason, signer, beside),
             Outcome::Drop(reason) => self.drop_mail(spooled, reason, now),
             Outcome::Returned { token, bounce } => {
                 let book = SentBook::new(Arc::clone(&self.store));
@@ -294,7 +298,7 @@ impl Worker {
         spooled: &Spooled,
         list: &List,
         mut post: Post,
-        as_read: [Expect; 3],
+        beside: Beside,
         now: Timestamp,
     ) -> Result<(), Stay> {
         for digest in &post.replay {
@@ -305,7 +309,7 @@ impl Worker {
         let mut stored = Vec::new();
         let committed = self.store_classes(&mut post, &mut stored, now).and_then(|()| {
             failpoint::hit(Point::AfterBodies);
-            self.commit(spooled, list, &post, &stored, as_read, now)
+            self.commit(spooled, list, &post, &stored, beside, now)
         });
         if committed.is_err() {
             discard(&*self.store, stored.iter().map(|body| body.id));
@@ -334,13 +338,10 @@ impl Worker {
         list: &List,
         post: &Post,
         stored: &[Stored],
-        as_read: [Expect; 3],
+        beside: Beside,
         now: Timestamp,
     ) -> Result<(), Stay> {
-        let mut batch = Batch::new();
-        for expect in as_read {
-            batch.expect(expect);
-        }
+        let mut batch = beside.batch;
         Spool::finish(&mut batch, spooled);
         Registry::mark_queued(&mut batch, &list.name);
         for digest in &post.replay {
@@ -352,7 +353,8 @@ impl Worker {
         let mut copies: Vec<(&Stored, &Copy)> =
             stored.iter().flat_map(|body| body.copies.iter().map(move |copy| (body, copy))).collect();
         copies.sort_by_key(|(_, copy)| copy.place);
-        let notes = told::relayed(&mut batch, spooled, post, copies.len(), now)?;
+        let mut notes = told::relayed(&mut batch, spooled, post, copies.len(), now)?;
+        notes.extend(beside.notes);
         for (body, copy) in copies {
             let token = Token::random(&self.entropy);
             let suffix = format!("-bounces+{}", token.as_str());
@@ -376,18 +378,6 @@ impl Worker {
         for Missing { member, problem, .. } in &post.missed {
             tracing::warn!(list = %spooled.list, mail = %spooled.id, %member, %problem, "a reader gets no copy");
         }
-        Ok(())
-    }
-
-    fn hold(&self, spooled: &Spooled, reason: Reason, signer: Option<Fingerprint>) -> Result<(), Stay> {
-        failpoint::hit(Point::BeforeHold);
-        let (now, mut batch) = (self.clock.now(), Batch::new());
-        Holds::hold(&mut batch, spooled, &reason.to_string(), signer, reason.releasable(), now)?;
-        let note = told::held(&mut batch, spooled, reason, signer, now)?;
-        self.journal.commit(&batch, &[note], now)?;
-        failpoint::hit(Point::AfterHold);
-        meter::relay(spooled.list.as_str(), "hold", &reason.to_string());
-        tracing::warn!(list = %spooled.list, mail = %spooled.id, %reason, "a mail is held");
         Ok(())
     }
 }

@@ -29,7 +29,44 @@ pub struct Held {
     pub releasable: bool,
     /// The spool certificate it is sealed to.
     pub spool_key: Fingerprint,
+    /// Whether those who decide were told that its time runs out.
+    #[serde(default)]
+    pub reminded: bool,
     pub(super) body: BodyId,
+}
+
+/// The reasons that are a doubt about whoever signed, and not about the mail.
+pub const ABOUT_SIGNER: [&str; 2] = ["unknown-signer", "not-a-poster"];
+
+impl Held {
+    /// Whether its signer may be ignored from now on.
+    #[must_use]
+    pub fn is_ignorable(&self) -> bool {
+        self.signer.is_some() && ABOUT_SIGNER.contains(&self.reason.as_str())
+    }
+
+    /// What an arrival would be if it were held.
+    #[must_use]
+    pub fn of(
+        spooled: &Spooled,
+        reason: &str,
+        signer: Option<Fingerprint>,
+        releasable: bool,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id: spooled.id,
+            list: spooled.list.clone(),
+            reason: reason.to_owned(),
+            signer,
+            since: now,
+            size: spooled.size,
+            releasable,
+            spool_key: spooled.spool_key,
+            reminded: false,
+            body: spooled.body,
+        }
+    }
 }
 
 /// The held mail of a store.
@@ -60,17 +97,7 @@ impl Holds {
         let key = spooled.id.as_bytes().to_vec();
         batch.expect(Expect::Lease(Space::Spool, key.clone(), spooled.lease));
         batch.delete(Space::Spool, key);
-        let held = Held {
-            id: spooled.id,
-            list: spooled.list.clone(),
-            reason: reason.to_owned(),
-            signer,
-            since: now,
-            size: spooled.size,
-            releasable,
-            spool_key: spooled.spool_key,
-            body: spooled.body,
-        };
+        let held = Held::of(spooled, reason, signer, releasable, now);
         batch.put(Space::Hold, *spooled.id.as_bytes(), encode(&held)?);
         Ok(())
     }
@@ -126,6 +153,18 @@ impl Holds {
         batch.delete(Space::Hold, entry.key);
         batch.unname(contract::BodyId(*held.body.as_bytes()));
         Ok(Some(batch))
+    }
+
+    /// Adds to the batch that those who decide were told that a mail's time runs out.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn reminded(&self, batch: &mut Batch, id: SpoolId) -> Result<(), StoreError> {
+        let Some((mut held, entry)) = self.entry(id)? else { return Ok(()) };
+        held.reminded = true;
+        batch.expect(Expect::Version(Space::Hold, entry.key.clone(), entry.version));
+        batch.put(Space::Hold, entry.key, encode(&held)?);
+        Ok(())
     }
 
     fn entry(&self, id: SpoolId) -> Result<Option<(Held, Entry)>, StoreError> {

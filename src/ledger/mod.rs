@@ -7,6 +7,7 @@ pub mod certs;
 pub mod forewarn;
 pub mod hold;
 pub mod journal;
+pub mod limit;
 pub mod mark;
 pub mod outbox;
 pub mod queue;

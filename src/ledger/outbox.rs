@@ -23,6 +23,12 @@ pub struct Waiting {
 }
 
 impl Waiting {
+    /// What tells it from the others.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
     /// Adds to the batch that it is done with. Of two who do it one is the first.
     pub fn done(&self, batch: &mut Batch) {
         batch.expect(Expect::Version(Space::Alert, self.key.clone(), self.version));
@@ -55,12 +61,13 @@ impl Outbox {
         Ok(())
     }
 
-    /// Up to `limit` errands, the oldest first.
+    /// Up to `limit` errands behind `after`, the oldest first.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn waiting(&self, limit: usize) -> Result<Vec<Waiting>, StoreError> {
-        let page = self.0.scan(Space::Alert, &[WAITING], None, limit)?;
+    pub fn waiting(&self, after: Option<&Waiting>, limit: usize) -> Result<Vec<Waiting>, StoreError> {
+        let after = after.map(|waiting| waiting.key.as_slice());
+        let page = self.0.scan(Space::Alert, &[WAITING], after, limit)?;
         let waiting = |entry: Entry| {
             Ok(Waiting { errand: decode(&entry.value)?, key: entry.key, version: entry.version })
         };

@@ -118,6 +118,16 @@ impl Registry {
         batch.delete(Space::Registry, cert_key(fingerprint));
     }
 
+    /// Adds to the batch that these are the bytes of a certificate, if it stands as it was read.
+    pub fn put_cert(batch: &mut Batch, fingerprint: Fingerprint, as_read: Option<Version>, bytes: Vec<u8>) {
+        let key = cert_key(fingerprint);
+        batch.expect(match as_read {
+            Some(version) => Expect::Version(Space::Registry, key.clone(), version),
+            None => Expect::Absent(Space::Registry, key.clone()),
+        });
+        batch.put(Space::Registry, key, bytes);
+    }
+
     /// The switches of a list.
     ///
     /// # Errors

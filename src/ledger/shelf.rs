@@ -11,6 +11,7 @@ use crate::id::{ApplicationId, BallotId};
 use crate::ledger::record::{decode, encode};
 use crate::roster::application::Application;
 use crate::roster::ballot::Ballot;
+use crate::roster::moderation::Ignored;
 use crate::store::contract::{Batch, Entry, Expect, Space, Store, StoreError, Version};
 
 /// So many are read at once.
@@ -35,6 +36,13 @@ impl Kept for Application {
     const SHELF: &'static str = "application/";
     fn name(&self) -> &str {
         self.id.as_str()
+    }
+}
+
+impl Kept for Ignored {
+    const SHELF: &'static str = "ignored/";
+    fn name(&self) -> &str {
+        &self.name
     }
 }
 

@@ -50,6 +50,9 @@ impl Found {
     }
 }
 
+/// In front of the name of a letter whose tokens a newer one replaces.
+const NEWEST: u8 = b'h';
+
 /// The tokens of a store.
 pub struct Tokens(Arc<dyn Store>);
 
@@ -69,6 +72,39 @@ impl Tokens {
         let key = key(token);
         batch.expect(Expect::Absent(Space::Sent, key.clone()));
         batch.put_due(Space::Sent, key, encode(issued)?, issued.until.millis());
+        Ok(())
+    }
+
+    /// Adds to the batch that these are the tokens of somebody's newest letter of this name, and that those of the one
+    /// before count no more. So they do not pile up.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn replace(
+        &self,
+        batch: &mut Batch,
+        (list, member, letter): (&ListName, &MemberId, &str),
+        tokens: &[Token],
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let name =
+            [&[NEWEST], list.as_str().as_bytes(), b"/", member.as_str().as_bytes(), b"/", letter.as_bytes()]
+                .concat();
+        match self.0.get(Space::Sent, &name)? {
+            Some(entry) => {
+                let before: Vec<serde_bytes::ByteBuf> = decode(&entry.value)?;
+                for token in before {
+                    batch.delete(Space::Sent, token.into_vec());
+                }
+                batch.expect(Expect::Version(Space::Sent, name.clone(), entry.version));
+            }
+            None => {
+                batch.expect(Expect::Absent(Space::Sent, name.clone()));
+            }
+        }
+        let keys: Vec<serde_bytes::ByteBuf> =
+            tokens.iter().map(|token| serde_bytes::ByteBuf::from(key(token))).collect();
+        batch.put_due(Space::Sent, name, encode(&keys)?, until.millis());
         Ok(())
     }
 

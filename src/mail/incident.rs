@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{MemberId, OrgName, ParcelId, SpoolId};
+use crate::id::{Fingerprint, MemberId, OrgName, ParcelId, SpoolId};
 use crate::mail::address::Address;
 use crate::pgp::cert::CertProblem;
 use crate::time::Timestamp;
@@ -96,6 +96,17 @@ pub enum Incident {
         /// When it was due.
         due: Timestamp,
     },
+    /// A reader had another certificate pinned, by a mail that both keys signed.
+    CertificateReplaced {
+        /// The reader.
+        member: MemberId,
+        /// The reader's address.
+        recipient: Address,
+        /// The certificate before.
+        before: Fingerprint,
+        /// The one from now on.
+        after: Fingerprint,
+    },
     /// A mailbox or folder that mail is fetched from cannot be used.
     MailboxTrouble {
         /// Its name in the settings.
@@ -126,6 +137,7 @@ impl Incident {
             Self::CertificateEnds { .. } => "certificate-ends",
             Self::CannotReceive { .. } => "cannot-receive",
             Self::ReviewMissed { .. } => "review-missed",
+            Self::CertificateReplaced { .. } => "certificate-replaced",
             Self::MailboxTrouble { .. } => "mailbox-trouble",
             Self::Trouble { .. } => "trouble",
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use crate::id::ListName;
 use crate::mail::address::Address;
 use crate::mail::directory::Kind;
-use crate::policy::{Membership, Policy};
+use crate::policy::{Membership, Moderation, Policy};
 
 /// A list and its rules.
 #[derive(Clone, Debug)]
@@ -34,6 +34,13 @@ impl List {
     pub fn membership(&self) -> &Membership {
         static NONE: LazyLock<Membership> = LazyLock::new(Membership::default);
         self.policy.as_ref().map_or(&*NONE, |policy| &policy.membership)
+    }
+
+    /// What its policy says of held mail; nothing where it follows none.
+    #[must_use]
+    pub fn moderation(&self) -> &Moderation {
+        static NONE: LazyLock<Moderation> = LazyLock::new(Moderation::default);
+        self.policy.as_ref().map_or(&*NONE, |policy| &policy.moderation)
     }
 
     /// The list whose members decide for this one: the team that it names, or an intake list's own.

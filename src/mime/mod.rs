@@ -7,6 +7,7 @@
 
 mod armor;
 mod ciphertext;
+pub mod enclosed;
 mod entity;
 mod field;
 pub mod read;

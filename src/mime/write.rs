@@ -135,11 +135,27 @@ pub fn text_part(text: &str) -> Vec<u8> {
     out
 }
 
+/// A certificate as an attachment (RFC 3156 §7). Armor is plain ASCII in short lines.
+#[must_use]
+pub fn keys_part(armored: &str, file_name: &str) -> Vec<u8> {
+    let name = file_name_of(file_name);
+    let armored = armored.replace("\r\n", "\n").replace('\n', "\r\n");
+    format!(
+        "Content-Type: application/pgp-keys; name=\"{name}.asc\"\r\nContent-Transfer-Encoding: 7bit\r\n\
+         Content-Disposition: attachment; filename=\"{name}.asc\"\r\n\r\n{}",
+        armored.trim_end()
+    )
+    .into_bytes()
+}
+
+fn file_name_of(name: &str) -> String {
+    name.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).collect()
+}
+
 /// An `application/octet-stream` attachment, base64 (RFC 2045 §6.8): bytes that nobody on the way shall look into.
 #[must_use]
 pub fn opaque_part(bytes: &[u8], file_name: &str) -> Vec<u8> {
-    let name: String =
-        file_name.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).collect();
+    let name = file_name_of(file_name);
     let head = format!(
         "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\
          Content-Disposition: attachment; filename=\"{name}\"\r\n\r\n"

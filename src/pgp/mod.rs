@@ -19,6 +19,7 @@ pub mod open;
 pub mod outcome;
 pub mod outlook;
 pub mod person;
+pub mod possession;
 pub mod ring;
 mod rsa;
 pub mod seal;

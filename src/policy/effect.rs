@@ -105,6 +105,8 @@ mod tests {
         "membership.founding_quorum",
         "membership.criteria",
         "membership.own",
+        "moderation.hold_expires",
+        "moderation.hold_remind",
         "policy.id",
         "policy.version",
         "policy.approved_by",

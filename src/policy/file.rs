@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::sections::{
-    Breach, Embargo, Identity, Intake, ListRules, Meetings, Membership, Notify, Publish, SeverityRoute, Team,
-    ThirdParty, Tracker, Triage,
+    Breach, Embargo, Identity, Intake, ListRules, Meetings, Membership, Moderation, Notify, Publish,
+    SeverityRoute, Team, ThirdParty, Tracker, Triage,
 };
 use crate::id::ListName;
 
@@ -52,6 +52,9 @@ pub struct Policy {
     /// `[membership]`: who may be told early.
     #[serde(default)]
     pub membership: Membership,
+    /// `[moderation]`: held mail.
+    #[serde(default)]
+    pub moderation: Moderation,
     /// `[breach]`: leaks.
     #[serde(default)]
     pub breach: Breach,

@@ -56,6 +56,7 @@ pub(super) fn lint(policy: &Policy) -> Vec<Finding> {
     lists(policy, &mut all);
     team(policy, &mut all);
     membership(policy, &mut all);
+    moderation(policy, &mut all);
     all.0.sort_by_key(|f| f.severity);
     all.0
 }
@@ -267,6 +268,25 @@ fn team(policy: &Policy, all: &mut Findings) {
     {
         let what = format!("removal needs {quorum} of a team of at most {max}");
         all.error("membership.removal_quorum", what, "make it at most team.max");
+    }
+}
+
+fn moderation(policy: &Policy, all: &mut Findings) {
+    let m = &policy.moderation;
+    match (m.hold_expires, m.hold_remind) {
+        (None, Some(_)) => {
+            let what = "the team would be reminded of a time that never runs out";
+            all.warn("moderation.hold_remind", what, "set hold_expires, or leave the key out");
+        }
+        (Some(expires), Some(remind)) if remind >= expires => {
+            let what = format!(
+                "held mail is dropped after {}, and reminded of {} before",
+                show(expires),
+                show(remind)
+            );
+            all.warn("moderation.hold_remind", what, "make it shorter than hold_expires");
+        }
+        _ => {}
     }
 }
 

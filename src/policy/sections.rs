@@ -298,6 +298,18 @@ pub struct Membership {
     pub cure_period: Option<Duration>,
 }
 
+/// `[moderation]`: mail that the gate holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Moderation {
+    /// How long it waits for somebody who decides; then it is dropped.
+    #[serde(with = "optional")]
+    pub hold_expires: Option<Duration>,
+    /// How long before that the team is reminded.
+    #[serde(with = "optional")]
+    pub hold_remind: Option<Duration>,
+}
+
 /// `[breach]`: a leak, and what follows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

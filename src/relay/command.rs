@@ -6,14 +6,19 @@
 
 use crate::id::{Fingerprint, Token};
 use crate::mail::tags::Tags;
-use crate::mime::read::{is_plain_text_alone, plain_text};
+use crate::mime::enclosed::{Enclosed, beside_text, enclosed, is_key_block, signed_words};
+use crate::mime::read::plain_text;
+use crate::pgp::cert::Cert;
 use crate::pgp::open::{How, Opened, Verdict};
 use crate::relay::compose::inside;
 use crate::relay::gate::may_be_forgotten;
 use crate::relay::world::World;
+use crate::secret::Plaintext;
 
 /// The word in front of a token.
 pub const WORD: &str = "VOUCHSAFE";
+/// So many lines a signature block has at most, its first one included.
+const SIGNATURE_BLOCK: usize = 8;
 
 /// A command, and whose signature covers it.
 pub struct Command {
@@ -25,37 +30,67 @@ pub struct Command {
     pub alone: bool,
     /// Known again if the same signature comes again.
     pub replay: Vec<[u8; 32]>,
-}
-
-/// What came of a command.
-pub enum Obeyed {
-    /// Nothing.
-    Worthless,
-    /// It is carried out, or was before, and the mail is finished.
-    Done,
-    /// It is carried out, and the mail says more.
-    AndMore,
+    /// Certificates, and texts signed by themselves, that came along.
+    pub enclosed: Enclosed,
 }
 
 /// The command in an opened mail to the list's address for requests, if it holds one. It may still be worth nothing.
 #[must_use]
 pub fn heard(opened: &Opened, tags: &Tags<'_>, world: &World<'_>) -> Option<Command> {
-    let Verdict::Good { signer, made_at } = opened.verdict() else { return None };
-    // A token that was spent since the backup counts again in the store; the answer that spent it does not.
-    if may_be_forgotten(*made_at, world) {
-        return None;
+    // In the clear others may have read the token.
+    let signed = Signed::of(opened, world).filter(|signed| signed.is_encrypted())?;
+    let (said, whole) = signed.text(|text, beside| {
+        let said = said(text);
+        let token = said.as_ref().map(|said| &said.token);
+        let whole = beside.is_some_and(|all| all.iter().all(|one| is_silent(one.expose(), token)));
+        (said, whole)
+    })?;
+    let Said { token, alone } = said?;
+    let (signer, replay) = (signed.signer, signed.replay(tags));
+    Some(Command { token, signer, alone: alone && whole, replay, enclosed: signed.enclosed() })
+}
+
+/// A mail to the relay itself, with a good signature.
+pub(super) struct Signed<'a> {
+    opened: &'a Opened,
+    world: &'a World<'a>,
+    /// Whose.
+    pub(super) signer: Fingerprint,
+}
+
+impl<'a> Signed<'a> {
+    pub(super) fn of(opened: &'a Opened, world: &'a World<'a>) -> Option<Self> {
+        let Verdict::Good { signer, made_at } = opened.verdict() else { return None };
+        // A token that was spent since the backup counts again in the store; the answer that spent it does not.
+        let remembered = !may_be_forgotten(*made_at, world);
+        remembered.then_some(Self { opened, world, signer: *signer })
     }
-    let (said, whole) = match opened.how() {
-        How::PgpMime => {
-            let inside = inside(opened, &world.limits.mime)?;
-            (said(plain_text(inside)?.expose())?, is_plain_text_alone(inside))
+
+    fn is_encrypted(&self) -> bool {
+        matches!(self.opened.how(), How::PgpMime | How::Inline)
+    }
+
+    /// What `of` makes of its text, if it has one, and of what stands beside that, if nothing else does.
+    pub(super) fn text<T>(&self, of: impl FnOnce(&[u8], Option<Vec<Plaintext>>) -> T) -> Option<T> {
+        if self.opened.how() == How::Inline {
+            return Some(of(self.opened.payload().expose(), Some(Vec::new())));
         }
-        How::Inline => (said(opened.payload().expose())?, true),
-        // In the clear others may have read the token.
-        How::Clear | How::Closed(_) => return None,
-    };
-    let replay = opened.signature_digests().map(|digest| tags.command(&world.list.name, *signer, digest));
-    Some(Command { token: said.token, signer: *signer, alone: said.alone && whole, replay: replay.collect() })
+        let inside = inside(self.opened, &self.world.limits.mime)?;
+        Some(of(plain_text(inside)?.expose(), beside_text(inside)))
+    }
+
+    /// What it is known again by.
+    pub(super) fn replay(&self, tags: &Tags<'_>) -> Vec<[u8; 32]> {
+        let digest = |digest| tags.command(&self.world.list.name, self.signer, digest);
+        self.opened.signature_digests().map(digest).collect()
+    }
+
+    fn enclosed(&self) -> Enclosed {
+        match inside(self.opened, &self.world.limits.mime) {
+            Some(inside) => enclosed(inside),
+            None => Enclosed::of_text(self.opened.payload().expose()),
+        }
+    }
 }
 
 /// What a text commands.
@@ -71,14 +106,80 @@ pub struct Said {
 #[must_use]
 pub fn said(text: &[u8]) -> Option<Said> {
     let text = String::from_utf8_lossy(text);
-    let mut commands = text.lines().filter_map(command);
+    let pieces = pieces(&text);
+    let mut commands = pieces.iter().filter_map(|piece| match piece {
+        Piece::Line(line) => command(line),
+        Piece::Armor(_) => None,
+    });
     let token = commands.next()?;
+    let one = commands.all(|other| other == token);
     let quoted = |line: &str| line.trim_start().starts_with('>');
-    // RFC 3676 §4.3: what follows these two hyphens and the space is the signature block.
-    let body = text.lines().take_while(|line| *line != "-- ");
-    let alone =
-        body.into_iter().all(|line| line.trim().is_empty() || quoted(line) || command(line).is_some());
-    commands.all(|other| other == token).then_some(Said { token, alone })
+    let alone = without_signature_block(&pieces).iter().all(|piece| match piece {
+        Piece::Line(line) => line.trim().is_empty() || quoted(line) || command(line).is_some(),
+        Piece::Armor(block) => is_silent(block.as_bytes(), Some(&token)),
+    });
+    one.then_some(Said { token, alone })
+}
+
+/// Whether a text is this one word, with nothing before and behind it but a certificate. A quotation is words.
+pub(super) fn is_word_alone(text: &str, word: &str) -> bool {
+    let pieces = pieces(text);
+    let mut words = without_signature_block(&pieces).iter().filter(|piece| match piece {
+        Piece::Line(line) => !line.trim().is_empty(),
+        Piece::Armor(block) => !is_silent(block.as_bytes(), None),
+    });
+    let is_word = |piece: &Piece<'_>| match piece {
+        Piece::Line(line) => line.trim().trim_end_matches(['.', '!', '?']).eq_ignore_ascii_case(word),
+        Piece::Armor(_) => false,
+    };
+    words.next().is_some_and(is_word) && words.next().is_none()
+}
+
+/// Whether bytes say nothing to a person: a certificate alone; or what a key signed apart, where that is the token alone.
+pub(super) fn is_silent(bytes: &[u8], token: Option<&Token>) -> bool {
+    if is_key_block(bytes) {
+        return Cert::import(bytes).is_ok();
+    }
+    let (Some(token), Some(words)) = (token, signed_words(bytes)) else { return false };
+    let words = String::from_utf8_lossy(words.expose());
+    let said: Vec<&str> = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    matches!(*said, [line] if line.eq_ignore_ascii_case(token.as_str()) || command(line).as_ref() == Some(token))
+}
+
+/// A text, line by line. An armored block is one piece, and commands nothing: somebody else may have made it.
+enum Piece<'a> {
+    Line(&'a str),
+    Armor(String),
+}
+
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let (mut pieces, mut block) = (Vec::new(), String::new());
+    for line in text.lines() {
+        if block.is_empty() && !line.starts_with("-----BEGIN PGP ") {
+            pieces.push(Piece::Line(line));
+            continue;
+        }
+        block.push_str(line);
+        block.push('\n');
+        if line.starts_with("-----END PGP ") {
+            pieces.push(Piece::Armor(std::mem::take(&mut block)));
+        }
+    }
+    if !block.is_empty() {
+        pieces.push(Piece::Armor(block));
+    }
+    pieces
+}
+
+/// What stands before the signature block (RFC 3676 §4.3), if that is as short as such are: else somebody wrote there.
+fn without_signature_block<'p, 'a>(pieces: &'p [Piece<'a>]) -> &'p [Piece<'a>] {
+    let begins = |piece: &Piece<'_>| matches!(piece, Piece::Line("-- "));
+    let Some((before, block)) = pieces.iter().position(begins).and_then(|at| pieces.split_at_checked(at))
+    else {
+        return pieces;
+    };
+    let short = block.len() <= SIGNATURE_BLOCK && block.iter().all(|piece| matches!(piece, Piece::Line(_)));
+    if short { before } else { pieces }
 }
 
 /// A line that is a command and nothing else. A quotation's begins with its mark.
@@ -117,6 +218,9 @@ mod tests {
             format!("VOUCHSAFE\r\n{TOKEN}\r\n"),
             format!("VOUCHSAFE {TOKEN}\r\nVOUCHSAFE {}\r\n", "z".repeat(26)),
             format!("<p>VOUCHSAFE {TOKEN}</p>\r\n"),
+            format!(
+                "-----BEGIN PGP SIGNED MESSAGE-----\r\n\r\nVOUCHSAFE {TOKEN}\r\n-----END PGP SIGNATURE-----\r\n"
+            ),
         ] {
             assert_eq!(said(&text), None, "{text}");
         }
@@ -127,7 +231,28 @@ mod tests {
         let command = format!("VOUCHSAFE {TOKEN}\r\n");
         assert!(alone(&command));
         assert!(alone(&format!("\r\n{command}\r\n> The list asks\r\n>\r\n> {TOKEN}\r\n-- \r\nDora\r\n")));
-        for more in ["By the way, it leaks.\r\n", "Ada wrote:\r\n> x\r\n", "--\r\nno block\r\n"] {
+        let signed = |text: &str| {
+            format!(
+                "-----BEGIN PGP SIGNED MESSAGE-----\r\nHash: SHA512\r\n\r\n{text}\r\n-----BEGIN PGP \
+                 SIGNATURE-----\r\n\r\nAAAA\r\n-----END PGP SIGNATURE-----\r\n"
+            )
+        };
+        assert!(alone(&format!("{command}\r\n{}", signed(TOKEN))), "a key that vouches for itself");
+        for more in [
+            "By the way, it leaks.\r\n".to_owned(),
+            "Ada wrote:\r\n> x\r\n".to_owned(),
+            "--\r\nno block\r\n".to_owned(),
+            format!("-- \r\n{}", "It leaks.\r\n".repeat(8)),
+            signed("It leaks."),
+            signed(&format!("{TOKEN}\r\nIt leaks.")),
+            "-----BEGIN PGP MESSAGE-----\r\n\r\nAAAA\r\n-----END PGP MESSAGE-----\r\n".to_owned(),
+            "-----BEGIN PGP PUBLIC KEY BLOCK-----\r\nIt leaks.\r\n-----END PGP PUBLIC KEY BLOCK-----\r\n"
+                .to_owned(),
+            "-----BEGIN PGP PUBLIC KEY BLOCK-----\r\nIt leaks.\r\n".to_owned(),
+        ] {
+            assert!(!alone(&format!("{command}{more}")), "{more}");
+        }
+        for more in ["By the way, it leaks.\r\n", "Ada wrote:\r\n> x\r\n"] {
             assert!(!alone(&format!("{command}{more}")) && !alone(&format!("{more}{command}")), "{more}");
         }
     }

@@ -144,6 +144,10 @@ pub enum DropReason {
     BounceOfNothing,
     /// It reports what was reported before.
     BounceAgain,
+    /// It would be held, and the team wants to see no more of what its signer sends.
+    Ignored,
+    /// It asks for help and nothing else, and its signer had help a short time ago.
+    HelpedLately,
 }
 
 impl fmt::Display for DropReason {
@@ -155,6 +159,8 @@ impl fmt::Display for DropReason {
             Self::NotABounce => "not-a-bounce",
             Self::BounceOfNothing => "bounce-of-nothing",
             Self::BounceAgain => "bounce-again",
+            Self::Ignored => "ignored",
+            Self::HelpedLately => "helped-lately",
         })
     }
 }

@@ -28,6 +28,8 @@ pub struct Words<'a> {
     pub subject: String,
     /// What it says.
     pub text: String,
+    /// A whole part that stands behind the text.
+    pub beside: Option<Vec<u8>>,
     /// When it is written.
     pub at: Timestamp,
 }
@@ -73,11 +75,13 @@ impl Words<'_> {
         let outside = letter_outer(list, title, self.to, self.answer_to, self.at, &id);
         let subject = format!("[{title}] {}", self.subject);
         let fields = protected(&outside, list, &format!("{title} relay"), &subject);
+        let text = text_part(&self.text);
+        let parts: [&[u8]; 2] = [&text, self.beside.as_deref().unwrap_or_default()];
         let entity = multipart(
             &fields,
             "mixed; hp=\"cipher\"; protected-headers=\"v1\"",
             &boundary(entropy.bytes()),
-            &[&text_part(&self.text)],
+            parts.get(..1 + usize::from(self.beside.is_some())).unwrap_or(&parts),
         );
         let field = |(name, value): &(&str, String)| {
             String::from_utf8_lossy(raw_field(name, value).expose()).into_owned()

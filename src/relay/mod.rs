@@ -283,7 +283,7 @@ fn draft(
     let certs: Vec<Arc<Cert>> = world.certs.values().cloned().collect();
     let signers = Signers { certs: &certs, are_one: &|signers| world.are_one(signers) };
     let opened = open_by(&message, keys.list, signers, arrival.envelope.at, world.limits);
-    *heard = request::heard(&opened, purpose, &tags, world);
+    *heard = request::heard(&opened, &message, purpose, sign, (&tags, world));
     let admitted = match gate::judge(opened, purpose, sign, world) {
         Ruling::Admit(admitted) => admitted,
         other => return Err(not_admitted(other)),

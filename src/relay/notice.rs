@@ -50,6 +50,7 @@ impl Notice<'_> {
             answer_to: "-owner",
             subject: text::subject(self.incidents),
             text: text::body(self.list, self.incidents, self.unreached, self.every),
+            beside: None,
             at: self.at,
         };
         words.seal(reader, key, tags, entropy)

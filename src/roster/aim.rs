@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ApplicationId, BallotId};
+use crate::id::{ApplicationId, BallotId, SpoolId};
+use crate::roster::moderation::Decision;
 
 /// What a token is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,18 @@ pub enum Aim {
         /// In which application.
         application: ApplicationId,
     },
+    // Commands that every member has, and the team's about held mail.
+    /// Decides about a held mail.
+    Hold {
+        /// Which mail.
+        mail: SpoolId,
+        /// What becomes of it.
+        decision: Decision,
+    },
+    /// Leaves the list.
+    Leave,
+    /// Hands in a certificate: a newer copy of the pinned one, or another whose key signed for it.
+    Certificate,
 }
 
 impl Aim {
@@ -36,6 +49,9 @@ impl Aim {
             Self::Approve { .. } => "approve",
             Self::Object { .. } => "object",
             Self::Vouch { .. } => "vouch",
+            Self::Hold { decision, .. } => decision.as_str(),
+            Self::Leave => "leave",
+            Self::Certificate => "certificate",
         }
     }
 }

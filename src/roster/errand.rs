@@ -9,6 +9,7 @@ use crate::roster::aim::Aim;
 use crate::roster::application::{Application, Stage};
 use crate::roster::ballot::{Choice, Motion, Outcome};
 use crate::roster::membership::Member;
+use crate::roster::moderation::HeldMail;
 use crate::time::Timestamp;
 
 /// Whom a letter reaches, as it was when it became due: who is removed meanwhile still gets what says so.
@@ -125,6 +126,44 @@ pub enum About {
         /// When.
         at: Timestamp,
     },
+    // Held mail, and commands by mail.
+    /// Mail is held, and whoever reads this may decide about it.
+    Held {
+        /// Which mails.
+        mails: Vec<HeldMail>,
+        /// How many there are besides.
+        more: u32,
+        /// Whether it was told before, and their time runs out.
+        reminder: bool,
+    },
+    /// Held mail was dropped because nobody had decided about it in time.
+    HeldExpired {
+        /// Which mails.
+        mails: Vec<HeldMail>,
+        /// How many there were besides.
+        more: u32,
+    },
+    /// What came of somebody's command.
+    Answered {
+        /// What it was for, if its token counted.
+        aim: Option<String>,
+        /// What came of it.
+        answer: Answer,
+    },
+    /// What can be asked of a list, and how the asker stands on it.
+    Help {
+        /// What the relay knows of the asker, each with its name.
+        facts: Vec<(String, String)>,
+        /// What one may do with a token of this letter.
+        offers: Vec<Aim>,
+    },
+    /// Another certificate is pinned for somebody: told at the old one and at the new one.
+    CertReplaced {
+        /// The one before.
+        before: Fingerprint,
+        /// The one from now on.
+        after: Fingerprint,
+    },
 }
 
 /// An applicant, as far as others have to know to decide.
@@ -174,6 +213,18 @@ pub struct ChainHead {
     pub hash: String,
 }
 
+/// What came of a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// It is carried out: what was done, in words made of the roster.
+    Done(String),
+    /// A rule is against it, in its own words.
+    Refused(String),
+    /// The token counts for nothing: nobody says whether it was used, too old, or another's.
+    Worthless,
+}
+
 impl About {
     /// The tokens that the letter carries, in the order in which its text takes them.
     #[must_use]
@@ -193,6 +244,18 @@ impl About {
             | Self::VouchRefused { .. }
             | Self::ApplicationWent { .. }
             | Self::JournalHead { .. } => Vec::new(),
+            Self::Held { mails, .. } => mails.iter().flat_map(decided).collect(),
+            Self::Help { offers, .. } => offers.clone(),
+            Self::HeldExpired { .. } | Self::Answered { .. } | Self::CertReplaced { .. } => Vec::new(),
+        }
+    }
+
+    /// The name that all letters share of which a person needs the newest alone: the tokens of the one before are void.
+    #[must_use]
+    pub const fn replaces(&self) -> Option<&'static str> {
+        match self {
+            Self::Help { .. } => Some("help"),
+            _ => None,
         }
     }
 
@@ -212,6 +275,12 @@ impl About {
             Self::VouchRefused { .. } => "vouch-refused",
             Self::ApplicationWent { .. } => "application-went",
             Self::JournalHead { .. } => "journal-head",
+            Self::Held { reminder: false, .. } => "held",
+            Self::Held { reminder: true, .. } => "held-reminder",
+            Self::HeldExpired { .. } => "held-expired",
+            Self::Answered { .. } => "answered",
+            Self::Help { .. } => "help",
+            Self::CertReplaced { .. } => "cert-replaced",
         }
     }
 
@@ -230,6 +299,15 @@ impl About {
                 true
             }
             Self::JournalHead { .. } => false,
+            Self::Held { .. } | Self::HeldExpired { .. } | Self::Help { .. } => false,
+            // Who has left by a command hears that it is so.
+            Self::Answered { .. } | Self::CertReplaced { .. } => true,
         }
     }
+}
+
+/// What a letter offers about a held mail.
+fn decided(mail: &HeldMail) -> impl Iterator<Item = Aim> + use<> {
+    let id = mail.id;
+    mail.decisions().map(move |decision| Aim::Hold { mail: id, decision })
 }

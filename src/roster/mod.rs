@@ -11,6 +11,7 @@ pub mod errand;
 pub mod exchange;
 pub mod form;
 pub mod membership;
+pub mod moderation;
 pub mod org;
 mod refusal;
 mod register;

@@ -208,6 +208,16 @@ impl Batch {
         self
     }
 
+    /// Takes another change in: both happen, or neither.
+    pub fn absorb(&mut self, other: Self) -> &mut Self {
+        self.expect.extend(other.expect);
+        self.put.extend(other.put);
+        self.delete.extend(other.delete);
+        self.name.extend(other.name);
+        self.unname.extend(other.unname);
+        self
+    }
+
     /// Takes one name from a body.
     pub fn unname(&mut self, body: BodyId) -> &mut Self {
         self.unname.push(body);

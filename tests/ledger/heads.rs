@@ -85,7 +85,7 @@ fn tick(bench: &Bench, policy: Option<&str>, at: Timestamp) {
 
 /// Whom a letter with heads waits for, with the heads.
 fn waiting(bench: &Bench) -> Vec<(String, Vec<ChainHead>)> {
-    let all = Outbox::new(&bench.store()).waiting(100).unwrap();
+    let all = Outbox::new(&bench.store()).waiting(None, 100).unwrap();
     let heads = all.into_iter().map(|waiting| match waiting.errand.about {
         About::JournalHead { heads, .. } => (waiting.errand.to.id.to_string(), heads),
         other => panic!("{other:?}"),

@@ -1,47 +1,66 @@
 //! What a mail asks of the relay itself, in one commit with the end of the mail that brought it.
 
 mod ballot;
+mod certificate;
 mod did;
+mod help;
+mod hold;
+mod leave;
 mod probe;
 mod vouch;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::did::Did;
+use super::beside::{Asked, Beside};
 use super::{Stay, Worker};
-use crate::id::Fingerprint;
+use crate::failpoint::{self, Point};
+use crate::id::{Fingerprint, ListName};
 use crate::ledger::affairs::{Affairs, Step, Trouble};
-use crate::ledger::journal::{Actor, Event};
+use crate::ledger::journal::{Actor, Event, Note};
+use crate::ledger::limit::Limit;
+use crate::ledger::outbox::Outbox;
 use crate::ledger::queue::Queue;
 use crate::ledger::registry::Read;
 use crate::ledger::seen;
 use crate::ledger::spool::{Spool, Spooled};
-use crate::ledger::token::{Aim, Issued, Tokens};
+use crate::ledger::token::{Aim, Found, Issued, Tokens};
 use crate::meter;
-use crate::relay::command::{Command, Obeyed};
+use crate::relay::command::Command;
 use crate::relay::gate::DropReason;
 use crate::relay::request::Request;
 use crate::roster::ballot::Choice;
+use crate::roster::errand::{About, Answer, Errand, Reached};
 use crate::roster::membership::{Member, Standing};
-use crate::store::contract::Batch;
+use crate::store::contract::{Batch, StoreError};
 use crate::time::Timestamp;
 
+/// How often somebody is told that a command came to nothing.
+const NOTHINGS: Limit = Limit { name: "answer", most: 3, span: Duration::from_secs(24 * 3600) };
+
 impl Worker {
-    /// Does what is asked for; says `Worthless` where that counts for nothing. Then the mail is what it would be without it.
+    /// Does what is asked for. Where that counts for nothing, the mail is what it would be without it.
     pub(super) fn asked(
         &self,
         spooled: &Spooled,
         request: &Request,
         read: &Read,
         now: Timestamp,
-    ) -> Result<Obeyed, Stay> {
+    ) -> Result<Asked, Stay> {
+        // Its command was carried out, and its words are left.
+        if seen::is_known(&*self.store, &spooled.list, &worked(spooled))? {
+            return Ok(Asked::GoesOn(Beside::default()));
+        }
         match request {
             Request::Command(command) => self.obeyed(spooled, command, read, now),
+            Request::Plain { signer, only_help, replay } => {
+                self.helped(spooled, *signer, *only_help, replay, read, now)
+            }
         }
     }
 
-    /// Carries it out; says `Worthless` where the token is unknown, spent, too old or somebody else's, or its owner is no longer
-    /// what he was.
+    /// Carries it out, if its token counts and its owner is still what he was.
     ///
     /// A mail that says more than its command stays in the spool, and goes on as the same: the token is spent by then, also
     /// after a crash.
@@ -51,44 +70,117 @@ impl Worker {
         command: &Command,
         read: &Read,
         now: Timestamp,
-    ) -> Result<Obeyed, Stay> {
+    ) -> Result<Asked, Stay> {
         for digest in &command.replay {
             if seen::is_known(&*self.store, &spooled.list, digest)? {
                 self.drop_mail(spooled, DropReason::Replay, now)?;
-                return Ok(Obeyed::Done);
+                return Ok(Asked::Done);
             }
         }
         let tokens = Tokens::new(Arc::clone(&self.store));
         let Some(found) =
             tokens.find(&spooled.list, &command.token, &read.roster.certs_of(command.signer), now)?
         else {
-            return Ok(Obeyed::Worthless);
+            return self.worthless(spooled, command, read, now);
         };
         let (issued, affairs, mut batch) = (&found.issued, self.affairs(), Batch::new());
         let Some(member) = owner(&affairs, read, issued, command.signer) else {
-            return Ok(Obeyed::Worthless);
+            return self.worthless(spooled, command, read, now);
         };
         let mut step = affairs.begin_from(read.clone(), &mut batch, Actor::Relay, now);
         let (mail, by, aim) = (spooled.id, issued.member.clone(), issued.aim.name());
         step.tell(Some(&spooled.list), Event::Commanded { mail, member: by, aim: aim.to_owned() });
-        match act(&mut step, issued, &member) {
-            Ok(Did::Something) => {}
-            // A rule is against it, or there is nothing left to do.
-            Ok(Did::Nothing) | Err(Trouble::Refused(_)) => return Ok(Obeyed::Worthless),
+        let done = match self.act(&mut step, issued, &member, command) {
+            Ok(Did::Something) => "It is in force now.".to_owned(),
+            Ok(Did::This(what)) => what,
+            Ok(Did::Nothing) => return self.worthless(spooled, command, read, now),
+            Ok(Did::Refused(why)) => return self.refused(spooled, command, (&found, &member), why, now),
+            Err(Trouble::Refused(rule)) => {
+                return self.refused(spooled, command, (&found, &member), rule.to_string(), now);
+            }
             Err(Trouble::Store(error)) => return Err(error.into()),
+        };
+        if !step.has_written_to(&member.id) {
+            step.write(&answer(&spooled.list, &member, Some(aim), Answer::Done(done)))?;
         }
         let notes = step.finish()?;
         found.spend(&mut batch);
         if command.alone {
-            for digest in &command.replay {
-                seen::mark(&mut batch, &spooled.list, digest, now)?;
-            }
-            Spool::finish(&mut batch, spooled);
+            finish(&mut batch, spooled, &command.replay, now)?;
+        } else {
+            seen::mark(&mut batch, &spooled.list, &worked(spooled), now)?;
         }
-        self.journal.commit(&batch, &notes, now)?;
+        self.made(spooled, &batch, &notes, now)?;
+        // Mail may have waited for a reader, a certificate or a list that it has now.
+        self.spool.hurry(None, now)?;
         meter::relay(spooled.list.as_str(), "command", aim);
         tracing::info!(list = %spooled.list, mail = %spooled.id, aim, "a command by mail is carried out");
-        Ok(if command.alone { Obeyed::Done } else { Obeyed::AndMore })
+        Ok(if command.alone { Asked::Done } else { Asked::AndMore })
+    }
+
+    /// The token counts for nothing here and now: whoever signed hears so, if he is known here, and the mail goes on.
+    fn worthless(
+        &self,
+        spooled: &Spooled,
+        command: &Command,
+        read: &Read,
+        now: Timestamp,
+    ) -> Result<Asked, Stay> {
+        let mut beside = Beside::default();
+        let affairs = self.affairs();
+        if let Some(member) = known(&affairs, read, &spooled.list, command.signer) {
+            self.say(&mut beside.batch, spooled, &member, None, Answer::Worthless, now)?;
+        }
+        Ok(Asked::GoesOn(beside))
+    }
+
+    /// A rule is against it. The token counts on: what the rule wants may come true.
+    fn refused(
+        &self,
+        spooled: &Spooled,
+        command: &Command,
+        (found, member): (&Found, &Member),
+        why: String,
+        now: Timestamp,
+    ) -> Result<Asked, Stay> {
+        let (aim, mail, by) = (found.issued.aim.name(), spooled.id, member.id.clone());
+        let mut beside = Beside::default();
+        self.say(&mut beside.batch, spooled, member, Some(aim), Answer::Refused(why), now)?;
+        let event = Event::CommandRefused { mail, member: by, aim: aim.to_owned() };
+        beside.notes.push(super::told::note(spooled, event));
+        if !command.alone {
+            return Ok(Asked::GoesOn(beside));
+        }
+        finish(&mut beside.batch, spooled, &command.replay, now)?;
+        self.made(spooled, &beside.batch, &beside.notes, now)?;
+        meter::relay(spooled.list.as_str(), "command-refused", aim);
+        Ok(Asked::Done)
+    }
+
+    /// Tells somebody what came of a command, a few times a day.
+    fn say(
+        &self,
+        batch: &mut Batch,
+        spooled: &Spooled,
+        to: &Member,
+        aim: Option<&str>,
+        what: Answer,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if NOTHINGS.take(&*self.store, batch, (&spooled.list, &to.id), now)? {
+            Outbox::put(batch, &answer(&spooled.list, to, aim, what), now)?;
+        }
+        Ok(())
+    }
+
+    /// ONE commit: what was asked for is decided, and its mail has its end or goes on.
+    fn made(&self, spooled: &Spooled, batch: &Batch, notes: &[Note], now: Timestamp) -> Result<(), Stay> {
+        failpoint::hit(Point::CommandDecided);
+        self.journal.commit(batch, notes, now)?;
+        failpoint::hit(Point::CommandCommitted);
+        tracing::debug!(list = %spooled.list, mail = %spooled.id, "what a mail asked for is decided");
+        self.due.notify_one();
+        Ok(())
     }
 
     fn affairs(&self) -> Affairs {
@@ -100,29 +192,74 @@ impl Worker {
             lists: Arc::new(self.lists.values().cloned().collect()),
         }
     }
+
+    /// What the token is for.
+    fn act(
+        &self,
+        step: &mut Step<'_>,
+        issued: &Issued,
+        member: &Member,
+        command: &Command,
+    ) -> Result<Did, Trouble> {
+        match &issued.aim {
+            Aim::Probe => probe::answered(step, issued, member),
+            Aim::Approve { ballot } => ballot::cast(step, issued, ballot, member, Choice::Approve),
+            Aim::Object { ballot } => ballot::cast(step, issued, ballot, member, Choice::Object),
+            Aim::Vouch { application } => vouch::vouched(step, issued, application, member),
+            Aim::Hold { mail, decision } => hold::decided(step, issued, member, *mail, *decision),
+            Aim::Leave => leave::left(step, issued, member),
+            Aim::Certificate => self.certificate(step, issued, member, command),
+        }
+    }
+}
+
+/// What marks that a mail's command was carried out, while its words still wait.
+fn worked(spooled: &Spooled) -> [u8; 32] {
+    let mut mark = [0xff; 32];
+    for (to, from) in mark.iter_mut().zip(spooled.id.as_bytes()) {
+        *to = *from;
+    }
+    mark
+}
+
+/// Adds to the batch that a mail has its end, and does nothing when it comes again.
+fn finish(
+    batch: &mut Batch,
+    spooled: &Spooled,
+    replay: &[[u8; 32]],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for digest in replay {
+        seen::mark(batch, &spooled.list, digest, now)?;
+    }
+    Spool::finish(batch, spooled);
+    Ok(())
+}
+
+fn answer(list: &ListName, to: &Member, aim: Option<&str>, answer: Answer) -> Errand {
+    let about = About::Answered { aim: aim.map(ToOwned::to_owned), answer };
+    Errand { list: list.clone(), to: Reached::from(to), about, until: None }
 }
 
 /// Whose token it is, if the certificates that it was sent to and that signed are still theirs: a member of the list, or of the team that decides
 /// for it. Whether their standing suffices each aim knows.
 fn owner(affairs: &Affairs, read: &Read, issued: &Issued, signer: Fingerprint) -> Option<Member> {
-    let deciding = affairs.list(&issued.list).and_then(|list| list.deciding());
-    let lists = [Some(&issued.list), deciding];
-    let mut members = lists.into_iter().flatten().flat_map(|list| read.roster.members(list));
-    let theirs = |m: &&Member| {
-        m.id == issued.member
-            && m.signs_with(issued.signer)
-            && m.signs_with(signer)
-            && m.standing != Standing::Removed
-    };
-    members.find(theirs).cloned()
+    let theirs = |m: &&Member| m.id == issued.member && m.signs_with(issued.signer) && m.signs_with(signer);
+    people(affairs, read, &issued.list).find(theirs).cloned()
 }
 
-/// What the token is for.
-fn act(step: &mut Step<'_>, issued: &Issued, member: &Member) -> Result<Did, Trouble> {
-    match &issued.aim {
-        Aim::Probe => probe::answered(step, issued, member),
-        Aim::Approve { ballot } => ballot::cast(step, issued, ballot, member, Choice::Approve),
-        Aim::Object { ballot } => ballot::cast(step, issued, ballot, member, Choice::Object),
-        Aim::Vouch { application } => vouch::vouched(step, issued, application, member),
-    }
+/// Who of a list, or of the team that decides for it, has this certificate and belongs there: an applicant does not yet.
+fn known(affairs: &Affairs, read: &Read, list: &ListName, signer: Fingerprint) -> Option<Member> {
+    people(affairs, read, list).find(|m| m.belongs() && m.signs_with(signer)).cloned()
+}
+
+fn people<'r>(
+    affairs: &Affairs,
+    read: &'r Read,
+    list: &ListName,
+) -> impl Iterator<Item = &'r Member> + use<'r> {
+    let deciding = affairs.list(list).and_then(|list| list.deciding()).filter(|deciding| *deciding != list);
+    let here = read.roster.members(list);
+    let team = deciding.map_or(&[][..], |team| read.roster.members(team));
+    here.iter().chain(team).filter(|m| m.standing != Standing::Removed)
 }

@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 type Timer = fn(&mut Step<'_>, &List) -> Result<(), Trouble>;
 
 /// Every area's timers.
-const TIMERS: &[Timer] = &[application::due, heads::told, reviews::missed];
+const TIMERS: &[Timer] = &[application::due, heads::told, reviews::missed, super::holds::expire];
 
 /// In front of the keys of lists whose timers are stuck, among the alerts.
 const STUCK: u8 = b'k';

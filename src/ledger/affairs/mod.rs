@@ -4,8 +4,10 @@
 pub mod admission;
 pub mod application;
 pub mod ballot;
+pub mod certs;
 pub mod clock;
 mod heads;
+pub mod holds;
 pub mod imported;
 pub mod members;
 mod reviews;
@@ -61,6 +63,7 @@ pub struct Step<'a> {
     notes: Vec<Note>,
     actor: Actor,
     now: Timestamp,
+    written: Vec<MemberId>,
 }
 
 impl Affairs {
@@ -88,7 +91,7 @@ impl Affairs {
         now: Timestamp,
     ) -> Step<'a> {
         let roster = read.roster.clone();
-        Step { affairs: self, batch, read, roster, notes: Vec::new(), actor, now }
+        Step { affairs: self, batch, read, roster, notes: Vec::new(), actor, now, written: Vec::new() }
     }
 
     /// The list of this name, if the settings have it.
@@ -144,7 +147,14 @@ impl<'a> Step<'a> {
     /// # Errors
     /// When the record cannot be encoded.
     pub fn write(&mut self, errand: &Errand) -> Result<(), StoreError> {
+        self.written.push(errand.to.id.clone());
         Outbox::put(self.batch, errand, self.now)
+    }
+
+    /// Whether a letter to this person is due by this step: then nobody need tell them again what came of it.
+    #[must_use]
+    pub fn has_written_to(&self, person: &MemberId) -> bool {
+        self.written.contains(person)
     }
 
     /// The admins have to know.

@@ -65,6 +65,21 @@ pub enum Event {
         /// The mail.
         mail: SpoolId,
     },
+    /// A held mail was dropped because nobody had decided about it in time.
+    HoldExpired {
+        /// The mail.
+        mail: SpoolId,
+    },
+    /// What this key signs and the gate would hold is dropped from now on.
+    SignerIgnored {
+        /// The key.
+        signer: Fingerprint,
+    },
+    /// It is held again from now on.
+    SignerHeeded {
+        /// The key.
+        signer: Fingerprint,
+    },
     /// A copy was taken over by the next hop.
     Delivered {
         /// The copy.
@@ -166,6 +181,15 @@ pub enum Event {
         /// Whose.
         member: MemberId,
         /// What the token was for.
+        aim: String,
+    },
+    /// A member's signed answer with its token was not acted on: a rule is against it.
+    CommandRefused {
+        /// The mail.
+        mail: SpoolId,
+        /// Whose.
+        member: MemberId,
+        /// What the token is for.
         aim: String,
     },
     /// The roster changed.

@@ -2,6 +2,9 @@
 
 mod application;
 mod ballot;
+mod cert;
+mod help;
+mod hold;
 mod journal;
 mod page;
 mod probe;
@@ -9,6 +12,7 @@ mod probe;
 use self::page::{Page, Said};
 use crate::id::{Entropy, Token};
 use crate::mail::tags::Tags;
+use crate::mime::write::keys_part;
 use crate::pgp::cert::CertProblem;
 use crate::pgp::keyring::ListKey;
 use crate::pgp::seal::{Reader, SealError};
@@ -35,6 +39,11 @@ impl Page<'_> {
             About::VouchRefused { application, rule } => application::not_counted(application, rule),
             About::ApplicationWent { application, stage } => application::went(self, application, *stage),
             About::JournalHead { heads, at } => journal::heads(heads, *at),
+            About::Held { mails, more, reminder } => hold::held(self, mails, *more, *reminder),
+            About::HeldExpired { mails, more } => hold::expired(self, mails, *more),
+            About::Answered { aim, answer } => help::answered(self, aim.as_deref(), answer),
+            About::Help { facts, offers } => help::help(self, facts, offers),
+            About::CertReplaced { before, after } => cert::replaced(self, *before, *after),
         }
     }
 }
@@ -57,7 +66,11 @@ pub fn seal(
         list.title, list.address
     );
     // Whom an answer reaches: the address for requests, where tokens count.
-    let words = Words { list, to: &errand.to.address, answer_to: "-request", subject, text, at };
+    let beside = match &errand.about {
+        About::Help { .. } => Some(keys_part(&key.cert().armored(), list.name.as_str())),
+        _ => None,
+    };
+    let words = Words { list, to: &errand.to.address, answer_to: "-request", subject, text, beside, at };
     words.seal(reader, key, tags, entropy)
 }
 

@@ -45,3 +45,25 @@ impl Page<'_> {
         text
     }
 }
+
+/// A text in lines of fewer than 80 characters, the first behind one indent, the others behind another. A word that is
+/// longer stands alone.
+pub(crate) fn wrapped(text: &str, first: &str, others: &str) -> String {
+    let (mut lines, mut line, mut empty) = (String::new(), first.to_owned(), true);
+    for word in text.split_whitespace() {
+        if !empty && line.chars().count().saturating_add(word.chars().count()) >= 78 {
+            lines.push_str(&line);
+            lines.push('\n');
+            line = others.to_owned();
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    lines.push_str(&line);
+    lines.push('\n');
+    lines
+}

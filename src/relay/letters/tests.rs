@@ -1,13 +1,15 @@
 //! What holds for every letter.
 
 use super::*;
-use crate::id::{Fingerprint, MemberId};
+use crate::id::{Fingerprint, MemberId, SpoolId};
 use crate::mail::address::Address;
 use crate::mail::directory::Kind;
 use crate::relay::command::said;
+use crate::roster::aim::Aim;
 use crate::roster::application::Stage;
 use crate::roster::ballot::{Choice, Motion, Outcome};
-use crate::roster::errand::{ChainHead, Reached, Who};
+use crate::roster::errand::{Answer, ChainHead, Reached, Who};
+use crate::roster::moderation::HeldMail;
 
 fn list() -> List {
     let address: Address = "distrib@lists.example".parse().unwrap();
@@ -23,6 +25,19 @@ fn list() -> List {
     }
 }
 
+fn held(open: bool) -> HeldMail {
+    HeldMail {
+        id: SpoolId::from_bytes([7; 16]),
+        reason: "bad-signature:expired-when-signing".to_owned(),
+        since: Timestamp::from_secs(0),
+        size: 12_345_678,
+        signer: open.then_some(Fingerprint::V6([7; 32])),
+        releasable: open,
+        ignorable: open,
+        expires: open.then_some(Timestamp::from_secs(9)),
+    }
+}
+
 /// One of each, so that whoever adds a letter adds it here: the compiler says so below.
 fn every() -> Vec<About> {
     let motion = Motion::Admit { application: "a-1".parse().unwrap() };
@@ -33,6 +48,20 @@ fn every() -> Vec<About> {
         About::VoteWanted { motion, ballot, title: title.clone(), quorum: 2 },
         About::Voted { choice: Choice::Approve, title, outcome: Outcome::Open },
         About::JournalHead { heads: heads(), at: Timestamp::from_secs(0) },
+        About::Held { mails: vec![held(true), held(false)], more: 7, reminder: false },
+        About::Held { mails: vec![held(true)], more: 0, reminder: true },
+        About::HeldExpired { mails: vec![held(true)], more: 1 },
+        About::Answered { aim: Some("leave".to_owned()), answer: Answer::Done("You are gone. ".repeat(20)) },
+        About::Answered {
+            aim: Some("leave".to_owned()),
+            answer: Answer::Refused("it is the last one".to_owned()),
+        },
+        About::Answered { aim: None, answer: Answer::Worthless },
+        About::Help {
+            facts: vec![("standing".to_owned(), "active ".repeat(30))],
+            offers: vec![Aim::Leave, Aim::Certificate],
+        },
+        About::CertReplaced { before: Fingerprint::V6([7; 32]), after: Fingerprint::V6([8; 32]) },
     ]
     .into_iter()
     .chain(applications())

@@ -86,6 +86,13 @@ const KINDS: &[Kind] = &[
                `vouchsafe org ls --overdue` names all of them.",
     },
     Kind {
+        name: "certificate-replaced",
+        one: "a reader had another certificate pinned, by a mail that both keys signed",
+        many: "readers had other certificates pinned, by mails that both keys signed",
+        short: "certificates replaced",
+        next: "If in doubt ask the reader by another way; `vouchsafe member set-cert` sets the former one again.",
+    },
+    Kind {
         name: "mailbox-trouble",
         one: "mail cannot be fetched",
         many: "times mail could not be fetched",
@@ -191,6 +198,9 @@ fn line(incident: &Incident) -> String {
             format!("{recipient} ({member}): {problem}")
         }
         Incident::ReviewMissed { org, criterion, due } => format!("{org}: {criterion}, due {}", due.day()),
+        Incident::CertificateReplaced { member, recipient, before, after } => {
+            format!("{recipient} ({member}): {after}, before: {before}")
+        }
         Incident::MailboxTrouble { mailbox, problem } => format!("{mailbox}: {problem}"),
         Incident::Trouble { part, problem } => format!("{part}: {problem}"),
     }
@@ -285,6 +295,7 @@ What happens next on this list is told in 15m at the earliest, in one mail.
             "reader-missed",
             "cannot-receive",
             "certificate-ends",
+            "certificate-replaced",
             "mailbox-trouble",
         ] {
             assert!(named(kind), "{kind}");
