@@ -74,7 +74,7 @@ fn org_and_team_lines_ask_what_they_say() {
     let lines = ["org assess acme --list d vouched met", "org assess acme vouched met --list d"];
     asks(&daemon, &lines, &assess(Value::Null, Value::Null, Value::Null));
     let line = "org assess acme --list d vouched met --evidence seen --review 2027-01-31 --by ada";
-    asks(&daemon, &[line], &assess(json!("seen"), json!(1_801_353_600_000_i64), json!("ada")));
+    asks(&daemon, &[line], &assess(json!("seen"), json!("2027-01-31T00:00:00Z"), json!("ada")));
     asks(&daemon, &["org show acme"], &json!({ "org": { "show": { "org": "acme" } } }));
     let cert = "LS0tLS1CRUdJTiBQR1AgUFVCTElDIEtFWSBCTE9DSy0tLS0t";
     let add = json!({ "team": { "add":

@@ -33,6 +33,7 @@ const KUBEEDGE: Figures = &[
 ];
 
 const EDGEX: Figures = &[
+    ("team.journal_head_every", "24h", OURS),
     ("team.max", "4", PUBLISHED),
     ("team.min", "3", PUBLISHED),
     ("team.term", "1y", PUBLISHED),
