@@ -34,7 +34,7 @@ use crate::pgp::keychain::Keychain;
 use crate::pgp::open::Limits;
 use crate::relay::gate::{DropReason, Reason};
 use crate::relay::world::{List, World};
-use crate::relay::{Class, Copy, Keys, Missing, Outcome, Post, relay};
+use crate::relay::{Class, Copy, Keys, Missing, Outcome, Post, is_request, relay};
 use crate::store::contract::{self, Space, Store, StoreError};
 use crate::time::{Clock, Timestamp};
 use crate::vitals::{BEAT, Pulse};
@@ -250,14 +250,20 @@ impl Worker {
             limits: &self.limits,
         };
         let waits = restored.is_some_and(|restored| restored.waiting);
-        if waits || state.paused || world.readers().is_empty() {
+        if waits || state.paused {
             return Ok(Worked::Parked);
         }
+        let unread = world.readers().is_empty();
         let Some(list_key) = self.keys.list(&list.name) else { return Err(Stay::NoList(list.name.clone())) };
         let spool_keys = self.keys.spool();
         let keys = Keys { spool: &spool_keys, list: &list_key, tags: self.keys.tags() };
         failpoint::hit(Point::BeforeRelay);
-        let outcome = relay(self.spool.read(spooled)?, &keys, &world, &self.entropy, now)?;
+        let sealed = self.spool.read(spooled)?;
+        // What is asked of the relay itself needs no reader: where all have yet to accept the list's terms there is none before.
+        if unread && !is_request(&sealed, &keys, &world)? {
+            return Ok(Worked::Parked);
+        }
+        let outcome = relay(sealed, &keys, &world, &self.entropy, now)?;
         failpoint::hit(Point::AfterRelay);
         let (outcome, mut beside) = match outcome {
             Outcome::Request { request, otherwise } => match self.asked(spooled, &request, &read, now)? {
@@ -271,6 +277,9 @@ impl Worker {
             },
             outcome => (outcome, Beside::default()),
         };
+        if unread {
+            return Ok(Worked::Parked);
+        }
         match outcome {
             // It was taken out of that just now, and none lies in another.
             Outcome::Request { .. } => Err(Stay::Crowded),

@@ -13,6 +13,8 @@ pub use crate::roster::aim::Aim;
 use crate::store::contract::{Batch, Expect, Space, Store, StoreError, Version};
 use crate::time::Timestamp;
 
+/// How long a token is kept behind its end: an answer counts by its arrival, however long it then waited.
+const WAITED: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long a token counts.
 pub const LIFE: Duration = Duration::from_secs(14 * 24 * 3600);
 
@@ -71,7 +73,7 @@ impl Tokens {
     pub fn issue(batch: &mut Batch, token: &Token, issued: &Issued) -> Result<(), StoreError> {
         let key = key(token);
         batch.expect(Expect::Absent(Space::Sent, key.clone()));
-        batch.put_due(Space::Sent, key, encode(issued)?, issued.until.millis());
+        batch.put_due(Space::Sent, key, encode(issued)?, issued.until.after(WAITED).millis());
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! Whom a mail is for, by the header that its author protected. A signature without Intended Recipients does not say.
 
 use crate::mail::address::Address;
-use crate::mail::directory::fixed_addresses;
+use crate::mail::arrival::Arrival;
+use crate::mail::directory::{Purpose, fixed_addresses};
 use crate::mime::read::{Mailbox, payload_headers};
 use crate::mime::scan::Scanned;
 use crate::pgp::open::{Opened, Verdict};
@@ -38,4 +39,19 @@ fn is_ours(address: &Address, world: &World<'_>) -> bool {
     let fixed = fixed_addresses(posting, world.list.kind).unwrap_or_default();
     let owner = posting.with_suffix("-owner").ok();
     fixed.iter().chain(&owner).chain([posting]).any(|ours| ours.same_mailbox(address))
+}
+
+/// Which of the list's addresses a mail is for; none where it names none of them. One mail to several addresses of one list is
+/// relayed once; a post counts most.
+#[must_use]
+pub fn purpose(arrival: &Arrival, world: &World<'_>) -> Option<Purpose> {
+    let ours = arrival.envelope.recipients.iter().filter(|r| r.list == world.list.name);
+    ours.map(|r| r.purpose.clone()).min_by_key(|p| match p {
+        Purpose::Post => 0,
+        Purpose::Reporter => 1,
+        Purpose::Owner => 2,
+        Purpose::Postmaster => 3,
+        Purpose::Request => 4,
+        Purpose::Bounces(_) => 5,
+    })
 }

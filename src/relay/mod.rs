@@ -180,6 +180,15 @@ pub enum Fault {
     Seal(#[from] SealError),
 }
 
+/// Whether a mail asks the relay itself for something: it is for the list's address for requests.
+///
+/// # Errors
+/// As [`relay`].
+pub fn is_request(spooled: &Sealed<AtRest>, keys: &Keys<'_>, world: &World<'_>) -> Result<bool, Fault> {
+    let arrival = Arrival::decode(unlock(spooled, keys.spool, world.limits.mime.size + ENVELOPE)?)?;
+    Ok(purpose(&arrival, world)? == Purpose::Request)
+}
+
 /// Relays one mail.
 ///
 /// A large mail costs a few times its size, so each form of it is let go as soon as the next one stands: what arrived
@@ -312,18 +321,7 @@ fn draft(
 }
 
 fn purpose(arrival: &Arrival, world: &World<'_>) -> Result<Purpose, Fault> {
-    let ours = arrival.envelope.recipients.iter().filter(|r| r.list == world.list.name);
-    // One mail to several addresses of one list is relayed once; a post counts most.
-    ours.map(|r| r.purpose.clone())
-        .min_by_key(|p| match p {
-            Purpose::Post => 0,
-            Purpose::Reporter => 1,
-            Purpose::Owner => 2,
-            Purpose::Postmaster => 3,
-            Purpose::Request => 4,
-            Purpose::Bounces(_) => 5,
-        })
-        .ok_or(Fault::NoRecipient)
+    meant::purpose(arrival, world).ok_or(Fault::NoRecipient)
 }
 
 fn not_admitted(ruling: Ruling) -> Outcome {
