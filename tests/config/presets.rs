@@ -22,10 +22,16 @@ const KUBEEDGE: Figures = &[
     ("membership.alias_probe_answer", "7d", OURS),
     ("membership.alias_probe_every", "90d", OURS),
     ("membership.alias_probe_misses", "2", OURS),
+    ("membership.application_period", "60d", OURS),
     ("membership.cure_period", "14d", OURS),
+    ("membership.founding_quorum", "2", OURS),
+    ("membership.open_applications", "50", OURS),
     ("membership.removal_quorum", "2", OURS),
     ("membership.review_every", "365d", OURS),
+    ("membership.voucher_period", "30d", OURS),
     ("membership.vouchers_required", "1", PUBLISHED),
+    ("moderation.hold_expires", "30d", OURS),
+    ("moderation.hold_remind", "3d", OURS),
     ("notify.distributors.final_notice_min", "24h", PUBLISHED),
     ("notify.distributors.first_notice_min", "7d", PUBLISHED),
     ("notify.distributors.waiver_quorum", "2", OURS),
@@ -33,6 +39,8 @@ const KUBEEDGE: Figures = &[
 ];
 
 const EDGEX: Figures = &[
+    ("moderation.hold_expires", "30d", OURS),
+    ("moderation.hold_remind", "3d", OURS),
     ("team.journal_head_every", "24h", OURS),
     ("team.max", "4", PUBLISHED),
     ("team.min", "3", PUBLISHED),
