@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Change, Refusal, Roster};
-use crate::id::OrgName;
+use crate::id::{MemberId, OrgName};
 use crate::mail::list::List;
 use crate::roster::criteria::{Assessment, Judged, RELAY, State};
 use crate::roster::membership::Member;
@@ -114,6 +114,7 @@ pub fn found_by_relay(
 ) -> Option<Assessment> {
     match criterion {
         "not-downstream" => not_downstream(roster, org, list, now),
+        "vouched" => vouched(roster, org, list),
         _ => None,
     }
 }
@@ -124,6 +125,15 @@ fn not_downstream(roster: &Roster, org: &OrgName, list: &List, now: Timestamp) -
     let upstream = roster.upstream_of(org)?;
     let belongs = roster.contacts(upstream, &list.name).next().is_some();
     belongs.then(|| by_relay(State::Unmet, now, format!("its upstream {upstream} is a member of this list")))
+}
+
+/// Who came by vouchers is vouched for; who came another way, a person has to judge.
+fn vouched(roster: &Roster, org: &OrgName, list: &List) -> Option<Assessment> {
+    let wanted = usize::try_from(list.membership().vouchers_required?.get()).ok()?;
+    let mut contacts = roster.contacts(org, &list.name);
+    let contact = contacts.find(|member| member.file.vouched_by.len() >= wanted)?;
+    let by: Vec<&str> = contact.file.vouched_by.iter().map(MemberId::as_str).collect();
+    Some(by_relay(State::Met, contact.since, format!("vouched for by {}", by.join(", "))))
 }
 
 /// What the relay can say of a yes or no that it keeps itself.

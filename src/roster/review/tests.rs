@@ -138,6 +138,24 @@ fn a_rebuild_of_a_member_fails_whatever_was_written_and_of_a_stranger_does_not()
 }
 
 #[test]
+fn who_came_by_enough_vouchers_is_vouched_for() {
+    let list = list(
+        "[policy]\nid = \"x\"\nversion = \"1\"\n[membership]\ncriteria = [\"vouched\"]\nvouchers_required = 2\n",
+    );
+    let state = |by: &[&str]| {
+        let org = with(&[]).add_org(&name("acme"), "Acme".to_owned(), day(0)).unwrap().0;
+        let mut contact = member(1, "acme", Standing::Active);
+        contact.file.vouched_by = by.iter().map(|id| id.parse().unwrap()).collect();
+        org.add_member(&list.name, contact).unwrap().0.judged(&name("acme"), &list, day(2)).remove(0)
+    };
+    let met = state(&["m-a", "m-b"]);
+    let found = met.assessment.clone().unwrap();
+    assert_eq!((met.state(), found.by.as_str()), (State::Met, RELAY));
+    assert_eq!(found.evidence.as_deref(), Some("vouched for by m-a, m-b"));
+    assert_eq!(state(&["m-a"]).assessment, None, "a person has to judge");
+}
+
+#[test]
 fn a_missed_review_is_told_once_and_again_only_after_a_new_look() {
     let (list, acme) = (list(THREE), name("acme"));
     let (roster, _) = with(&[("acme", Standing::Active)])
