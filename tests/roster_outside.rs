@@ -18,3 +18,5 @@ mod clock;
 mod exchange;
 #[path = "roster_outside/heads.rs"]
 mod heads;
+#[path = "roster_outside/orgs.rs"]
+mod orgs;
