@@ -8,6 +8,8 @@ mod announce;
 mod automatic;
 #[path = "relay/bounces.rs"]
 mod bounces;
+#[path = "relay/contacts.rs"]
+mod contacts;
 #[path = "relay/copies.rs"]
 mod copies;
 #[path = "relay/gpg.rs"]
