@@ -50,6 +50,9 @@ pub fn init(
         made.parent().map_or(Ok(()), |dir| undo.folder(dir))?;
     }
     undo.file(&plan.policy, preset.policy())?;
+    if let Some((name, text)) = preset.terms() {
+        undo.file(&plan.policy.with_file_name(name), text)?;
+    }
     // Under another name until the keys are there: a folder with a relay.toml is a whole installation.
     undo.file(&plan.draft, &settings)?;
     failpoint::hit(Point::InitDrafted);

@@ -20,3 +20,10 @@ mod exchange;
 mod heads;
 #[path = "roster_outside/orgs.rs"]
 mod orgs;
+
+#[path = "roster_outside/acceptance.rs"]
+mod acceptance;
+#[path = "roster_outside/alias.rs"]
+mod alias;
+#[path = "roster_outside/breach.rs"]
+mod breach;

@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::examples;
-use super::nouns::{Hold, Journal, Key, List, Member, Org, Queue, Roster, Store, Team};
+use super::nouns::{Breach, Hold, Journal, Key, List, Member, Org, Queue, Roster, Store, Team};
 
 /// An encrypted mailing-list relay for embargoed vulnerability reports.
 ///
@@ -227,6 +227,9 @@ pub enum Admin {
     /// The roster as files, for git and for other relays.
     #[command(subcommand)]
     Roster(Roster),
+    /// Breaches of the embargo.
+    #[command(subcommand)]
+    Breach(Breach),
     /// Mail that is held for the admin's decision.
     #[command(subcommand)]
     Hold(Hold),
@@ -249,6 +252,7 @@ impl Admin {
             | Self::Member(Member::Ls { json, .. } | Member::Show { json, .. })
             | Self::Roster(Roster::Import { json, .. })
             | Self::Team(Team::Ls { json, .. })
+            | Self::Breach(Breach::Ls { json, .. } | Breach::Show { json, .. })
             | Self::Hold(Hold::Ls { json, .. } | Hold::Show { json, .. })
             | Self::Queue(Queue::Ls { json, .. } | Queue::Show { json, .. })
             | Self::Journal(Journal::Ls { json, .. } | Journal::Verify { json, .. }) => *json,

@@ -195,6 +195,51 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         )],
     ),
     (
+        "member accept",
+        &[(
+            "A statement that came signed",
+            "vouchsafe member accept distrib-announce psirt@linux.example --statement accepted.asc",
+        )],
+    ),
+    (
+        "member ask-alias",
+        &[("Before it is its turn", "vouchsafe member ask-alias distrib-announce psirt@linux.example")],
+    ),
+    (
+        "member staff add",
+        &[(
+            "By the contact's signature",
+            "vouchsafe member staff add distrib-announce psirt@linux.example --name 'Erin Example' --statement erin.asc",
+        )],
+    ),
+    (
+        "member staff remove",
+        &[(
+            "By the id that `member show` has",
+            "vouchsafe member staff remove distrib-announce psirt@linux.example --person m-abcdefgh",
+        )],
+    ),
+    (
+        "breach open",
+        &[
+            (
+                "With a full report",
+                "vouchsafe breach open distrib-announce --org linux --what what.txt --to-whom whom.txt --prevention next.txt",
+            ),
+            (
+                "When only that is known",
+                "vouchsafe breach open distrib-announce --known-since 2026-01-31T12:00:00Z",
+            ),
+        ],
+    ),
+    ("breach answer", &[("What was missing", "vouchsafe breach answer x-abcdefgh --to-whom whom.txt")]),
+    ("breach ls", &[("Of all lists", "vouchsafe breach ls")]),
+    ("breach show", &[("What is missing, and since when", "vouchsafe breach show x-abcdefgh")]),
+    (
+        "breach close",
+        &[("It counts against its organisation", "vouchsafe breach close x-abcdefgh --org linux --strike")],
+    ),
+    (
         "member suspend",
         &[(
             "For a while, with the reason in the journal",

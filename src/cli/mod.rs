@@ -24,5 +24,7 @@ pub use failure::Failure;
 pub use input::Terminal;
 pub use manual::{Shell, completions, write_pages};
 pub use names::{ListAndFile, OneList, SomeList, Who};
-pub use nouns::{Hold, Journal, Key, List, Member, Org, Queue, Roster, Source, Store, Team};
+pub use nouns::{
+    Breach, Hold, Journal, Key, List, Member, Org, Queue, Roster, Source, Staff, Store, Team, Told,
+};
 pub use run::{run, run_with};

@@ -1,10 +1,12 @@
 //! The nouns and their verbs. `ls` is also `list`, `remove` and `drop` are also `rm` and `delete`; what names a thing may
 //! be given by flag or by position.
 
+mod breach;
 mod contact;
 mod journal;
 mod org;
 mod roster;
+mod staff;
 mod store;
 mod team;
 
@@ -12,10 +14,12 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+pub use self::breach::{Breach, Told};
 pub(super) use self::contact::{Alias, Cert, Delivery};
 pub use self::journal::Journal;
 pub use self::org::Org;
 pub use self::roster::{Roster, Source};
+pub use self::staff::Staff;
 pub use self::store::Store;
 pub use self::team::Team;
 use super::names::{FormatOrRule, ListAndFile, OneList, SomeList, Who, format, format_or_rule};
@@ -124,7 +128,28 @@ pub enum Member {
         /// The message format for it, where the rule is not right (v1: SEIPDv1, v2: SEIPDv2).
         #[arg(long, value_parser = format)]
         format: Option<Format>,
+        /// Have it accept the list's terms by itself first: nothing is delivered before.
+        #[arg(long)]
+        ask: bool,
     },
+    /// Record a member's signed acceptance of the list's terms.
+    Accept {
+        /// Of which list, and who.
+        #[command(flatten)]
+        who: Who,
+        /// The signed statement: lines `List:`, `Version:`, `Accepts:` with the text's SHA-256.
+        #[arg(long, value_name = "FILE")]
+        statement: PathBuf,
+    },
+    /// Ask a member by mail now whether its address is read.
+    AskAlias {
+        /// Of which list, and who.
+        #[command(flatten)]
+        who: Who,
+    },
+    /// A contact's own people who need to know.
+    #[command(subcommand)]
+    Staff(Staff),
     /// Show the members of one list or of all.
     #[command(visible_alias = "list")]
     Ls {

@@ -11,6 +11,7 @@ macro_rules! expect {
 }
 
 mod contact;
+mod duty;
 mod long;
 mod org;
 mod roster;
@@ -112,6 +113,7 @@ impl Desk<'_> {
             Admin::Org(verb) => self.org(verb),
             Admin::Member(verb) => self.member(verb),
             Admin::Team(verb) => self.team(verb),
+            Admin::Breach(verb) => self.breach(verb),
             Admin::Roster(verb) => self.roster(verb),
             Admin::Hold(verb) => self.hold(verb),
             Admin::Queue(verb) => self.queue(verb),
@@ -188,10 +190,13 @@ impl Desk<'_> {
 
     fn member(&self, verb: Member) -> Result<Shown, Failure> {
         match verb {
-            Member::Add { who, org, cert, format } => {
-                let cert = input::certificate(&cert)?;
-                self.order(&Request::MemberAdd { list: who.list, org, address: who.address, cert, format })
+            Member::Add { who, org, cert, format, ask } => {
+                let (cert, address) = (input::certificate(&cert)?, who.address);
+                self.order(&Request::MemberAdd { list: who.list, org, address, cert, format, ask })
             }
+            Member::Accept { who, statement } => self.accept(who, &statement),
+            Member::AskAlias { who } => self.ask_alias(who),
+            Member::Staff(verb) => self.staff(verb),
             Member::Ls { list, json, within } => {
                 let request = Request::MemberLs { list: list.0 };
                 let rows = expect!(self.ask(&request), Answer::Members(rows) => rows);

@@ -1,11 +1,13 @@
 //! Tables for people, JSON for programs. People's tables hold no borders, so that a line is a row for `grep` and `awk`.
 
+mod breach;
 mod org;
 mod plan;
 mod table;
 
 use serde_json::Value;
 
+pub(super) use self::breach::{BREACHES, breach};
 pub(super) use self::org::{CRITERIA, ORGS, REGISTER, org};
 pub(super) use self::plan::plan;
 pub(super) use self::table::{Columns, one, rows};
@@ -119,6 +121,8 @@ pub(super) fn member(m: &MemberRow) -> Vec<(&'static str, String)> {
         ("since", m.since.clone()),
         ("format", m.format.clone().unwrap_or_else(|| "by the rule".to_owned())),
         ("expires", m.expires.clone().unwrap_or_else(|| "never".to_owned())),
+        ("terms", or_dash(m.terms.as_deref())),
+        ("address is read", or_dash(m.alias_probe.as_deref())),
         ("receives", yes_no(m.can_receive)),
         ("outlook", m.outlook.clone()),
         ("problem", or_dash(m.problem.as_deref())),
@@ -127,6 +131,7 @@ pub(super) fn member(m: &MemberRow) -> Vec<(&'static str, String)> {
     pairs.extend(m.aliases.iter().map(|alias| ("alias", alias.clone())));
     pairs.extend(m.further_certs.iter().map(|cert| ("also signs with", cert.clone())));
     pairs.extend(m.flag.iter().map(|flag| ("flag", flag.clone())));
+    pairs.extend(m.staff.iter().map(|person| ("own people", person.clone())));
     pairs
 }
 

@@ -14,6 +14,7 @@ mod mailboxes;
 mod maildirs;
 mod metrics;
 mod source;
+mod terms;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ pub use self::maildirs::Maildirs;
 pub use self::metrics::Metrics;
 pub use self::source::{ConfigError, Place, Source};
 use self::source::{folder_of, read};
+use self::terms::terms;
 use crate::control::server;
 use crate::egress::route::{self, DnsSettings, RouteError};
 use crate::id::ListName;
@@ -346,7 +348,8 @@ fn policies(
 }
 
 fn policy(source: Source) -> Result<PolicyFile, ConfigError> {
-    let policy = Policy::parse(source.text()).map_err(|e| source.refused(&e))?;
+    let mut policy = Policy::parse(source.text()).map_err(|e| source.refused(&e))?;
+    policy.terms_text = terms(&source, &policy)?;
     let findings = policy.lint();
     if let Some(wrong) = findings.iter().find(|f| f.severity == Severity::Error) {
         let key: Vec<&str> = wrong.key.iter().map(String::as_str).collect();

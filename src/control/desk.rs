@@ -3,6 +3,7 @@
 mod certs;
 mod contacts;
 mod criteria;
+mod duties;
 mod format;
 mod lists;
 mod mail;
@@ -170,8 +171,8 @@ impl Desk {
                 self.key_import(&list, &key, passphrase.as_ref(), confirm, actor)
             }
             R::Org(request) => self.org(request, actor),
-            R::MemberAdd { list, org, address, cert, format } => {
-                self.member_add(&list, org, address, &cert, format, actor)
+            R::MemberAdd { list, org, address, cert, format, ask } => {
+                self.member_add(&list, org, address, &cert, (format, ask), actor)
             }
             R::MemberLs { list } => self.member_ls(list.as_ref(), false),
             R::MemberShow { list, address } => self.member_show(&list, &address),
@@ -192,6 +193,7 @@ impl Desk {
                 self.remove(&list, &address, reason.as_deref(), actor)
             }
             R::Contact(request) => self.contact(request, actor),
+            R::Duty(request) => self.duty(request, actor),
             R::Team(request) => self.team(request, actor),
             R::Roster(request) => self.roster(request, actor),
             other => self.route_mail(other, actor),
@@ -247,6 +249,7 @@ impl Desk {
         let mut problems = self.elsewhere.as_ref().map_or_else(Vec::new, |ask| ask());
         problems.extend(self.restore_problem()?);
         problems.extend(self.criteria_problems()?);
+        problems.extend(self.overdue_reports()?);
         if let Some(room) = self.store.room().ok().filter(|room| room.is_short(self.min_free, 0)) {
             problems.push(format!(
                 "no mail is taken: {} % of the disk is free, and {} % (min_free_disk) has to be: make room",

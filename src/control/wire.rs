@@ -6,6 +6,7 @@
 
 mod carry;
 mod contact;
+mod duty;
 mod exchange;
 mod frame;
 mod org;
@@ -20,6 +21,7 @@ pub use crate::mail::address::Address;
 
 pub use carry::{Certificate, Secret};
 pub use contact::ContactRequest;
+pub use duty::{BreachRow, DutyRequest, Told};
 pub use exchange::{
     Offer, OfferRow, PlanItem, PlanRow, RosterAnswer, RosterFile, RosterRequest, RosterSource,
     UnreachableRow, Unread,
@@ -97,6 +99,9 @@ pub enum Request {
         cert: Certificate,
         /// The message format it wants, if not by the rule.
         format: Option<Format>,
+        /// Whether it has to accept the list's terms by itself before anything is delivered; else the admin says it did.
+        #[serde(default)]
+        ask: bool,
     },
     /// The members of one list or of all. [`Answer::Members`].
     MemberLs {
@@ -167,6 +172,8 @@ pub enum Request {
     },
     /// About what members have besides.
     Contact(ContactRequest),
+    /// About what members owe: acceptance, an address that is read, the embargo.
+    Duty(DutyRequest),
     /// About the persons of teams.
     Team(TeamRequest),
     /// The held mails. [`Answer::Holds`].
@@ -302,6 +309,10 @@ pub enum Answer {
     Members(Vec<MemberRow>),
     /// A member.
     Member(Box<MemberRow>),
+    /// Breaches.
+    Breaches(Vec<BreachRow>),
+    /// A breach.
+    Breach(Box<BreachRow>),
     /// Held mails.
     Holds(Page<HoldRow>),
     /// A held mail.

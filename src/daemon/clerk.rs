@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::failpoint::{self, Point};
 use crate::id::{BodyId, ListName, ParcelId, Token};
+use crate::ledger::affairs::unsent::unsent;
 use crate::ledger::affairs::{Affairs, clock};
 use crate::ledger::alert::{Alert, Incident};
 use crate::ledger::certs::CertBook;
@@ -24,12 +25,14 @@ use crate::mail::parcel::{Carries, Parcel};
 use crate::mail::tags::Tags;
 use crate::pgp::cert::{Cert, CertProblem};
 use crate::pgp::keychain::Keychain;
+use crate::pgp::open::{UnlockError, unlock};
 use crate::pgp::seal::{Reader, SealError};
 use crate::relay::letter::Letter;
 use crate::relay::letters::seal;
 use crate::roster::Roster;
 use crate::roster::errand::Errand;
 use crate::roster::membership::Standing;
+use crate::secret::Plaintext;
 use crate::store::contract::{self, Batch, StoreError};
 use crate::time::{Clock, Timestamp};
 
@@ -45,6 +48,8 @@ const AT_ONCE: usize = 500;
 const FAILING: usize = 20;
 /// How long a letter rests that could not be written. Others go on.
 const REST: Duration = Duration::from_secs(30);
+/// What goes along with a letter is as small as what people type.
+const MOST_ENCLOSED: usize = 1024 * 1024;
 
 /// Works in the background of a daemon.
 pub(super) struct Clerk {
@@ -168,7 +173,15 @@ impl Clerk {
         let tokens: Vec<Token> = aims.iter().map(|_| Token::random(&self.affairs.entropy)).collect();
         let tags = Tags::new(self.keys.tags().as_bytes());
         let reader = Reader { cert: &cert, format: errand.to.format };
-        let letter = match seal(list, errand, &tokens, reader, (&key, &tags, &self.affairs.entropy), now)? {
+        let enclosed = match self.enclosed(errand) {
+            Ok(enclosed) => enclosed,
+            Err(error) => {
+                tracing::error!(list = %errand.list, %error, "what goes along with a letter cannot be opened");
+                return self.unwritten(waiting, None, now);
+            }
+        };
+        let with = (&*key, &tags, &*self.affairs.entropy);
+        let letter = match seal(list, errand, &tokens, reader, with, enclosed.as_ref(), now)? {
             Ok(letter) => letter,
             Err(problem) => return self.unwritten(waiting, Some(problem), now),
         };
@@ -235,6 +248,7 @@ impl Clerk {
     ) -> Result<(), Trouble> {
         let (errand, mut batch) = (&waiting.errand, Batch::new());
         waiting.done(&mut batch);
+        unsent(&self.affairs, &mut batch, errand, now)?;
         if let Some(problem) = problem {
             let (member, recipient) = (errand.to.id.clone(), errand.to.address.clone());
             let incident = Incident::CannotReceive { member, recipient, problem };
@@ -253,6 +267,13 @@ impl Clerk {
             Some(bytes) => Ok(Cert::parse(bytes).ok().map(Arc::new)),
             None => self.certs.get(errand.to.fingerprint),
         }
+    }
+
+    /// What goes along with the letter, opened: sealed at rest until now.
+    fn enclosed(&self, errand: &Errand) -> Result<Option<Plaintext>, UnlockError> {
+        let Some(sealed) = errand.about.enclosed() else { return Ok(None) };
+        let sealed = sealed.sealed().ok_or(UnlockError::Damaged)?;
+        unlock(&sealed, &self.keys.spool(), MOST_ENCLOSED).map(Some)
     }
 
     fn parcel(&self, list: &List, errand: &Errand, letter: Letter, body: BodyId, now: Timestamp) -> Parcel {

@@ -12,6 +12,7 @@ use crate::ledger::certs::CertBook;
 use crate::ledger::forewarn::forewarn;
 use crate::ledger::hold::Holds;
 use crate::ledger::journal::{Actor, Event, Journal, Note};
+use crate::ledger::outbox::Outbox;
 use crate::ledger::registry::Registry;
 use crate::ledger::seen;
 use crate::ledger::sent;
@@ -120,9 +121,10 @@ impl Housekeeping {
         Ok(())
     }
 
-    /// The spool keys that waiting or held mail is sealed to.
+    /// The spool keys that waiting or held mail is sealed to, and what goes along with letters.
     fn needed(&self) -> Result<Vec<Fingerprint>, StoreError> {
         let (_, mut needed) = self.spool.waiting()?;
+        needed.extend(Outbox::new(&self.store).spool_keys()?);
         let mut after = None;
         loop {
             let page = self.holds.ls(after, 500)?;

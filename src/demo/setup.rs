@@ -145,6 +145,7 @@ fn add_member(scene: &Scene, distributor: &Distributor) -> Result<Vec<String>, T
         address: address(&distributor.contact)?,
         cert: Certificate(distributor.contact.person.cert().to_bytes()),
         format: None,
+        ask: false,
     })?;
     match answer {
         Answer::Done { remarks, .. } => Ok(remarks),

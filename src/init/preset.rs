@@ -44,6 +44,17 @@ impl Preset {
         }
     }
 
+    /// The text that its `[terms]` name, with its file's name.
+    #[must_use]
+    pub const fn terms(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::KubeEdge => {
+                Some(("embargo-kubeedge.md", include_str!("../../config/policies/embargo-kubeedge.md")))
+            }
+            Self::EdgeX => None,
+        }
+    }
+
     const fn lists(self) -> [Seed; 2] {
         match self {
             Self::KubeEdge => [

@@ -5,13 +5,17 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::id::Fingerprint;
 use crate::ledger::record::{decode, encode};
-use crate::roster::errand::Errand;
+use crate::roster::errand::{Enclosed, Errand};
 use crate::store::contract::{Batch, Entry, Expect, Space, Store, StoreError, Version};
 use crate::time::Timestamp;
 
 /// In front of the keys of errands. `alert.rs` and `forewarn.rs` have others.
 const WAITING: u8 = b'w';
+
+/// So many are read at once.
+const PAGE: usize = 500;
 
 /// An errand that waits.
 #[derive(Clone, Debug)]
@@ -72,5 +76,22 @@ impl Outbox {
             Ok(Waiting { errand: decode(&entry.value)?, key: entry.key, version: entry.version })
         };
         page.into_iter().map(waiting).collect()
+    }
+
+    /// The spool keys that are needed for what goes along with errands that wait.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn spool_keys(&self) -> Result<Vec<Fingerprint>, StoreError> {
+        let (mut keys, mut after) = (Vec::new(), None::<Vec<u8>>);
+        loop {
+            let page = self.0.scan(Space::Alert, &[WAITING], after.as_deref(), PAGE)?;
+            let Some(last) = page.last() else { return Ok(keys) };
+            after = Some(last.key.clone());
+            for entry in page {
+                let errand: Errand = decode(&entry.value)?;
+                keys.extend(errand.about.enclosed().map(Enclosed::spool_key));
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Fingerprint, MemberId, OrgName, ParcelId, SpoolId};
+use crate::id::{BreachId, Fingerprint, MemberId, OrgName, ParcelId, SpoolId};
 use crate::mail::address::Address;
 use crate::pgp::cert::CertProblem;
 use crate::time::Timestamp;
@@ -114,6 +114,25 @@ pub enum Incident {
         /// What is wrong, in the relay's own words.
         problem: String,
     },
+    /// Questions whether an address is read stayed without an answer, and its owner is suspended.
+    Unanswered {
+        /// Who.
+        member: MemberId,
+        /// The address.
+        recipient: Address,
+        /// How many in a row.
+        missed: u32,
+    },
+    /// A leak was reported.
+    BreachReported {
+        /// Which.
+        breach: BreachId,
+    },
+    /// What a report of a leak does not say is overdue.
+    BreachOverdue {
+        /// Which.
+        breach: BreachId,
+    },
     /// Some other part needs a person.
     Trouble {
         /// Which part, such as `dkim`.
@@ -139,6 +158,9 @@ impl Incident {
             Self::ReviewMissed { .. } => "review-missed",
             Self::CertificateReplaced { .. } => "certificate-replaced",
             Self::MailboxTrouble { .. } => "mailbox-trouble",
+            Self::Unanswered { .. } => "unanswered",
+            Self::BreachReported { .. } => "breach-reported",
+            Self::BreachOverdue { .. } => "breach-overdue",
             Self::Trouble { .. } => "trouble",
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use crate::id::ListName;
 use crate::mail::address::Address;
 use crate::mail::directory::Kind;
-use crate::policy::{Membership, Moderation, Policy};
+use crate::policy::{Membership, Moderation, Policy, TermsText};
 
 /// A list and its rules.
 #[derive(Clone, Debug)]
@@ -41,6 +41,12 @@ impl List {
     pub fn moderation(&self) -> &Moderation {
         static NONE: LazyLock<Moderation> = LazyLock::new(Moderation::default);
         self.policy.as_ref().map_or(&*NONE, |policy| &policy.moderation)
+    }
+
+    /// The text that its contacts accept, if its policy names one.
+    #[must_use]
+    pub fn terms(&self) -> Option<&TermsText> {
+        self.policy.as_ref()?.terms_text.as_ref()
     }
 
     /// The list whose members decide for this one: the team that it names, or an intake list's own.

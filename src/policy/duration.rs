@@ -100,6 +100,25 @@ pub(crate) mod optional {
     }
 }
 
+/// For `#[serde(with)]`: durations, in any order.
+pub(crate) mod many {
+    use serde::ser::SerializeSeq as _;
+
+    use super::{Deserialize, Deserializer, Duration, Serializer, parse, show};
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Duration>, D::Error> {
+        let texts = Vec::<String>::deserialize(from)?;
+        texts.iter().map(|text| parse(text).map_err(serde::de::Error::custom)).collect()
+    }
+
+    #[expect(clippy::ptr_arg, reason = "serde's signature")]
+    pub(crate) fn serialize<S: Serializer>(value: &Vec<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        let mut all = to.serialize_seq(Some(value.len()))?;
+        value.iter().try_for_each(|duration| all.serialize_element(&show(*duration)))?;
+        all.end()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

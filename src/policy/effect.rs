@@ -6,9 +6,6 @@ use super::file::Policy;
 
 /// Every key without effect; `*` stands for any name. Whoever makes a key work takes it out here, and nowhere else.
 const WITHOUT_EFFECT: &[&str] = &[
-    "breach.report_deadline",
-    "breach.report_fields",
-    "breach.strikes_to_removal_vote",
     "embargo.clock_start",
     "embargo.max_days",
     "embargo.max_days_is",
@@ -25,9 +22,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "list.*.reply",
     "meetings.major_levels",
     "meetings.wg_weekly",
-    "membership.alias_probe_answer",
-    "membership.alias_probe_every",
-    "membership.alias_probe_misses",
     "membership.cure_period",
     "membership.removal_quorum",
     "notify.*.final_notice_min",
@@ -120,6 +114,18 @@ mod tests {
         "membership.role_words",
         "membership.freemail_domains",
         "membership.not_role_address",
+        "breach.report_deadline",
+        "breach.report_fields",
+        "breach.strikes_to_removal_vote",
+        "membership.alias_probe_answer",
+        "membership.alias_probe_every",
+        "membership.alias_probe_misses",
+        "membership.alias_probe_remind",
+        "membership.alias_probe_return",
+        "terms.text",
+        "terms.version",
+        "terms.deadline",
+        "terms.remind",
     ];
 
     /// Every key there is, once.

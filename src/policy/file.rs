@@ -8,6 +8,7 @@ use super::sections::{
     Breach, Embargo, Identity, Intake, ListRules, Meetings, Membership, Moderation, Notify, Publish,
     SeverityRoute, Team, ThirdParty, Tracker, Triage,
 };
+use super::terms::{Terms, TermsText};
 use crate::id::ListName;
 
 /// A whole policy file.
@@ -58,6 +59,12 @@ pub struct Policy {
     /// `[breach]`: leaks.
     #[serde(default)]
     pub breach: Breach,
+    /// `[terms]`: what contacts accept.
+    #[serde(default)]
+    pub terms: Terms,
+    /// The text that `terms.text` names, once it was read.
+    #[serde(skip)]
+    pub terms_text: Option<TermsText>,
 }
 
 impl Policy {

@@ -1,5 +1,7 @@
 //! Rules of one policy that cannot be kept together, or that lead somewhere their authors may not have seen.
 
+mod duties;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -57,6 +59,9 @@ pub(super) fn lint(policy: &Policy) -> Vec<Finding> {
     team(policy, &mut all);
     membership(policy, &mut all);
     moderation(policy, &mut all);
+    for (key, what, remedy) in duties::duties(policy) {
+        all.warn(key, what, remedy);
+    }
     all.0.sort_by_key(|f| f.severity);
     all.0
 }

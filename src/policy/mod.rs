@@ -9,12 +9,14 @@ mod effect;
 mod file;
 mod lint;
 mod sections;
+mod terms;
 mod text;
 mod words;
 
 pub use self::file::Policy;
 pub use self::lint::{Finding, Severity};
 pub use self::sections::*;
+pub use self::terms::{Terms, TermsText, TextHash};
 pub use self::text::{Channel, Text};
 pub use self::words::*;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::duration::{Period, optional};
+use super::duration::{Period, many, optional};
 use super::text::{Channel, Text};
 use super::words::{
     AckAfter, AdvisoryField, BreachField, ClockStart, CvssVersion, FixOwner, Gate, Level, ListKind,
@@ -288,6 +288,11 @@ pub struct Membership {
     pub alias_probe_answer: Option<Duration>,
     /// How many unanswered probes in a row suspend it.
     pub alias_probe_misses: Option<NonZeroU32>,
+    /// How long before the end of that time it is reminded, each once.
+    #[serde(with = "many")]
+    pub alias_probe_remind: Vec<Duration>,
+    /// Whether an answer to the last probe ends the suspension by itself.
+    pub alias_probe_return: Option<bool>,
     /// How often every criterion is looked at again.
     #[serde(with = "optional")]
     pub review_every: Option<Duration>,

@@ -10,6 +10,7 @@ use crate::mime::enclosed::{Enclosed, beside_text, enclosed, is_key_block, signe
 use crate::mime::read::plain_text;
 use crate::pgp::cert::Cert;
 use crate::pgp::open::{How, Opened, Verdict};
+use crate::relay::answers::{Answers, answers};
 use crate::relay::compose::inside;
 use crate::relay::gate::may_be_forgotten;
 use crate::relay::world::World;
@@ -28,6 +29,10 @@ pub struct Command {
     pub signer: Fingerprint,
     /// Whether the mail says nothing else, so that nobody misses it when the command is carried out.
     pub alone: bool,
+    /// Whether nothing else stands there but the lines that name one of a contact's people.
+    pub names_staff_alone: bool,
+    /// What stands beside it, where its purpose asks for more.
+    pub answers: Answers,
     /// Known again if the same signature comes again.
     pub replay: Vec<[u8; 32]>,
     /// Certificates, and texts signed by themselves, that came along.
@@ -45,9 +50,11 @@ pub fn heard(opened: &Opened, tags: &Tags<'_>, world: &World<'_>) -> Option<Comm
         let whole = beside.is_some_and(|all| all.iter().all(|one| is_silent(one.expose(), token)));
         (said, whole)
     })?;
-    let Said { token, alone } = said?;
-    let (signer, replay) = (signed.signer, signed.replay(tags));
-    Some(Command { token, signer, alone: alone && whole, replay, enclosed: signed.enclosed() })
+    let Said { token, alone, answers } = said?;
+    let (signer, replay, names_staff_alone) =
+        (signed.signer, signed.replay(tags), answers.staff_alone && whole);
+    let (alone, enclosed) = (alone && whole, signed.enclosed());
+    Some(Command { token, signer, alone, names_staff_alone, answers, replay, enclosed })
 }
 
 /// A mail to the relay itself, with a good signature.
@@ -100,6 +107,8 @@ pub struct Said {
     pub token: Token,
     /// Whether nothing else stands there but quotations and a signature block. In doubt it does.
     pub alone: bool,
+    /// What has a label.
+    pub answers: Answers,
 }
 
 /// The command in a text, if there is one.
@@ -118,7 +127,12 @@ pub fn said(text: &[u8]) -> Option<Said> {
         Piece::Line(line) => line.trim().is_empty() || quoted(line) || command(line).is_some(),
         Piece::Armor(block) => is_silent(block.as_bytes(), Some(&token)),
     });
-    one.then_some(Said { token, alone })
+    // A command is no answer to what stands above it; what another made is none at all.
+    let others = without_signature_block(&pieces).iter().filter_map(|piece| match piece {
+        Piece::Line(line) => Some(*line).filter(|line| command(line).is_none()),
+        Piece::Armor(_) => None,
+    });
+    one.then(|| Said { token, alone, answers: answers(others) })
 }
 
 /// Whether a text is this one word, with nothing before and behind it but a certificate. A quotation is words.

@@ -14,6 +14,7 @@ use crate::pgp::seal::{Reader, SealError, address, sign};
 use crate::pgp::sealed::{Sealed, ToReaders, WrappedKey};
 use crate::relay::compose::Composed;
 use crate::relay::world::List;
+use crate::secret::Plaintext;
 use crate::time::Timestamp;
 
 /// What is said to whom.
@@ -30,6 +31,8 @@ pub struct Words<'a> {
     pub text: String,
     /// A whole part that stands behind the text.
     pub beside: Option<Vec<u8>>,
+    /// What comes as a part of its own, a complete MIME entity.
+    pub enclosed: Option<&'a Plaintext>,
     /// When it is written.
     pub at: Timestamp,
 }
@@ -76,12 +79,13 @@ impl Words<'_> {
         let subject = format!("[{title}] {}", self.subject);
         let fields = protected(&outside, list, &format!("{title} relay"), &subject);
         let text = text_part(&self.text);
-        let parts: [&[u8]; 2] = [&text, self.beside.as_deref().unwrap_or_default()];
+        let parts = [Some(text.as_slice()), self.beside.as_deref(), self.enclosed.map(Plaintext::expose)];
+        let parts: Vec<&[u8]> = parts.into_iter().flatten().collect();
         let entity = multipart(
             &fields,
             "mixed; hp=\"cipher\"; protected-headers=\"v1\"",
             &boundary(entropy.bytes()),
-            parts.get(..1 + usize::from(self.beside.is_some())).unwrap_or(&parts),
+            &parts,
         );
         let field = |(name, value): &(&str, String)| {
             String::from_utf8_lossy(raw_field(name, value).expose()).into_owned()

@@ -1,6 +1,7 @@
 //! THE STORY: what happens to one mail, in one function without I/O. Bytes and state in, what shall change out.
 
 pub mod again;
+pub mod answers;
 pub mod author;
 pub mod automatic;
 pub mod bounce;

@@ -51,6 +51,7 @@ impl Notice<'_> {
             subject: text::subject(self.incidents),
             text: text::body(self.list, self.incidents, self.unreached, self.every),
             beside: None,
+            enclosed: None,
             at: self.at,
         };
         words.seal(reader, key, tags, entropy)

@@ -43,10 +43,12 @@ impl World<'_> {
         Self::readers_of(self.list, self.roster)
     }
 
-    /// The same for any list and roster.
+    /// The same for any list and roster. Who has to accept the list's terms first gets nothing before.
     #[must_use]
     pub fn readers_of<'r>(list: &List, roster: &'r Roster) -> Vec<&'r Member> {
-        let mut readers: Vec<&Member> = roster.active(&list.name).filter(|m| m.gets_copies()).collect();
+        let withheld = |m: &Member| list.terms().is_some() && roster.is_withheld(&list.name, m);
+        let own = roster.active(&list.name).filter(|m| m.gets_copies() && !withheld(m));
+        let mut readers: Vec<&Member> = own.collect();
         if let Some(team) = &list.team {
             for member in roster.active(team).filter(|m| m.gets_copies()) {
                 // With two certificates it stays two: if one of them cannot be used, the other one can.

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ApplicationId, BallotId, SpoolId};
+use crate::id::{ApplicationId, BallotId, BreachId, SpoolId};
 use crate::roster::moderation::Decision;
+use crate::roster::terms::Edition;
 
 /// What a token is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +39,23 @@ pub enum Aim {
     Leave,
     /// Hands in a certificate: a newer copy of the pinned one, or another whose key signed for it.
     Certificate,
+    /// Accepts a text.
+    Accept {
+        /// Which.
+        edition: Edition,
+    },
+    /// Names one of one's own people who accepted the text: its lines are `Name:`, `Address:` and `Accepts:`.
+    Staff,
+    /// Shows that an address is read.
+    Alias {
+        /// Which question it answers.
+        round: u32,
+    },
+    /// Reports a leak, or answers what a report left open.
+    Leak {
+        /// Which report; none: a new one.
+        breach: Option<BreachId>,
+    },
 }
 
 impl Aim {
@@ -52,6 +70,10 @@ impl Aim {
             Self::Hold { decision, .. } => decision.as_str(),
             Self::Leave => "leave",
             Self::Certificate => "certificate",
+            Self::Accept { .. } => "accept",
+            Self::Staff => "staff",
+            Self::Alias { .. } => "alias",
+            Self::Leak { .. } => "leak",
         }
     }
 }

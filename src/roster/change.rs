@@ -9,6 +9,7 @@ use crate::roster::ballot::Change as BallotChange;
 use crate::roster::criteria::State;
 use crate::roster::exchange::imported::Imported;
 use crate::roster::membership::Standing;
+use crate::roster::{alias, breach, terms};
 
 /// One change of the roster, as the journal keeps it: no addresses and no names of people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,5 +131,23 @@ pub enum Change {
         /// Of whom.
         #[serde(flatten)]
         what: Imported,
+    },
+    /// The list's terms: who is asked, who accepted.
+    Terms {
+        /// What of them.
+        #[serde(flatten)]
+        what: terms::Change,
+    },
+    /// Whether an address is read: asked, answered, missed.
+    Alias {
+        /// What of it.
+        #[serde(flatten)]
+        what: alias::Change,
+    },
+    /// A breach of the embargo.
+    Breach {
+        /// What of it.
+        #[serde(flatten)]
+        what: breach::Change,
     },
 }

@@ -2,14 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ApplicationId, Fingerprint, ListName, MemberId};
+use crate::id::{ApplicationId, BreachId, Fingerprint, ListName, MemberId, OrgName};
 use crate::mail::address::Address;
 use crate::pgp::cert::Format;
+use crate::policy::BreachField;
 use crate::roster::aim::Aim;
-use crate::roster::application::{Application, Stage};
+use crate::roster::application::Stage;
 use crate::roster::ballot::{Choice, Motion, Outcome};
+pub use crate::roster::enclosed::Enclosed;
 use crate::roster::membership::Member;
 use crate::roster::moderation::HeldMail;
+use crate::roster::terms::{Asking, Edition};
+pub use crate::roster::told::{Answer, ChainHead, Who};
 use crate::time::Timestamp;
 
 /// Whom a letter reaches, as it was when it became due: who is removed meanwhile still gets what says so.
@@ -78,6 +82,88 @@ pub enum About {
         title: String,
         /// What came of the ballot so far.
         outcome: Outcome,
+    },
+    /// The list's terms are to be accepted. The text itself stands in the letter.
+    AcceptWanted {
+        /// Which text.
+        edition: Edition,
+        /// Until when.
+        due: Option<Timestamp>,
+        /// Why it is asked.
+        asking: Asking,
+    },
+    /// The terms were accepted.
+    Accepted {
+        /// Which text.
+        edition: Edition,
+    },
+    /// One of the member's own people is recorded.
+    StaffRecorded {
+        /// The person.
+        name: String,
+    },
+    /// One of the member's own people is not recorded.
+    StaffRefused {
+        /// Why, in words of ours.
+        why: String,
+    },
+    /// Whether the address is read.
+    AliasProbe {
+        /// The number of the question.
+        round: u32,
+        /// Until when.
+        due: Timestamp,
+        /// Whether it was asked before.
+        again: bool,
+    },
+    /// The question came back answered.
+    AliasAnswered,
+    /// So many questions stayed without an answer that the member is suspended.
+    AliasSuspended {
+        /// The number of the last question.
+        round: u32,
+        /// How many in a row.
+        missed: u32,
+        /// Whether an answer ends it.
+        back: bool,
+    },
+    /// The same, for the team.
+    AliasSilent {
+        /// Whose address.
+        who: String,
+        /// How many in a row.
+        missed: u32,
+    },
+    /// A leak was reported, for the team.
+    BreachOpened {
+        /// Which.
+        breach: BreachId,
+        /// Who broke the embargo.
+        org: Option<OrgName>,
+        /// Which questions are answered.
+        answered: Vec<BreachField>,
+        /// Which are not.
+        missing: Vec<BreachField>,
+        /// Until when they are to be.
+        due: Option<Timestamp>,
+        /// The answers, sealed at rest to the spool certificate, where they do not come as a mail of their own.
+        sealed: Option<Enclosed>,
+    },
+    /// A report of a leak was taken, for whoever sent it.
+    BreachTaken {
+        /// Which.
+        breach: BreachId,
+        /// What it does not say.
+        missing: Vec<BreachField>,
+        /// Until when that is due.
+        due: Option<Timestamp>,
+    },
+    /// Answers about a leak are overdue, for the team.
+    BreachOverdue {
+        /// Which.
+        breach: BreachId,
+        /// What is missing.
+        missing: Vec<BreachField>,
     },
     /// A form came back with something missing; nothing of it is kept.
     FormReturned {
@@ -166,65 +252,6 @@ pub enum About {
     },
 }
 
-/// An applicant, as far as others have to know to decide.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Who {
-    /// Their application.
-    pub application: ApplicationId,
-    /// The organisation's short name.
-    pub org: String,
-    /// Its name in full.
-    pub title: String,
-    /// Its website.
-    pub website: String,
-    /// Their address.
-    pub address: Address,
-    /// Their certificate.
-    pub fingerprint: Fingerprint,
-    /// What happens next, or should be known, a sentence each, in words of ours.
-    pub remarks: Vec<String>,
-}
-
-impl Who {
-    /// The applicant of this application.
-    #[must_use]
-    pub fn of(application: &Application, remarks: Vec<String>) -> Self {
-        let form = &application.form;
-        Self {
-            application: application.id.clone(),
-            org: form.org.to_string(),
-            title: form.title.clone(),
-            website: form.website.clone(),
-            address: form.address.clone(),
-            fingerprint: application.fingerprint,
-            remarks,
-        }
-    }
-}
-
-/// Where a chain of the journal ends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChainHead {
-    /// Whose chain; none: the relay's own.
-    pub list: Option<ListName>,
-    /// How many entries it has.
-    pub seq: u64,
-    /// The last one's hash, in hexadecimal digits.
-    pub hash: String,
-}
-
-/// What came of a command.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Answer {
-    /// It is carried out: what was done, in words made of the roster.
-    Done(String),
-    /// A rule is against it, in its own words.
-    Refused(String),
-    /// The token counts for nothing: nobody says whether it was used, too old, or another's.
-    Worthless,
-}
-
 impl About {
     /// The tokens that the letter carries, in the order in which its text takes them.
     #[must_use]
@@ -234,6 +261,22 @@ impl About {
             Self::VoteWanted { ballot, .. } => {
                 vec![Aim::Approve { ballot: ballot.clone() }, Aim::Object { ballot: ballot.clone() }]
             }
+            Self::AcceptWanted { edition, .. } => vec![Aim::Accept { edition: edition.clone() }],
+            Self::Accepted { .. } | Self::StaffRecorded { .. } | Self::StaffRefused { .. } => {
+                vec![Aim::Staff]
+            }
+            Self::AliasProbe { round, .. } | Self::AliasSuspended { round, back: true, .. } => {
+                vec![Aim::Alias { round: *round }]
+            }
+            Self::BreachTaken { breach, missing, .. } if !missing.is_empty() => {
+                vec![Aim::Leak { breach: Some(breach.clone()) }]
+            }
+            Self::AliasAnswered
+            | Self::AliasSuspended { .. }
+            | Self::AliasSilent { .. }
+            | Self::BreachOpened { .. }
+            | Self::BreachTaken { .. }
+            | Self::BreachOverdue { .. } => Vec::new(),
             Self::Voted { .. } => Vec::new(),
             Self::VouchWanted(who) => vec![Aim::Vouch { application: who.application.clone() }],
             Self::FormReturned { .. }
@@ -255,6 +298,15 @@ impl About {
     pub const fn replaces(&self) -> Option<&'static str> {
         match self {
             Self::Help { .. } => Some("help"),
+            _ => None,
+        }
+    }
+
+    /// What goes along with the letter.
+    #[must_use]
+    pub const fn enclosed(&self) -> Option<&Enclosed> {
+        match self {
+            Self::BreachOpened { sealed, .. } => sealed.as_ref(),
             _ => None,
         }
     }
@@ -281,6 +333,17 @@ impl About {
             Self::Answered { .. } => "answered",
             Self::Help { .. } => "help",
             Self::CertReplaced { .. } => "cert-replaced",
+            Self::AcceptWanted { .. } => "accept-wanted",
+            Self::Accepted { .. } => "accepted",
+            Self::StaffRecorded { .. } => "staff-recorded",
+            Self::StaffRefused { .. } => "staff-refused",
+            Self::AliasProbe { .. } => "alias-probe",
+            Self::AliasAnswered => "alias-answered",
+            Self::AliasSuspended { .. } => "alias-suspended",
+            Self::AliasSilent { .. } => "alias-silent",
+            Self::BreachOpened { .. } => "breach-opened",
+            Self::BreachTaken { .. } => "breach-taken",
+            Self::BreachOverdue { .. } => "breach-overdue",
         }
     }
 
@@ -302,6 +365,17 @@ impl About {
             Self::Held { .. } | Self::HeldExpired { .. } | Self::Help { .. } => false,
             // Who has left by a command hears that it is so.
             Self::Answered { .. } | Self::CertReplaced { .. } => true,
+            Self::AcceptWanted { .. }
+            | Self::Accepted { .. }
+            | Self::StaffRecorded { .. }
+            | Self::StaffRefused { .. }
+            | Self::AliasProbe { .. }
+            | Self::AliasAnswered
+            | Self::AliasSuspended { .. }
+            | Self::AliasSilent { .. }
+            | Self::BreachOpened { .. }
+            | Self::BreachTaken { .. }
+            | Self::BreachOverdue { .. } => false,
         }
     }
 }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::id::{ApplicationId, Fingerprint, MemberId, OrgName};
 use crate::mail::address::Address;
 use crate::pgp::cert::Format;
+use crate::roster::alias::Alias;
+use crate::roster::terms::Acceptance;
 use crate::time::Timestamp;
 
 /// The most aliases, and the most further certificates, of one member.
@@ -118,6 +120,10 @@ pub struct MemberFile {
     pub application: Option<ApplicationId>,
     /// Who vouched for them.
     pub vouched_by: Vec<MemberId>,
+    /// What is known of its acceptance of the list's terms.
+    pub terms: Acceptance,
+    /// Whether its address is read.
+    pub alias: Alias,
 }
 
 /// Why a member is suspended: what ends that depends on it.

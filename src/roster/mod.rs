@@ -2,11 +2,15 @@
 //! write into the journal, or a refusal that names the rule against it.
 
 pub mod aim;
+pub mod alias;
 pub mod application;
 pub mod ballot;
+pub mod breach;
 mod change;
 mod contacts;
 pub mod criteria;
+pub mod duties;
+pub mod enclosed;
 pub mod errand;
 pub mod exchange;
 pub mod form;
@@ -17,6 +21,8 @@ mod refusal;
 mod register;
 pub mod review;
 pub mod role_address;
+pub mod terms;
+pub mod told;
 
 use std::collections::BTreeMap;
 
@@ -37,6 +43,9 @@ use crate::time::Timestamp;
 pub struct Roster {
     orgs: BTreeMap<OrgName, Org>,
     lists: BTreeMap<ListName, Vec<Member>>,
+    /// The texts in force, of the lists that have one.
+    #[serde(default)]
+    terms: BTreeMap<ListName, terms::InForce>,
 }
 
 impl Roster {
@@ -258,6 +267,9 @@ impl Roster {
             m.standing = to;
             m.since = now;
             m.file.cause = (to == Standing::Suspended).then_some(cause);
+            if to == Standing::Active {
+                m.file.alias.begin_anew();
+            }
         });
         Ok((new, change))
     }

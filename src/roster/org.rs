@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::id::ListName;
+use crate::roster::breach::Strike;
 use crate::roster::criteria::Assessment;
 use crate::time::Timestamp;
 
@@ -38,6 +39,9 @@ pub struct Org {
     /// What was found by the criteria of each list.
     #[serde(default)]
     pub assessments: BTreeMap<ListName, BTreeMap<String, Assessment>>,
+    /// The breaches that count against it.
+    #[serde(default)]
+    pub strikes: Vec<Strike>,
 }
 
 impl Org {
@@ -53,6 +57,7 @@ impl Org {
             user_base: None,
             evidence: None,
             assessments: BTreeMap::new(),
+            strikes: Vec::new(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The rules against a change of the roster.
 
-use crate::id::{BallotId, Fingerprint, ListName, OrgName};
+use crate::id::{BallotId, BreachId, Fingerprint, ListName, MemberId, OrgName};
 use crate::roster::membership::Standing;
 use crate::roster::{application, ballot, membership, org};
 
@@ -95,4 +95,29 @@ pub enum Refusal {
     /// Somebody belongs to the organisation.
     #[error("organisation {0} has contacts on a list; remove them first")]
     OrgInUse(OrgName),
+    // What members accept, whether their addresses are read, and leaks.
+    /// There is no question that this answers.
+    #[error("that question does not wait for an answer any more")]
+    NoQuestion,
+    /// Nobody of the member's own people is called that.
+    #[error("{0} is not among that member's own people; see `member show`")]
+    NoStaff(MemberId),
+    /// More than one contact has people.
+    #[error("that member has named as many of its own people as there may be")]
+    TooManyStaff,
+    /// The list has no terms.
+    #[error("the policy of {0} has no [terms] text that could be accepted")]
+    NoTerms(ListName),
+    /// The text is another by now.
+    #[error("that is not the text of {0} that holds now")]
+    OtherTerms(ListName),
+    /// There is no such breach.
+    #[error("there is no breach {0}")]
+    NoBreach(BreachId),
+    /// It is decided.
+    #[error("breach {0} is closed")]
+    BreachClosed(BreachId),
+    /// It cannot count against anybody.
+    #[error("nobody is named who broke the embargo in {0}; close it with --org NAME or --no-strike")]
+    NobodysBreach(BreachId),
 }

@@ -152,6 +152,7 @@ impl Stage {
             address: address.parse().unwrap(),
             cert: Certificate(armored(key)),
             format: None,
+            ask: false,
         }
     }
 

@@ -2,18 +2,19 @@
 
 use super::certs::Receives;
 use super::refusal::{Refused, no_member};
-use super::{Desk, Reply, done, journalled};
+use super::{Desk, Reply, done};
 use crate::control::wire::{Answer, Certificate, ErrorKind, Format as WireFormat, MemberRow};
 use crate::id::{Fingerprint, ListName, MemberId, OrgName};
 use crate::ledger::affairs;
 use crate::ledger::certs::Outlooks;
-use crate::ledger::journal::{Actor, Event};
+use crate::ledger::journal::Actor;
 use crate::ledger::registry::Registry;
 use crate::mail::address::Address;
 use crate::mail::directory::Kind;
 use crate::pgp::cert::Format;
 use crate::roster::Roster;
 use crate::roster::membership::{Cause, Member, MemberFile, Role, Standing};
+use crate::roster::terms::{How, Staff};
 use crate::time::Timestamp;
 
 impl Desk {
@@ -23,10 +24,14 @@ impl Desk {
         org: OrgName,
         address: Address,
         cert: &Certificate,
-        format: Option<WireFormat>,
+        (format, ask): (Option<WireFormat>, bool),
         actor: &Actor,
     ) -> Reply {
         self.not_public(list)?;
+        let terms = self.list(list)?.terms().map(|terms| terms.version.clone());
+        if ask && terms.is_none() {
+            return Err(crate::roster::Refusal::NoTerms(list.clone()).into());
+        }
         if !matches!(self.list(list)?.kind, Kind::Announce | Kind::Discuss) {
             let next = "persons of a team are added with `team add`";
             return Err(Refused::new(
@@ -40,7 +45,20 @@ impl Desk {
             WireFormat::V1 => Format::V1,
             WireFormat::V2 => Format::V2,
         });
-        self.add(list, address, Role::Contact { org }, cert, format, actor)
+        let added = self.add(list, address, Role::Contact { org }, cert, (format, ask), actor)?;
+        Ok(match (added, terms) {
+            (Answer::Done { what, mut remarks }, Some(version)) => {
+                remarks.push(if ask {
+                    format!("it is asked to accept version {version} of the terms; nothing is delivered before")
+                } else {
+                    format!(
+                        "version {version} of the terms counts as accepted by your word; with --ask it is asked instead"
+                    )
+                });
+                Answer::Done { what, remarks }
+            }
+            (added, _) => added,
+        })
     }
 
     pub(super) fn not_public(&self, list: &ListName) -> Result<(), Refused> {
@@ -58,7 +76,7 @@ impl Desk {
         address: Address,
         role: Role,
         cert: &Certificate,
-        format: Option<Format>,
+        (format, ask): (Option<Format>, bool),
         actor: &Actor,
     ) -> Reply {
         let cert = self.usable(&cert.0)?;
@@ -66,22 +84,27 @@ impl Desk {
         let flag = self.flag_before(list, &role, &address)?;
         let fingerprint = cert.fingerprint();
         let id = MemberId::random(&self.entropy);
-        self.change(|batch, now| {
-            let read = self.registry.roster()?;
+        self.step(actor, |step| {
             let member = Member {
                 id: id.clone(),
                 address: address.clone(),
                 fingerprint,
                 role: role.clone(),
                 standing: Standing::Active,
-                since: now,
+                since: step.now(),
                 format,
                 file: MemberFile::default(),
             };
-            let (roster, change) = read.roster.add_member(list, member)?;
-            Registry::set_roster(batch, &read, &roster)?;
-            Registry::set_cert(batch, fingerprint, self.merged(&cert)?.to_bytes());
-            Ok(((), vec![journalled(Some(list), actor, Event::Roster { change })]))
+            let binds = matches!(member.role, Role::Contact { .. });
+            let added = step.roster().add_member(list, member)?;
+            step.apply(Some(list), added);
+            Registry::set_cert(step.batch(), fingerprint, self.merged(&cert)?.to_bytes());
+            match affairs::asking::edition(step, list).filter(|_| binds) {
+                Some(_) if ask => _ = affairs::asking::ask(step, list, &id)?,
+                Some(edition) => affairs::acceptance::accept(step, list, &id, &edition, How::AdminsWord)?,
+                None => {}
+            }
+            Ok(())
         })?;
         // A mail that waited for a first reader can go on.
         self.hurry(None);
@@ -217,6 +240,9 @@ impl Desk {
             format: member.format.map(|f| if f == Format::V1 { "v1".to_owned() } else { "v2".to_owned() }),
             expires: receives.expires.map(|t| t.to_string()),
             days_left: receives.days_left,
+            terms: terms(member),
+            alias_probe: alias_probe(member),
+            staff: staff(member),
             can_receive: receives.now,
             outlook: receives.words,
             problem: receives.problem,
@@ -226,4 +252,38 @@ impl Desk {
             flag: self.flagged(list, member),
         }
     }
+}
+
+fn terms(member: &Member) -> Option<String> {
+    let terms = &member.file.terms;
+    let accepted = terms.accepted.as_ref().map(|accepted| {
+        format!("version {} accepted {} {}", accepted.edition.version, accepted.how.as_str(), accepted.at)
+    });
+    let asked = terms.asked.as_ref().map(|asked| {
+        let due = asked.due.map_or_else(String::new, |due| format!(", due until {due}"));
+        let before = if asked.withheld { "; nothing is delivered before" } else { "" };
+        format!("version {} asked for since {}{due}{before}", asked.edition.version, asked.at)
+    });
+    let both: Vec<String> = [accepted, asked].into_iter().flatten().collect();
+    (!both.is_empty()).then(|| both.join("; "))
+}
+
+fn alias_probe(member: &Member) -> Option<String> {
+    let alias = &member.file.alias;
+    let answered = alias.answered.map(|at| format!("answered {at}"));
+    let missed = (alias.missed > 0).then(|| format!("{} missed in a row", alias.missed));
+    let open = alias.open.map(|open| format!("asked {}, due until {}", open.asked, open.due));
+    let next = alias.next.filter(|_| alias.open.is_none()).map(|at| format!("asked next {at}"));
+    let all: Vec<String> = [answered, missed, open, next].into_iter().flatten().collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+fn staff(member: &Member) -> Vec<String> {
+    let of = |staff: &Staff| {
+        format!(
+            "{} {} (version {}, {})",
+            staff.id, staff.name, staff.accepted.edition.version, staff.accepted.at
+        )
+    };
+    member.file.terms.staff.iter().map(of).collect()
 }

@@ -89,6 +89,20 @@ impl From<Refusal> for Refused {
             Refusal::NoCriterion { .. } => (ErrorKind::NotFound, "use one of these names"),
             Refusal::NoCriteria(_) => (ErrorKind::Config, "see `membership.criteria` in the list's policy"),
             Refusal::Application(refusal) => of_application(refusal),
+            Refusal::NoQuestion => (ErrorKind::Data, "look at `member show`"),
+            Refusal::NoStaff(_) => (ErrorKind::NotFound, "look at `member show`"),
+            Refusal::TooManyStaff => (ErrorKind::Data, "remove some with `member staff remove`"),
+            Refusal::NoTerms(_) => {
+                (ErrorKind::Config, "name a text in the policy file: [terms] text = \"FILE\"")
+            }
+            Refusal::OtherTerms(_) => {
+                (ErrorKind::Data, "have the text that holds now accepted: see `member show`")
+            }
+            Refusal::NoBreach(_) => (ErrorKind::NotFound, "look at `breach ls`"),
+            Refusal::BreachClosed(_) => (ErrorKind::Data, "look at `breach show`"),
+            Refusal::NobodysBreach(_) => {
+                (ErrorKind::Data, "name the organisation, or close it without a strike")
+            }
         };
         Self::new(code, "the roster was not changed", refusal.to_string(), next)
     }

@@ -43,6 +43,6 @@ impl Desk {
             let why = "the name is empty or has control characters";
             return Err(Refused::new(ErrorKind::Usage, "nobody was added", why, "give a plain name"));
         }
-        self.add(list, address, Role::Team { name, role }, cert, None, actor)
+        self.add(list, address, Role::Team { name, role }, cert, (None, false), actor)
     }
 }

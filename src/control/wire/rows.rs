@@ -145,6 +145,15 @@ pub struct MemberRow {
     /// How many days have begun until then; 0 when nothing reaches it now, nothing when no end is known.
     #[serde(default)]
     pub days_left: Option<u64>,
+    /// What it accepted of the list's terms, and what is asked, in words.
+    #[serde(default)]
+    pub terms: Option<String>,
+    /// Whether its address is read, in words.
+    #[serde(default)]
+    pub alias_probe: Option<String>,
+    /// Its own people who accepted the terms: id, name, and which version.
+    #[serde(default)]
+    pub staff: Vec<String>,
     /// Whether a post would reach it now.
     pub can_receive: bool,
     /// Whether and until when, in words.

@@ -1,12 +1,16 @@
 //! What a mail asks of the relay itself, in one commit with the end of the mail that brought it.
 
+mod accept;
+mod alias;
 mod ballot;
 mod certificate;
 mod did;
 mod help;
 mod hold;
+mod leak;
 mod leave;
 mod probe;
+mod staff;
 mod vouch;
 
 use std::sync::Arc;
@@ -106,7 +110,9 @@ impl Worker {
         }
         let notes = step.finish()?;
         found.spend(&mut batch);
-        if command.alone {
+        // What stands beside it may be all that its purpose asks for.
+        let alone = command.alone || (issued.aim == Aim::Staff && command.names_staff_alone);
+        if alone {
             finish(&mut batch, spooled, &command.replay, now)?;
         } else {
             seen::mark(&mut batch, &spooled.list, &worked(spooled), now)?;
@@ -116,7 +122,7 @@ impl Worker {
         self.spool.hurry(None, now)?;
         meter::relay(spooled.list.as_str(), "command", aim);
         tracing::info!(list = %spooled.list, mail = %spooled.id, aim, "a command by mail is carried out");
-        Ok(if command.alone { Asked::Done } else { Asked::AndMore })
+        Ok(if alone { Asked::Done } else { Asked::AndMore })
     }
 
     /// The token counts for nothing here and now: whoever signed hears so, if he is known here, and the mail goes on.
@@ -210,6 +216,10 @@ impl Worker {
             Aim::Hold { mail, decision } => hold::decided(step, issued, member, *mail, *decision),
             Aim::Leave => leave::left(step, issued, member),
             Aim::Certificate => self.certificate(step, issued, member, command),
+            Aim::Accept { edition } => accept::accepted(step, issued, edition, member),
+            Aim::Staff => staff::named(step, issued, member, &command.answers),
+            Aim::Alias { round } => alias::answered(step, issued, member, *round),
+            Aim::Leak { breach } => leak::reported(step, issued, member, breach.as_ref(), &command.answers),
         }
     }
 }

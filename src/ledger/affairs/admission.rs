@@ -2,7 +2,7 @@
 //! leaves the roster, and the certificate that came with the application is dropped.
 
 use super::vouchers::assessed;
-use super::{Step, Trouble};
+use super::{Step, Trouble, asking};
 use crate::id::{ApplicationId, ListName, MemberId};
 use crate::ledger::journal::Event;
 use crate::ledger::registry::Registry;
@@ -23,7 +23,11 @@ pub fn admitted(step: &mut Step<'_>, id: &ApplicationId) -> Result<(), Trouble> 
     let mut application = taken.it.clone();
     application.stage = Stage::Approved;
     registered(step, &application)?;
-    activate(step, &mut application)?;
+    if asking::ask(step, &application.list, &application.member)? {
+        went(step, &application)?;
+    } else {
+        activate(step, &mut application)?;
+    }
     Ok(taken.put_back(step.batch(), &application)?)
 }
 

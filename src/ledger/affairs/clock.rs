@@ -1,6 +1,6 @@
 //! What becomes due by the clock alone: each area's timers, asked again and again by the daemon.
 
-use super::{Affairs, Step, Trouble, application, heads, reviews};
+use super::{Affairs, Step, Trouble, acceptance, alias, application, breach, heads, reviews};
 use crate::ledger::alert::{Alert, Incident};
 use crate::ledger::journal::{Actor, Journal};
 use crate::mail::list::List;
@@ -11,7 +11,15 @@ use crate::time::Timestamp;
 type Timer = fn(&mut Step<'_>, &List) -> Result<(), Trouble>;
 
 /// Every area's timers.
-const TIMERS: &[Timer] = &[application::due, heads::told, reviews::missed, super::holds::expire];
+const TIMERS: &[Timer] = &[
+    application::due,
+    acceptance::due,
+    alias::due,
+    breach::due,
+    heads::told,
+    reviews::missed,
+    super::holds::expire,
+];
 
 /// In front of the keys of lists whose timers are stuck, among the alerts.
 const STUCK: u8 = b'k';

@@ -1,6 +1,6 @@
 //! Members who move from one standing to another, and what follows from it.
 
-use super::{Step, Trouble, admission, vouchers};
+use super::{Step, Trouble, admission, asking, vouchers};
 use crate::id::{ListName, MemberId};
 use crate::roster::membership::{Cause, Standing};
 
@@ -17,8 +17,13 @@ pub fn moved(
     cause: Cause,
     reason: Option<String>,
 ) -> Result<usize, Trouble> {
+    let before = step.roster().by_id(list, member).and_then(|m| m.file.cause);
     let changed = step.roster().move_to(list, member, to, (cause, reason), step.now())?;
     step.apply(Some(list), changed);
+    if to == Standing::Active && before == Some(Cause::NotAccepted) {
+        // Where the terms are accepted by now this asks nobody; else nothing is delivered before they are.
+        asking::ask(step, list, member)?;
+    }
     if to == Standing::Removed {
         vouchers::left(step, list, member)?;
         if let Some(gone) = step.roster().by_id(list, member).cloned() {

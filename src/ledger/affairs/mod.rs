@@ -1,9 +1,13 @@
 //! Affairs of the roster, whoever moves them: an admin at the desk, a mail with a token, or the clock. Each step loads,
 //! asks the pure rules, and puts everything that follows into one batch: roster, journal, letters, alerts, withdrawn copies.
 
+pub mod acceptance;
 pub mod admission;
+pub mod alias;
 pub mod application;
+pub mod asking;
 pub mod ballot;
+pub mod breach;
 pub mod certs;
 pub mod clock;
 mod heads;
@@ -11,6 +15,7 @@ pub mod holds;
 pub mod imported;
 pub mod members;
 mod reviews;
+pub mod unsent;
 pub mod vouchers;
 
 use std::sync::Arc;
@@ -135,6 +140,11 @@ impl<'a> Step<'a> {
     pub fn apply(&mut self, list: Option<&ListName>, (roster, change): (Roster, Change)) {
         self.roster = roster;
         self.tell(list, Event::Roster { change });
+    }
+
+    /// Takes over what is no change of its own: how often somebody was reminded, when the next question is due.
+    pub fn amend(&mut self, amended: impl FnOnce(&Roster) -> Roster) {
+        self.roster = amended(&self.roster);
     }
 
     /// Journals an event.

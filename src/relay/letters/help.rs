@@ -39,6 +39,14 @@ const fn offer(aim: &Aim) -> &'static str {
              one needs nothing else. For another one, have its key sign these letters and\n\
              digits in a text of their own (gpg -u NEWKEY --clearsign), and attach that too:"
         }
+        Aim::Leak { .. } => {
+            "To report a leak of what is under embargo. Say in the same mail, each behind its\n\
+             label, What: … To whom: … Prevention: … and, if you know it, Organisation: …"
+        }
+        Aim::Staff => {
+            "To record somebody of your own who accepted the list's terms. Say in the same\n\
+             mail, on lines of their own, Name: … Address: … Accepts: the text's SHA-256"
+        }
         _ => "To do what else you may:",
     }
 }

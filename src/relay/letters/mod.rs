@@ -1,7 +1,10 @@
 //! Letters of the relay itself: what each errand's mail says. The texts quote nothing of any mail.
 
+mod acceptance;
+mod alias;
 mod application;
 mod ballot;
+mod breach;
 mod cert;
 mod help;
 mod hold;
@@ -9,7 +12,7 @@ mod journal;
 mod page;
 mod probe;
 
-use self::page::{Page, Said};
+use self::page::{Page, Said, filled};
 use crate::id::{Entropy, Token};
 use crate::mail::tags::Tags;
 use crate::mime::write::keys_part;
@@ -19,12 +22,13 @@ use crate::pgp::seal::{Reader, SealError};
 use crate::relay::letter::{Letter, Words};
 use crate::relay::world::List;
 use crate::roster::errand::{About, Errand};
+use crate::secret::Plaintext;
 use crate::time::Timestamp;
 
 impl Page<'_> {
     /// What the letter says.
     fn said(&self) -> Said {
-        match &self.errand.about {
+        let said = match &self.errand.about {
             About::FormatAsked => probe::asked(self),
             About::VoteWanted { motion, ballot, title, quorum } => {
                 ballot::wanted(self, motion, ballot, title, *quorum)
@@ -44,7 +48,23 @@ impl Page<'_> {
             About::Answered { aim, answer } => help::answered(self, aim.as_deref(), answer),
             About::Help { facts, offers } => help::help(self, facts, offers),
             About::CertReplaced { before, after } => cert::replaced(self, *before, *after),
-        }
+            About::AcceptWanted { edition, due, asking } => acceptance::wanted(self, edition, *due, *asking),
+            About::Accepted { edition } => acceptance::accepted(self, edition),
+            About::StaffRecorded { name } => acceptance::staff_recorded(self, name),
+            About::StaffRefused { why } => acceptance::staff_refused(self, why),
+            About::AliasProbe { due, again, .. } => alias::asked(self, *due, *again),
+            About::AliasAnswered => alias::answered(self),
+            About::AliasSuspended { missed, back, .. } => alias::suspended(self, *missed, *back),
+            About::AliasSilent { who, missed } => alias::silent(self, who, *missed),
+            About::BreachOpened { breach, org, answered, missing, due, sealed } => {
+                let org = org.as_ref();
+                let (due, enclosed) = (*due, sealed.is_some());
+                breach::opened(self, &breach::Opened { breach, org, answered, missing, due, enclosed })
+            }
+            About::BreachTaken { breach, missing, due } => breach::taken(self, breach, missing, *due),
+            About::BreachOverdue { breach, missing } => breach::overdue(self, breach, missing),
+        };
+        Said { text: filled(&said.text), ..said }
     }
 }
 
@@ -58,6 +78,7 @@ pub fn seal(
     tokens: &[Token],
     reader: Reader<'_>,
     (key, tags, entropy): (&ListKey, &Tags<'_>, &Entropy),
+    enclosed: Option<&Plaintext>,
     at: Timestamp,
 ) -> Result<Result<Letter, CertProblem>, SealError> {
     let Said { subject, text } = Page { list, errand, tokens }.said();
@@ -70,7 +91,8 @@ pub fn seal(
         About::Help { .. } => Some(keys_part(&key.cert().armored(), list.name.as_str())),
         _ => None,
     };
-    let words = Words { list, to: &errand.to.address, answer_to: "-request", subject, text, beside, at };
+    let words =
+        Words { list, to: &errand.to.address, answer_to: "-request", subject, text, beside, enclosed, at };
     words.seal(reader, key, tags, entropy)
 }
 

@@ -67,3 +67,29 @@ pub(crate) fn wrapped(text: &str, first: &str, others: &str) -> String {
     lines.push('\n');
     lines
 }
+
+/// The text with lines that every program shows whole: names make some of them longer. What is indented stays as it is.
+pub(super) fn filled(text: &str) -> String {
+    let mut all = String::new();
+    for line in text.split_inclusive('\n') {
+        if line.starts_with(' ') {
+            all.push_str(line);
+            continue;
+        }
+        let mut width = 0;
+        for word in line.split_inclusive(' ') {
+            let long = word.trim_end().chars().count();
+            if width > 0 && width + long > LINE {
+                all.truncate(all.trim_end_matches(' ').len());
+                all.push('\n');
+                width = 0;
+            }
+            all.push_str(word);
+            width += word.chars().count();
+        }
+    }
+    all
+}
+
+/// RFC 5322 §2.1.1 has 78, and who quotes a line adds to it.
+const LINE: usize = 76;

@@ -1,15 +1,17 @@
 //! What holds for every letter.
 
 use super::*;
-use crate::id::{Fingerprint, MemberId, SpoolId};
+use crate::id::{BreachId, Fingerprint, MemberId, SpoolId};
 use crate::mail::address::Address;
 use crate::mail::directory::Kind;
+use crate::policy::{BreachField, TextHash};
 use crate::relay::command::said;
 use crate::roster::aim::Aim;
 use crate::roster::application::Stage;
 use crate::roster::ballot::{Choice, Motion, Outcome};
 use crate::roster::errand::{Answer, ChainHead, Reached, Who};
 use crate::roster::moderation::HeldMail;
+use crate::roster::terms::{Asking, Edition};
 
 fn list() -> List {
     let address: Address = "distrib@lists.example".parse().unwrap();
@@ -65,6 +67,7 @@ fn every() -> Vec<About> {
     ]
     .into_iter()
     .chain(applications())
+    .chain(of_duties())
     .collect()
 }
 
@@ -101,6 +104,42 @@ fn applications() -> Vec<About> {
 fn heads() -> Vec<ChainHead> {
     let of = |list| ChainHead { list, seq: 12, hash: "0f".repeat(32) };
     vec![of(None), of(Some("distrib".parse().unwrap()))]
+}
+
+fn of_duties() -> Vec<About> {
+    let edition = Edition { version: "2".to_owned(), hash: TextHash::of("terms") };
+    let at = Timestamp::from_secs(0);
+    let wanted = |asking| About::AcceptWanted { edition: edition.clone(), due: Some(at), asking };
+    let breach: BreachId = "x-1".parse().unwrap();
+    let opened = |missing: &[BreachField]| About::BreachOpened {
+        breach: breach.clone(),
+        org: Some("acme".parse().unwrap()),
+        answered: vec![BreachField::What],
+        missing: missing.to_vec(),
+        due: Some(at),
+        sealed: None,
+    };
+    let missing = vec![BreachField::ToWhom, BreachField::Prevention];
+    let taken = |missing| About::BreachTaken { breach: breach.clone(), missing, due: Some(at) };
+    let mut all: Vec<About> =
+        [Asking::First, Asking::Anew, Asking::Again, Asking::Over].into_iter().map(wanted).collect();
+    all.extend([
+        About::Accepted { edition: edition.clone() },
+        About::StaffRecorded { name: "Erin".to_owned() },
+        About::StaffRefused { why: "the name is missing".to_owned() },
+        About::AliasProbe { round: 1, due: at, again: false },
+        About::AliasProbe { round: 1, due: at, again: true },
+        About::AliasAnswered,
+        About::AliasSuspended { round: 1, missed: 2, back: true },
+        About::AliasSuspended { round: 1, missed: 2, back: false },
+        About::AliasSilent { who: "acme (dora@distro.example)".to_owned(), missed: 2 },
+        opened(&[]),
+        opened(&missing),
+        taken(missing.clone()),
+        taken(Vec::new()),
+        About::BreachOverdue { breach: breach.clone(), missing },
+    ]);
+    all
 }
 
 #[test]

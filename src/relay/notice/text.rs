@@ -16,6 +16,21 @@ const LISTED: usize = 50;
 /// The kinds, in the order in which they are told: the worst first.
 const KINDS: &[Kind] = &[
     Kind {
+        name: "breach-reported",
+        one: "a leak is reported",
+        many: "leaks are reported",
+        short: "leaks",
+        next: "The team has a letter with what is known. `vouchsafe breach show ID` has what is missing; when the team \
+               has decided: `vouchsafe breach close ID --strike` or `--no-strike`.",
+    },
+    Kind {
+        name: "breach-overdue",
+        one: "what leaked is overdue to be told",
+        many: "reports of leaks are overdue",
+        short: "reports overdue",
+        next: "Ask whoever reported it: `vouchsafe breach show ID` names what is missing.",
+    },
+    Kind {
         name: "mail-quarantined",
         one: "a mail did not survive being worked on, three times",
         many: "mails did not survive being worked on, three times",
@@ -91,6 +106,13 @@ const KINDS: &[Kind] = &[
         many: "readers had other certificates pinned, by mails that both keys signed",
         short: "certificates replaced",
         next: "If in doubt ask the reader by another way; `vouchsafe member set-cert` sets the former one again.",
+    },
+    Kind {
+        name: "unanswered",
+        one: "a member is suspended, since nobody answers at its address",
+        many: "members are suspended, since nobody answers at their addresses",
+        short: "unanswered",
+        next: "Reach them another way. `vouchsafe member resume` ends it.",
     },
     Kind {
         name: "mailbox-trouble",
@@ -202,6 +224,12 @@ fn line(incident: &Incident) -> String {
             format!("{recipient} ({member}): {after}, before: {before}")
         }
         Incident::MailboxTrouble { mailbox, problem } => format!("{mailbox}: {problem}"),
+        Incident::Unanswered { member, recipient, missed } => {
+            format!("{recipient} ({member}): {missed} questions in a row without an answer")
+        }
+        Incident::BreachReported { breach } | Incident::BreachOverdue { breach } => {
+            format!("breach {breach}")
+        }
         Incident::Trouble { part, problem } => format!("{part}: {problem}"),
     }
 }

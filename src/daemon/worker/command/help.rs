@@ -13,8 +13,10 @@ use crate::ledger::registry::Read;
 use crate::ledger::seen;
 use crate::ledger::spool::Spooled;
 use crate::ledger::token::{Aim, LIFE};
+use crate::mail::list::List;
 use crate::meter;
 use crate::relay::gate::DropReason;
+use crate::roster::duties::acceptance::binds;
 use crate::roster::errand::{About, Errand, Reached};
 use crate::roster::membership::{Member, Role};
 use crate::store::contract::StoreError;
@@ -94,10 +96,23 @@ impl Worker {
         }
         // Who reads along as one of the team does these on the team's own list.
         let here = read.roster.by_id(list, &member.id).is_some();
-        let offers = if here { vec![Aim::Certificate, Aim::Leave] } else { Vec::new() };
+        let mut offers = if here { vec![Aim::Certificate, Aim::Leave] } else { Vec::new() };
+        offers.extend(self.lists.get(list).map(|list| duties(list, member, here)).into_iter().flatten());
         let about = About::Help { facts, offers };
         Ok(Errand { list: list.clone(), to: Reached::from(member), about, until: Some(now.after(LIFE)) })
     }
+}
+
+/// What the list's policy has everybody report, and what a contact records.
+fn duties(list: &List, member: &Member, here: bool) -> Vec<Aim> {
+    let mut offers = Vec::new();
+    if list.policy.as_ref().is_some_and(|policy| !policy.breach.report_fields.is_empty()) {
+        offers.push(Aim::Leak { breach: None });
+    }
+    if here && member.is_active() && list.terms().is_some() && binds(member) {
+        offers.push(Aim::Staff);
+    }
+    offers
 }
 
 /// As what somebody belongs to a list.
