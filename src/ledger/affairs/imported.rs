@@ -1,8 +1,11 @@
 //! A roster that comes from elsewhere: each of its changes, and what follows from it.
 
-use super::{Step, Trouble, members};
+use super::{Step, Trouble, acceptance, asking, members};
+use crate::id::ListName;
+use crate::roster::duties::acceptance::binds;
 use crate::roster::exchange::difference;
-use crate::roster::membership::{Cause, Standing};
+use crate::roster::membership::{Cause, Member, Standing};
+use crate::roster::terms::How;
 
 /// Makes one change of an import; returns how many copies were withdrawn.
 ///
@@ -39,5 +42,18 @@ pub fn one(step: &mut Step<'_>, change: &difference::Step, reason: &str) -> Resu
     for change in changes {
         step.apply(list, (roster.clone(), change));
     }
+    if let difference::Step::Add(list, member) = change {
+        accepted(step, list, member)?;
+    }
     Ok(withdrawn)
+}
+
+/// Whom an admin takes over from elsewhere counts as having accepted the list's terms, by the admin's word, as whom the admin
+/// adds by hand.
+fn accepted(step: &mut Step<'_>, list: &ListName, member: &Member) -> Result<(), Trouble> {
+    let open = member.is_active() && binds(member) && member.file.terms.accepted.is_none();
+    match asking::edition(step, list).filter(|_| open) {
+        Some(edition) => acceptance::accept(step, list, &member.id, &edition, How::AdminsWord),
+        None => Ok(()),
+    }
 }
