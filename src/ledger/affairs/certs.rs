@@ -75,7 +75,10 @@ pub fn replaced(
 }
 
 /// Puts the certificate with what is known of it, if nobody changes that meanwhile.
-fn merged(step: &mut Step<'_>, handed_in: &Cert) -> Result<Result<Cert, CertError>, StoreError> {
+///
+/// # Errors
+/// When the store fails.
+pub fn merged(step: &mut Step<'_>, handed_in: &Cert) -> Result<Result<Cert, CertError>, StoreError> {
     let (fingerprint, registry) = (handed_in.fingerprint(), step.affairs().registry.clone());
     let known = registry.cert(fingerprint)?;
     let version = known.as_ref().map(|(_, version)| *version);

@@ -6,7 +6,6 @@ use crate::control::desk::{Desk, Reply};
 use crate::control::wire::{Answer, ErrorKind, PlanItem, RosterAnswer, RosterSource};
 use crate::ledger::affairs;
 use crate::ledger::journal::{Actor, Event};
-use crate::ledger::registry::Registry;
 
 impl Desk {
     pub(super) fn roster_import(
@@ -36,7 +35,7 @@ impl Desk {
                 withdrawn += affairs::imported::one(step, one, &wanted.reason)?;
             }
             for cert in &plan.certs {
-                Registry::set_cert(step.batch(), cert.fingerprint(), cert.to_bytes());
+                affairs::certs::merged(step, cert)??;
             }
             let changes = plan.row.items.len() - left;
             let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
