@@ -223,6 +223,13 @@ impl MemberId {
         let short: String = cert.to_string().to_ascii_lowercase().chars().take(16).collect();
         Self(format!("admin-{short}"))
     }
+
+    /// What a stranger is called, who signed something and is on no roster: always the same for the same certificate.
+    #[must_use]
+    pub fn of_stranger(cert: Fingerprint) -> Self {
+        let short: String = cert.to_string().to_ascii_lowercase().chars().take(16).collect();
+        Self(format!("stranger-{short}"))
+    }
 }
 
 macro_rules! ordered_id {

@@ -152,6 +152,7 @@ const EXPOSE: &[(&str, &str)] = &[
     ("pgp/open.rs", "the signed parts of a payload"),
     ("pgp/seal.rs", "what is signed and encrypted"),
     ("pgp/verdict.rs", "what a detached signature covers"),
+    ("relay/applicant.rs", "the form of an application, and a certificate beside it"),
     ("relay/bounce.rs", "the prose of a bounce, for its status"),
     ("relay/command.rs", "the line that holds a one-time token"),
     ("relay/compose.rs", "the payload becomes a part of the post"),

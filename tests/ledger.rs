@@ -6,6 +6,8 @@
 
 #[path = "ledger/alerts.rs"]
 mod alerts;
+#[path = "ledger/applications.rs"]
+mod applications;
 #[path = "ledger/bounced.rs"]
 mod bounced;
 #[path = "ledger/forewarn.rs"]

@@ -12,6 +12,8 @@
 
 mod outside;
 
+#[path = "roster_outside/apply.rs"]
+mod apply;
 #[path = "roster_outside/clock.rs"]
 mod clock;
 #[path = "roster_outside/exchange.rs"]

@@ -150,6 +150,7 @@ impl Relay {
     /// What the worker gets of it.
     fn post(&self, sealed: Sealed<AtRest>, roster: &Roster, certs: &Certs) -> Vec<Class> {
         let world = World {
+            applicants: &[],
             list: &self.list,
             roster,
             certs,

@@ -145,6 +145,30 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         )],
     ),
     (
+        "org form",
+        &[("For somebody who wants to apply", "vouchsafe org form distrib-announce > application.txt")],
+    ),
+    (
+        "org apply",
+        &[(
+            "An application that came on another way",
+            "vouchsafe org apply --list distrib-announce --file application.txt --cert acme.asc",
+        )],
+    ),
+    (
+        "org applications",
+        &[("What waits for a decision", "vouchsafe org applications --list distrib-announce")],
+    ),
+    ("org application", &[("One, with who vouched", "vouchsafe org application a-4kq7zt2m")]),
+    (
+        "org vouch",
+        &[(
+            "What a member signed with gpg --clearsign",
+            "vouchsafe org vouch a-4kq7zt2m --statement voucher.asc",
+        )],
+    ),
+    ("org withdraw", &[("By the applicant's wish", "vouchsafe org withdraw a-4kq7zt2m")]),
+    (
         "member add",
         &[
             (

@@ -120,6 +120,11 @@ pub(super) fn holds_secret(bytes: &[u8]) -> bool {
         || bytes.windows(SECRET_ARMOR.len()).any(|window| window == SECRET_ARMOR)
 }
 
+/// A text that is no secret.
+pub(super) fn text(path: &Path) -> Result<Vec<u8>, Failure> {
+    read(path).map(|mut bytes| std::mem::take(&mut *bytes))
+}
+
 /// RFC 9580 §6.2.
 const SECRET_ARMOR: &[u8] = b"-----BEGIN PGP PRIVATE KEY BLOCK-----";
 

@@ -1,6 +1,7 @@
 //! The nouns and their verbs. `ls` is also `list`, `remove` and `drop` are also `rm` and `delete`; what names a thing may
 //! be given by flag or by position.
 
+mod apply;
 mod breach;
 mod contact;
 mod journal;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+pub(super) use self::apply::Joining;
 pub use self::breach::{Breach, Told};
 pub(super) use self::contact::{Alias, Cert, Delivery};
 pub use self::journal::Journal;

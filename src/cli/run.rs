@@ -10,6 +10,7 @@ macro_rules! expect {
     };
 }
 
+mod apply;
 mod contact;
 mod duty;
 mod long;

@@ -1,5 +1,6 @@
 //! Tables for people, JSON for programs. People's tables hold no borders, so that a line is a row for `grep` and `awk`.
 
+mod apply;
 mod breach;
 mod org;
 mod plan;
@@ -7,6 +8,7 @@ mod table;
 
 use serde_json::Value;
 
+pub(super) use self::apply::{APPLICATIONS, application};
 pub(super) use self::breach::{BREACHES, breach};
 pub(super) use self::org::{CRITERIA, ORGS, REGISTER, org};
 pub(super) use self::plan::plan;

@@ -1,5 +1,6 @@
 //! The desk: each request is load, decide, commit. What it decides it asks the roster; what it commits it journals.
 
+mod apply;
 mod certs;
 mod contacts;
 mod criteria;
@@ -196,6 +197,7 @@ impl Desk {
             R::Duty(request) => self.duty(request, actor),
             R::Team(request) => self.team(request, actor),
             R::Roster(request) => self.roster(request, actor),
+            R::Apply(request) => self.apply(request, actor),
             other => self.route_mail(other, actor),
         }
     }

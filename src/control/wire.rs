@@ -4,6 +4,7 @@
 //! and a version, and will never change, so that a program and a daemon of different ages can say so in clear text. A
 //! frame is a 32-bit big-endian length and that many bytes of JSON.
 
+mod apply;
 mod carry;
 mod contact;
 mod duty;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::id::{Fingerprint, ListName, OrgName, ParcelId, SpoolId};
 pub use crate::mail::address::Address;
 
+pub use apply::{ApplicationId, ApplicationRow, ApplyRequest, VoucherRow};
 pub use carry::{Certificate, Secret};
 pub use contact::ContactRequest;
 pub use duty::{BreachRow, DutyRequest, Told};
@@ -176,6 +178,8 @@ pub enum Request {
     Duty(DutyRequest),
     /// About the persons of teams.
     Team(TeamRequest),
+    /// About applications.
+    Apply(ApplyRequest),
     /// The held mails. [`Answer::Holds`].
     HoldLs {
         /// Of which list only.
@@ -305,6 +309,12 @@ pub enum Answer {
     Org(Box<OrgRow>),
     /// What anybody may know of organisations.
     Register(Vec<RegisterRow>),
+    /// The empty form of an application.
+    Form(String),
+    /// Applications.
+    Applications(Vec<ApplicationRow>),
+    /// An application.
+    Application(Box<ApplicationRow>),
     /// Members or team members.
     Members(Vec<MemberRow>),
     /// A member.

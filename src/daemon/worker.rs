@@ -237,12 +237,14 @@ impl Worker {
         let (restored, not_restored) = restore::restored(&*self.store)?;
         let (state, as_it_was) = self.registry.list_switches(&list.name)?;
         let certs: BTreeMap<Fingerprint, Arc<Cert>> = self.certs.of(&read.roster)?;
+        let applicants = self.certs.some(read.roster.applicants(&list.name))?;
         // A store that fails here fails the commit, too; a flag is no reason to stop a mail.
         let came = |digest: &[u8; 32]| seen::came(&*self.store, &list.name, digest).ok().flatten();
         let world = World {
             list,
             roster: &read.roster,
             certs: &certs,
+            applicants: &applicants,
             ours: &self.ours,
             waived: spooled.waived.as_deref(),
             restored: restored.map(|restored| restored.at),

@@ -93,6 +93,14 @@ impl CertBook {
         self.outlooks(&roster.fingerprints(), at).map(|_| ())
     }
 
+    /// These certificates, as far as they are there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn some(&self, of: impl Iterator<Item = Fingerprint>) -> Result<Vec<Arc<Cert>>, StoreError> {
+        of.filter_map(|fingerprint| self.get(fingerprint).transpose()).collect()
+    }
+
     /// The certificates of everyone on the roster who has not been removed.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 pub mod affairs;
 pub mod alert;
+pub mod answered;
 pub mod certs;
 pub mod forewarn;
 pub mod hold;

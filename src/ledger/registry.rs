@@ -113,6 +113,12 @@ impl Registry {
         batch.put(Space::Registry, cert_key(fingerprint), bytes);
     }
 
+    /// The same for a certificate that nobody has pinned yet.
+    pub fn new_cert(batch: &mut Batch, fingerprint: Fingerprint, bytes: Vec<u8>) {
+        batch.expect(Expect::Absent(Space::Registry, cert_key(fingerprint)));
+        Self::set_cert(batch, fingerprint, bytes);
+    }
+
     /// Adds to the batch that a certificate is kept no longer.
     pub fn forget_cert(batch: &mut Batch, fingerprint: Fingerprint) {
         batch.delete(Space::Registry, cert_key(fingerprint));

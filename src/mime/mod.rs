@@ -10,6 +10,7 @@ mod ciphertext;
 pub mod enclosed;
 mod entity;
 mod field;
+pub mod keys;
 pub mod read;
 pub mod report;
 pub mod scan;

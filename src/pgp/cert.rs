@@ -204,6 +204,13 @@ impl Cert {
         emails
     }
 
+    /// Whether this fingerprint or key id, in hex, is of one of its keys.
+    #[must_use]
+    pub fn has_key(&self, hex: &str) -> bool {
+        let Ok(handle) = hex.parse::<KeyHandle>() else { return false };
+        self.inner.keys().any(|key| key.key().key_handle().aliases(&handle))
+    }
+
     /// When its primary key was made.
     #[must_use]
     pub fn created(&self) -> Timestamp {

@@ -24,6 +24,7 @@ pub mod ring;
 mod rsa;
 pub mod seal;
 pub mod sealed;
+pub mod signed_text;
 pub mod statement;
 mod subpackets;
 pub mod text;

@@ -42,7 +42,8 @@ fn is_of(claimed: &str, signer: Fingerprint, world: &World<'_>) -> bool {
     let Ok(claimed) = claimed.parse::<Address>() else {
         return in_cert.iter().any(|email| email.eq_ignore_ascii_case(claimed));
     };
-    let mut holders = world.roster.everyone().filter(|(_, m)| m.is_called(&claimed)).peekable();
+    let mut holders =
+        world.roster.everyone().filter(|(_, m)| m.belongs() && m.is_called(&claimed)).peekable();
     // A User ID is what its owner says of himself: he cannot take what the roster, or the list, gave to another.
     if holders.peek().is_some() {
         return holders.any(|(_, member)| member.signs_with(signer));

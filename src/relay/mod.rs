@@ -2,6 +2,7 @@
 
 pub mod again;
 pub mod answers;
+pub mod applicant;
 pub mod author;
 pub mod automatic;
 pub mod bounce;
@@ -32,7 +33,7 @@ use crate::mime::read::{Message, read};
 use crate::mime::scan::{Scanned, scan};
 use crate::pgp::cert::{Cert, CertProblem};
 use crate::pgp::keyring::{ListKey, SpoolKeys, TagKey};
-use crate::pgp::open::{Signers, UnlockError, Verdict, open_by, unlock};
+use crate::pgp::open::{Signers, UnlockError, Verdict, open, open_by, unlock};
 use crate::pgp::seal::{Addressed, SealError, SealedCopy};
 use crate::pgp::sealed::{AtRest, Sealed, ToReaders, WrappedKey};
 use crate::relay::author::{Claim, claim};
@@ -293,7 +294,8 @@ fn draft(
     let certs: Vec<Arc<Cert>> = world.certs.values().cloned().collect();
     let signers = Signers { certs: &certs, are_one: &|signers| world.are_one(signers) };
     let opened = open_by(&message, keys.list, signers, arrival.envelope.at, world.limits);
-    *heard = request::heard(&opened, &message, purpose, sign, (&tags, world));
+    let again = |certs: &[Arc<Cert>]| open(&message, keys.list, certs, arrival.envelope.at, world.limits);
+    *heard = request::heard(&opened, &message, purpose, sign, (&tags, world), &again);
     let admitted = match gate::judge(opened, purpose, sign, world) {
         Ruling::Admit(admitted) => admitted,
         other => return Err(not_admitted(other)),

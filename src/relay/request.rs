@@ -1,10 +1,14 @@
 //! What a mail to a list's address for requests asks the relay itself for.
 
+use std::sync::Arc;
+
 use crate::id::Fingerprint;
 use crate::mail::directory::Purpose;
 use crate::mail::tags::Tags;
 use crate::mime::read::{Message, binding_headers};
-use crate::pgp::open::Opened;
+use crate::pgp::cert::Cert;
+use crate::pgp::open::{Opened, Verdict};
+use crate::relay::applicant::{self, Applying};
 use crate::relay::automatic::Sign;
 use crate::relay::command::{self, Command, Signed, is_silent, is_word_alone};
 use crate::relay::compose::inside;
@@ -17,6 +21,8 @@ const HELP: &str = "help";
 pub enum Request {
     /// A one-time token comes back.
     Command(Box<Command>),
+    /// Somebody applies for membership.
+    Form(Box<Applying>),
     /// No token: somebody whose key is known writes to the list's team, or asks what can be asked.
     Plain {
         /// The certificate, by a good signature.
@@ -29,7 +35,7 @@ pub enum Request {
 }
 
 /// What an opened mail asks for, if it came to the address for requests and asks for anything. What a program wrote, of
-/// which `sign` speaks, asks for nothing without a token.
+/// which `sign` speaks, asks for nothing without a token. `again` opens the mail anew with other certificates.
 #[must_use]
 pub fn heard(
     opened: &Opened,
@@ -37,12 +43,25 @@ pub fn heard(
     purpose: &Purpose,
     sign: Option<Sign>,
     (tags, world): (&Tags<'_>, &World<'_>),
+    again: &dyn Fn(&[Arc<Cert>]) -> Opened,
 ) -> Option<Request> {
     if *purpose != Purpose::Request {
         return None;
     }
+    // Who asks to belong is nobody's acquaintance, but for what they answer to their own application.
+    let asks = match opened.verdict() {
+        Verdict::UnknownKey(keys) => {
+            world.applicants.iter().any(|cert| keys.iter().any(|key| cert.has_key(key)))
+        }
+        _ => false,
+    };
+    let known = asks.then(|| again(world.applicants));
+    let opened = known.as_ref().unwrap_or(opened);
     if let Some(command) = command::heard(opened, tags, world) {
         return Some(Request::Command(Box::new(command)));
+    }
+    if let Some(applying) = applicant::heard(opened, tags, world, again).filter(|_| sign.is_none()) {
+        return Some(Request::Form(Box::new(applying)));
     }
     let signed = Signed::of(opened, world).filter(|_| sign.is_none())?;
     let only_help = signed.text(|text, beside| {

@@ -23,6 +23,8 @@ pub struct World<'a> {
     pub roster: &'a Roster,
     /// The certificates of everyone on the roster.
     pub certs: &'a Certs,
+    /// The certificates of those who ask to belong to the list: what they answer is verified with them, and nothing else.
+    pub applicants: &'a [Arc<Cert>],
     /// The List-Ids of all lists of this installation: by these our own copies are known.
     pub ours: &'a [String],
     /// The reason for which this mail was held and that the admin waived. It waives that one and no other.

@@ -22,6 +22,11 @@ pub enum Aim {
         /// Which ballot.
         ballot: BallotId,
     },
+    /// Confirms that an applicant reads the contact address.
+    Confirm {
+        /// In which application.
+        application: ApplicationId,
+    },
     /// Vouches for an applicant.
     Vouch {
         /// In which application.
@@ -66,6 +71,7 @@ impl Aim {
             Self::Probe => "probe",
             Self::Approve { .. } => "approve",
             Self::Object { .. } => "object",
+            Self::Confirm { .. } => "confirm",
             Self::Vouch { .. } => "vouch",
             Self::Hold { decision, .. } => decision.as_str(),
             Self::Leave => "leave",

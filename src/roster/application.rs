@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,10 +17,19 @@ use crate::time::Timestamp;
 /// How many applications may be open on one list where its policy does not say: strangers must not fill the store.
 pub const MOST_OPEN: u32 = 50;
 
+/// How long whoever reads a contact address has to confirm it.
+pub const CONFIRMED_BY: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long an application that did not become a membership is kept to be looked at.
+pub const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+/// The largest certificate of an applicant, in bytes: it is kept for a stranger.
+pub const LARGEST_CERT: usize = 64 * 1024;
+
 /// How far an application is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
+    /// Whoever reads the contact address is asked to confirm it.
+    Confirming,
     /// Members are asked to vouch.
     Vouching,
     /// The team decides.
@@ -40,13 +50,14 @@ impl Stage {
     /// Whether it may still become a membership.
     #[must_use]
     pub const fn is_open(self) -> bool {
-        matches!(self, Self::Vouching | Self::Deciding | Self::Approved)
+        matches!(self, Self::Confirming | Self::Vouching | Self::Deciding | Self::Approved)
     }
 
     /// The word of it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Confirming => "confirming",
             Self::Vouching => "vouching",
             Self::Deciding => "deciding",
             Self::Approved => "approved",
@@ -119,6 +130,8 @@ pub struct Application {
     pub lapses: Option<Timestamp>,
     /// How far it is.
     pub stage: Stage,
+    /// Since when it is there.
+    pub since: Timestamp,
     /// Whether it came when nobody was on the list who could vouch.
     #[serde(default)]
     pub founding: bool,
@@ -134,7 +147,7 @@ pub struct Application {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
 pub enum Change {
-    /// It was complete, and was taken.
+    /// It was complete, and was taken: whoever reads the contact address is asked to confirm it.
     Taken {
         /// Which.
         application: ApplicationId,
@@ -245,6 +258,9 @@ pub enum Refusal {
     /// Each counts once.
     #[error("this member has vouched for {0} already")]
     Twice(ApplicationId),
+    /// The team has not decided yet.
+    #[error("application {0} of this member is not decided: the team does that")]
+    Undecided(ApplicationId),
     /// A statement for another application.
     #[error("the statement does not name application {0}: it has to, with all its letters")]
     OtherApplication(ApplicationId),
@@ -253,7 +269,7 @@ pub enum Refusal {
     OtherPerson(Fingerprint),
     /// Nobody signed it so that it counts.
     #[error("the statement has no signature that counts: {0}")]
-    BadStatement(&'static str),
+    BadStatement(String),
 }
 
 impl Application {
@@ -316,6 +332,7 @@ impl Application {
     /// # Errors
     /// Which of the two it does not name.
     pub fn named_in(&self, text: &str) -> Result<(), Refusal> {
+        let text = spoken(text).ok_or_else(|| Refusal::BadStatement(NOT_SAID.to_owned()))?;
         let words = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
         if !text.split(words).any(|word| word.eq_ignore_ascii_case(self.id.as_str())) {
             return Err(Refusal::OtherApplication(self.id.clone()));
@@ -333,8 +350,25 @@ impl Application {
     #[must_use]
     pub fn ends(&self) -> Option<Timestamp> {
         let voucherless = self.vouch_until.filter(|_| self.stage == Stage::Vouching);
-        [voucherless, self.lapses.filter(|_| self.stage.is_open())].into_iter().flatten().min()
+        let silent = (self.stage == Stage::Confirming).then(|| self.opened.after(CONFIRMED_BY));
+        [silent, voucherless, self.lapses.filter(|_| self.stage.is_open())].into_iter().flatten().min()
     }
+}
+
+/// The words that a statement has to say by itself.
+const SAID: &str = "i vouch for";
+const NOT_SAID: &str =
+    "it has no paragraph that begins with \"I vouch for\" and names application and certificate";
+
+/// The paragraph in which somebody says that they vouch: what is quoted somebody else said.
+fn spoken(text: &str) -> Option<String> {
+    let said = |line: &&str| !line.trim_start().to_lowercase().starts_with(SAID);
+    let lines: Vec<&str> = text.lines().skip_while(said).collect();
+    let paragraph: Vec<&str> = lines
+        .into_iter()
+        .take_while(|line| !line.trim().is_empty() && !line.trim_start().starts_with('>'))
+        .collect();
+    (!paragraph.is_empty()).then(|| paragraph.join("\n"))
 }
 
 /// Whether a member is suspended because whoever vouched for them was removed.

@@ -177,7 +177,9 @@ pub enum About {
         /// Which.
         rule: String,
     },
-    /// An application was taken.
+    /// An application came, and whoever reads the contact address is to confirm it.
+    ConfirmWanted(Box<Who>),
+    /// An application was confirmed.
     ApplicationTaken(Box<Who>),
     /// The same, for the team.
     ApplicationCame(Box<Who>),
@@ -278,6 +280,7 @@ impl About {
             | Self::BreachTaken { .. }
             | Self::BreachOverdue { .. } => Vec::new(),
             Self::Voted { .. } => Vec::new(),
+            Self::ConfirmWanted(who) => vec![Aim::Confirm { application: who.application.clone() }],
             Self::VouchWanted(who) => vec![Aim::Vouch { application: who.application.clone() }],
             Self::FormReturned { .. }
             | Self::ApplicationRefused { .. }
@@ -320,6 +323,7 @@ impl About {
             Self::Voted { .. } => "voted",
             Self::FormReturned { .. } => "form-returned",
             Self::ApplicationRefused { .. } => "application-refused",
+            Self::ConfirmWanted(_) => "confirm-wanted",
             Self::ApplicationTaken(_) => "application-taken",
             Self::ApplicationCame(_) => "application-came",
             Self::VouchWanted(_) => "vouch-wanted",
@@ -352,7 +356,8 @@ impl About {
     pub const fn outlives_membership(&self) -> bool {
         match self {
             Self::FormatAsked | Self::VoteWanted { .. } | Self::Voted { .. } => false,
-            Self::ApplicationTaken(_)
+            Self::ConfirmWanted(_)
+            | Self::ApplicationTaken(_)
             | Self::ApplicationCame(_)
             | Self::VouchWanted(_)
             | Self::VouchCounted { .. }

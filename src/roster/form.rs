@@ -1,10 +1,14 @@
 //! The form of an application: plain lines `Key: value`, one key for the organisation's facts and one for each criterion
 //! of the list's policy. Pure; whatever bytes come, they are read or returned, naming exactly what is missing.
 
+mod lines;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+pub use self::lines::wrapped;
+use self::lines::{floor, one_line};
 use crate::id::OrgName;
 use crate::mail::address::Address;
 use crate::mail::list::List;
@@ -17,6 +21,18 @@ use crate::roster::role_address;
 const FIRST: &str = "application";
 /// The longest value, in characters: what is longer belongs on a page that the value links.
 const LONGEST: usize = 2_000;
+
+/// The same by key: what stands in letters to others is short.
+fn longest(key: &str) -> usize {
+    match key {
+        "title" => 100,
+        "website" | "upstream" => 200,
+        _ => LONGEST,
+    }
+}
+
+/// With fewer keys, and not the list's name behind the first, a text is about something else.
+const FEW: usize = 4;
 /// So much of a text is looked at, in bytes.
 const MOST: usize = 256 * 1024;
 
@@ -97,7 +113,7 @@ impl fmt::Display for Fault {
         match self {
             Self::Missing(_) => write!(f, "{key}: is missing"),
             Self::Twice(_) => write!(f, "{key}: stands there twice"),
-            Self::TooLong(_) => write!(f, "{key}: has more than {LONGEST} characters"),
+            Self::TooLong(name) => write!(f, "{key}: has more than {} characters", longest(name)),
             Self::NoName => write!(f, "{key}: has to be 1 to 40 of a-z, 0-9 and inner hyphens"),
             Self::NoKind => {
                 write!(f, "{key}: has to be one of distribution, vendor, service, project, individual, other")
@@ -134,7 +150,7 @@ impl Signer {
         let from = self.from.as_ref().and_then(|from| from.parse::<Address>().ok());
         let own: Vec<Address> = self.emails.iter().filter_map(|email| email.parse().ok()).collect();
         let named = from.as_ref().filter(|from| own.iter().any(|own| own.same_mailbox(from))).cloned();
-        named.or_else(|| own.into_iter().next()).or(from)
+        named.or_else(|| own.into_iter().next())
     }
 }
 
@@ -185,19 +201,34 @@ pub fn lines_for(key: &Key) -> String {
     text + &format!("{}:\n", capital(&key.name))
 }
 
+/// A text that is an application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// The complete form, or everything that is wrong with it.
+    pub form: Result<Filled, Vec<Fault>>,
+    /// Whether the text says more than the form asks for.
+    pub more: bool,
+}
+
+/// Whether a text may be an application: the rest of the work is done only then.
+#[must_use]
+pub fn is_one(text: &str) -> bool {
+    text.lines().any(|line| line.split_once(':').is_some_and(|(key, _)| plain(key) == FIRST))
+}
+
 /// Reads a text: none where it is no application at all; else the complete form, or everything that is wrong with it.
 #[must_use]
-pub fn read(
-    text: &str,
-    list: &List,
-    signer: &Signer,
-    ours: &[&Address],
-) -> Option<Result<Filled, Vec<Fault>>> {
+pub fn read(text: &str, list: &List, signer: &Signer, ours: &[&Address]) -> Option<Read> {
     let keys = keys(list);
-    let mut sheet = Sheet { values: values(text, &keys)?, faults: Vec::new() };
+    let (values, more) = values(text, &keys)?;
+    let mut sheet = Sheet { values, faults: Vec::new() };
     // Whoever leaves the list's name out wrote to its address.
     let named = sheet.value(FIRST).filter(|named| !named.is_empty());
     if named.is_some_and(|named| !named.eq_ignore_ascii_case(list.name.as_str())) {
+        // "Application: it crashes" is what people write about other things.
+        if sheet.values.len() < FEW {
+            return None;
+        }
         sheet.faults.push(Fault::OtherList);
     }
     let taken: BTreeMap<&str, String> =
@@ -209,11 +240,11 @@ pub fn read(
     let address: Option<Address> = sheet.parsed(contact.as_ref(), Fault::NoAddress);
     sheet.faults.extend(address.as_ref().and_then(|address| against(address, list, signer, ours)));
     let (true, Some(org), Some(kind), Some(address)) = (sheet.faults.is_empty(), org, kind, address) else {
-        return Some(Err(sheet.faults));
+        return Some(Read { form: Err(sheet.faults), more });
     };
     let is_fact = |key: &Key| FACTS.iter().any(|(name, _)| *name == key.name);
     let answers = keys.iter().filter(|key| !is_fact(key)).map(|key| (key.name.clone(), value(&key.name)));
-    Some(Ok(Filled {
+    let filled = Filled {
         org,
         title: value("title"),
         kind,
@@ -222,7 +253,8 @@ pub fn read(
         users: value("users"),
         address,
         answers: answers.collect(),
-    }))
+    };
+    Some(Read { form: Ok(filled), more })
 }
 
 /// What speaks against a contact address.
@@ -256,7 +288,7 @@ impl Sheet {
     /// A value that has to be there.
     fn take(&mut self, key: &str) -> Option<String> {
         let fault = match self.values.get(key) {
-            Some(Value::One(value)) if value.chars().count() > LONGEST => Fault::TooLong(key.to_owned()),
+            Some(Value::One(value)) if value.chars().count() > longest(key) => Fault::TooLong(key.to_owned()),
             Some(Value::One(value)) if !value.is_empty() => return Some(value.clone()),
             Some(Value::Two) => Fault::Twice(key.to_owned()),
             Some(Value::One(_)) | None => Fault::Missing(key.to_owned()),
@@ -287,33 +319,36 @@ enum Value {
     Two,
 }
 
-/// The values by their keys. Only keys of the form are keys: any other line goes on with the value above it, as mail
-/// programs wrap lines.
-fn values(text: &str, keys: &[Key]) -> Option<BTreeMap<String, Value>> {
+/// The values by their keys, and whether the text says more than them. Only keys of the form are keys: any other line goes on
+/// with the value above it, as mail programs wrap lines, until an empty one. What stands outside is kept nowhere.
+fn values(text: &str, keys: &[Key]) -> Option<(BTreeMap<String, Value>, bool)> {
     let text = text.get(..floor(text, MOST)).unwrap_or_default();
     // What is quoted somebody else wrote; RFC 3676 §4.3: what follows these two hyphens and the space is a signature.
     let lines = text.lines().take_while(|line| *line != "-- ");
     let lines = lines.filter(|line| !line.trim_start().starts_with(['>', '#']));
-    let (mut values, mut current) = (BTreeMap::new(), None::<(String, String)>);
+    let (mut values, mut current, mut more) = (BTreeMap::new(), None::<(String, String)>, false);
     for line in lines {
         let key = line.split_once(':').map(|(key, value)| (plain(key), value));
         let known = key.filter(|(key, _)| key == FIRST || keys.iter().any(|known| known.name == *key));
-        match known {
-            Some((key, _)) if current.is_none() && values.is_empty() && key != FIRST => {}
-            Some((key, value)) => {
+        // An application begins with the key that says so.
+        let known = known.filter(|(key, _)| key == FIRST || current.is_some() || !values.is_empty());
+        match (known, &mut current) {
+            (Some((key, value)), _) => {
                 put(&mut values, current.take());
                 current = Some((key, value.to_owned()));
             }
-            None => {
-                if let Some((_, value)) = &mut current {
-                    value.push('\n');
-                    value.push_str(line);
-                }
+            (None, Some((_, value))) if !line.trim().is_empty() => {
+                value.push('\n');
+                value.push_str(line);
+            }
+            (None, _) => {
+                more |= !line.trim().is_empty();
+                put(&mut values, current.take());
             }
         }
     }
     put(&mut values, current);
-    values.contains_key(FIRST).then_some(values)
+    values.contains_key(FIRST).then_some((values, more))
 }
 
 fn put(values: &mut BTreeMap<String, Value>, one: Option<(String, String)>) {
@@ -323,12 +358,6 @@ fn put(values: &mut BTreeMap<String, Value>, one: Option<(String, String)>) {
     let new =
         if values.get(&key).is_some_and(|earlier| !same(earlier)) { Value::Two } else { Value::One(value) };
     values.insert(key, new);
-}
-
-/// One line of text that hides and turns nothing: no control characters.
-fn one_line(text: &str) -> String {
-    let seen: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    seen.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A key as it is compared.
@@ -351,37 +380,6 @@ pub fn capital(key: &str) -> String {
         first = c == '-';
     }
     out
-}
-
-/// A text in lines of at most so many characters; a longer word stands alone, cut.
-#[must_use]
-pub fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let mut word: &str = word;
-        while word.chars().count() > width {
-            let at = word.char_indices().nth(width).map_or(word.len(), |(at, _)| at);
-            let (head, tail) = word.split_at(at);
-            lines.push(head.to_owned());
-            word = tail;
-        }
-        let fits = lines.last().is_some_and(|line| line.chars().count() + word.chars().count() < width);
-        match lines.last_mut().filter(|_| fits) {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            None => lines.push(word.to_owned()),
-        }
-    }
-    lines.retain(|line| !line.is_empty());
-    lines
-}
-
-/// The nearest boundary between characters that is not behind this byte.
-fn floor(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 #[cfg(test)]

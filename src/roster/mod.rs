@@ -88,17 +88,36 @@ impl Roster {
         self.active(list).find(|m| m.signs_with(signer))
     }
 
-    /// The certificates of everyone who has not been removed, each once.
+    /// The certificates of everyone who belongs somewhere, each once. Who asks to belong is a stranger still.
     #[must_use]
     pub fn fingerprints(&self) -> Vec<Fingerprint> {
-        let mut all: Vec<_> = self
-            .everyone()
-            .filter(|(_, m)| m.standing != Standing::Removed)
-            .flat_map(|(_, m)| m.certs())
-            .collect();
+        let mut all: Vec<_> =
+            self.everyone().filter(|(_, m)| m.belongs()).flat_map(|(_, m)| m.certs()).collect();
         all.sort_unstable();
         all.dedup();
         all
+    }
+
+    /// Whether anybody who has not been removed has this certificate, applicants included.
+    #[must_use]
+    pub fn has_cert(&self, cert: Fingerprint) -> bool {
+        self.everyone().any(|(_, m)| m.standing != Standing::Removed && m.signs_with(cert))
+    }
+
+    /// The certificates of those who ask to belong to a list: nobody knows them but for that.
+    pub fn applicants(&self, list: &ListName) -> impl Iterator<Item = Fingerprint> {
+        let asks = |m: &&Member| matches!(m.standing, Standing::Applied | Standing::Vouched);
+        self.members(list).iter().filter(asks).map(|m| m.fingerprint)
+    }
+
+    /// Takes an applicant off, who was never a member: nothing of strangers stays.
+    #[must_use]
+    pub fn without_applicant(&self, list: &ListName, id: &MemberId) -> Self {
+        let mut new = self.clone();
+        if let Some(members) = new.lists.get_mut(list) {
+            members.retain(|m| m.id != *id);
+        }
+        new
     }
 
     /// Adds an organisation.

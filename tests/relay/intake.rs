@@ -239,6 +239,7 @@ fn what_was_not_spooled_for_this_list_or_by_this_relay_is_a_fault() {
     let setting = setting();
     let (list, key) = &setting.lists["security"];
     let world = World {
+        applicants: &[],
         list,
         roster: &setting.roster,
         certs: &setting.certs,

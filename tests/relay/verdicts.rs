@@ -22,6 +22,7 @@ type Row = (String, String, String);
 fn said(note: &Note<'_>) -> String {
     let setting = setting();
     let world = World {
+        applicants: &[],
         list: &setting.lists["security"].0,
         roster: &setting.roster,
         certs: &setting.certs,

@@ -201,6 +201,7 @@ impl Setting {
     /// The same with the list's rules or the roster changed.
     pub(crate) fn relay_as(&self, sent: &Sent<'_>, list: &List, roster: &Roster) -> Result<Outcome, Fault> {
         let world = World {
+            applicants: &[],
             list,
             roster,
             certs: &self.certs,

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::Joining;
 use crate::control::wire::{ListName, OrgFields, OrgName};
 use crate::time::Timestamp;
 
@@ -70,6 +71,9 @@ pub enum Org {
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
     },
+    /// About applications.
+    #[command(flatten)]
+    Applications(Joining),
 }
 
 /// What can be said of an organisation.

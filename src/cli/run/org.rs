@@ -9,6 +9,7 @@ use crate::control::wire::{Answer, ErrorKind, OrgRequest, OrgRow, Request};
 impl Desk<'_> {
     pub(super) fn org(&self, verb: Org) -> Result<Shown, Failure> {
         match verb {
+            Org::Applications(verb) => self.apply(verb),
             Org::Add { name, about } => {
                 self.order(&Request::Org(OrgRequest::Add { org: name, about: about.into() }))
             }

@@ -1,7 +1,7 @@
 //! Organisations, for people.
 
 use super::table::{Columns, or_dash};
-use crate::control::wire::{CriterionRow, OrgRow, RegisterRow};
+use crate::control::wire::{CriterionRow, MemberRow, OrgRow, RegisterRow};
 
 pub(crate) const ORGS: Columns<OrgRow> = Columns {
     none: "no organisations",
@@ -45,6 +45,7 @@ pub(crate) fn org(o: &OrgRow) -> Vec<(&'static str, String)> {
         let flag = m.flag.as_ref().map_or_else(String::new, |flag| format!(": {flag}"));
         ("contact", format!("{} on {} ({}){flag}", m.address, m.list, m.standing))
     }));
+    pairs.extend(o.members.iter().filter_map(came));
     pairs
 }
 
@@ -74,4 +75,12 @@ pub(crate) const REGISTER: Columns<RegisterRow> = Columns {
 /// The day is enough where many stand below each other.
 fn day(at: Option<&String>) -> String {
     at.map_or("-", |at| at.split('T').next().unwrap_or(at)).to_owned()
+}
+
+/// By whom a contact came.
+fn came(m: &MemberRow) -> Option<(&'static str, String)> {
+    let by = m.application.as_ref()?;
+    let whom =
+        if m.vouched_by.is_empty() { "nobody: the team alone".to_owned() } else { m.vouched_by.join(", ") };
+    Some(("vouched by", format!("{whom} for {} on {} (application {by})", m.address, m.list)))
 }

@@ -250,6 +250,8 @@ impl Desk {
             aliases: member.file.aliases.iter().map(ToString::to_string).collect(),
             further_certs: member.file.certs.iter().map(ToString::to_string).collect(),
             flag: self.flagged(list, member),
+            application: member.file.application.as_ref().map(ToString::to_string),
+            vouched_by: member.file.vouched_by.iter().map(ToString::to_string).collect(),
         }
     }
 }

@@ -117,6 +117,7 @@ fn of_application(refusal: &application::Refusal) -> (ErrorKind, &'static str) {
             (ErrorKind::Exists, "look at `org applications` and `member ls`")
         }
         R::TooMany { .. } => (ErrorKind::Data, "decide or withdraw some: `org applications`"),
+        R::Undecided(_) => (ErrorKind::Data, "look at `org application`; `org withdraw` ends it"),
         R::NotOpen { .. } | R::TooLate { .. } => (ErrorKind::Data, "the applicant may apply again"),
         R::Oneself(_) | R::SameOrg { .. } | R::NotActive { .. } | R::NotAMember(_) | R::Twice(_) => {
             (ErrorKind::Data, "ask another active member of the list, of another organisation")

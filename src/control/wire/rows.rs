@@ -173,6 +173,12 @@ pub struct MemberRow {
     /// What the list's policy has against the address.
     #[serde(default)]
     pub flag: Option<String>,
+    /// The application by which it came, or wants to.
+    #[serde(default)]
+    pub application: Option<String>,
+    /// Who vouched for it, by their ids.
+    #[serde(default)]
+    pub vouched_by: Vec<String>,
 }
 
 /// A held mail.

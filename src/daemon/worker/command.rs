@@ -5,6 +5,7 @@ mod alias;
 mod ballot;
 mod certificate;
 mod did;
+mod form;
 mod help;
 mod hold;
 mod leak;
@@ -58,6 +59,7 @@ impl Worker {
         }
         match request {
             Request::Command(command) => self.obeyed(spooled, command, read, now),
+            Request::Form(applying) => self.applied(spooled, applying, read, now),
             Request::Plain { signer, only_help, replay } => {
                 self.helped(spooled, *signer, *only_help, replay, read, now)
             }
@@ -212,6 +214,7 @@ impl Worker {
             Aim::Probe => probe::answered(step, issued, member),
             Aim::Approve { ballot } => ballot::cast(step, issued, ballot, member, Choice::Approve),
             Aim::Object { ballot } => ballot::cast(step, issued, ballot, member, Choice::Object),
+            Aim::Confirm { application } => vouch::confirmed(step, application),
             Aim::Vouch { application } => vouch::vouched(step, issued, application, member),
             Aim::Hold { mail, decision } => hold::decided(step, issued, member, *mail, *decision),
             Aim::Leave => leave::left(step, issued, member),

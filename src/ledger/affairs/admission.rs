@@ -1,29 +1,54 @@
-//! How an application ends: the team admits or refuses it, it is taken back, or its time runs out. Whoever is not admitted
-//! leaves the roster, and the certificate that came with the application is dropped.
+//! How an application ends: the team admits or refuses it, it is taken back, or its time runs out. Of whoever is not
+//! admitted nothing stays on the roster, and the certificate that came with the application is dropped.
 
-use super::vouchers::assessed;
+use super::vouchers::{ask, assessed, missing};
 use super::{Step, Trouble, asking};
 use crate::id::{ApplicationId, ListName, MemberId};
 use crate::ledger::journal::Event;
 use crate::ledger::registry::Registry;
 use crate::ledger::shelf::{Shelf, Taken};
+use crate::mail::incident::Incident;
+use crate::mail::list::List;
 use crate::roster::Change;
-use crate::roster::application::{Application, Change as What, Stage};
+use crate::roster::application::{Application, Change as What, Refusal, Stage};
+use crate::roster::ballot::{Ballot, Change as BallotChange, Outcome};
 use crate::roster::errand::{About, Errand, Reached};
 use crate::roster::membership::{Cause, Member, Standing};
 use crate::roster::org::OrgEdit;
 use crate::roster::review::by_itself;
 
-/// The team approved: the applicant is a member, or becomes one once it has accepted what the policy wants accepted.
+/// The team approved: the applicant is a member.
 ///
 /// # Errors
 /// When the store fails, or a rule is against it.
 pub fn admitted(step: &mut Step<'_>, id: &ApplicationId) -> Result<(), Trouble> {
     let Some(taken) = open(step, id)? else { return Ok(()) };
     let mut application = taken.it.clone();
+    let Some(list) = step.affairs().list(&application.list).cloned() else { return Ok(()) };
+    let member = step.roster().by_id(&list.name, &application.member);
+    // What was vouched for and voted on is this person with this key.
+    if member.is_none_or(|member| member.fingerprint != application.fingerprint) {
+        let problem =
+            format!("application {id} was approved for another certificate than the applicant has now");
+        step.alert(&list.name, Incident::Trouble { part: "applications".to_owned(), problem })?;
+        return ended(step, &taken, Stage::Refused).map(|_| ());
+    }
+    // Whoever vouched may have left while the ballot was open.
+    if !application.founding && missing(step, &list, &application) > 0 {
+        application.stage = Stage::Vouching;
+        application.since = step.now();
+        application.ballot = None;
+        tell(step, &application);
+        let problem =
+            format!("application {id} was approved, and whoever vouched has left: others are asked");
+        step.alert(&list.name, Incident::Trouble { part: "applications".to_owned(), problem })?;
+        ask(step, &list, &application, &[])?;
+        return Ok(taken.put_back(step.batch(), &application)?);
+    }
+    registered(step, &list, &application)?;
     application.stage = Stage::Approved;
-    registered(step, &application)?;
-    if asking::ask(step, &application.list, &application.member)? {
+    if asking::ask(step, &list.name, &application.member)? {
+        application.since = step.now();
         went(step, &application)?;
     } else {
         activate(step, &mut application)?;
@@ -32,18 +57,18 @@ pub fn admitted(step: &mut Step<'_>, id: &ApplicationId) -> Result<(), Trouble> 
 }
 
 /// The organisation comes onto the roster with what its application says, if it is not there; and that it was vouched for
-/// is written down.
-fn registered(step: &mut Step<'_>, application: &Application) -> Result<(), Trouble> {
+/// is written down, where nobody has judged that.
+fn registered(step: &mut Step<'_>, list: &List, application: &Application) -> Result<(), Trouble> {
     let form = &application.form;
     if step.roster().org(&form.org).is_none() {
         let changed = step.roster().add_org(&form.org, form.title.clone(), step.now())?;
         step.apply(None, changed);
-        let nobody = |upstream: &&String| {
+        let somebody = |upstream: &&String| {
             !upstream.eq_ignore_ascii_case("none") && !upstream.eq_ignore_ascii_case(form.org.as_str())
         };
         let edit = OrgEdit {
             kind: Some(form.kind),
-            upstream: Some(&form.upstream).filter(nobody).cloned(),
+            upstream: Some(&form.upstream).filter(somebody).cloned(),
             website: Some(form.website.clone()),
             user_base: Some(form.users.clone()),
             ..OrgEdit::default()
@@ -54,11 +79,12 @@ fn registered(step: &mut Step<'_>, application: &Application) -> Result<(), Trou
         }
     }
     let by: Vec<&str> = application.vouchers.iter().map(|voucher| voucher.by.as_str()).collect();
-    if by.is_empty() {
+    let judged = step.roster().org(&form.org).and_then(|org| org.assessments.get(&list.name));
+    if by.is_empty() || judged.is_some_and(|judged| judged.contains_key("vouched")) {
         return Ok(());
     }
     let evidence = format!("application {}: vouched for by {}", application.id, by.join(", "));
-    assessed(step, &application.list, &form.org, by_itself(true, step.now(), evidence))
+    assessed(step, list, &form.org, by_itself(true, step.now(), evidence))
 }
 
 /// Whoever was approved and has accepted what had to be accepted becomes active. Does nothing for anybody else.
@@ -83,6 +109,7 @@ fn activate(step: &mut Step<'_>, application: &mut Application) -> Result<(), Tr
     let changed = step.roster().move_to(&list, &member, Standing::Active, (Cause::Vote, why), step.now())?;
     step.apply(Some(&list), changed);
     application.stage = Stage::Admitted;
+    application.since = step.now();
     went(step, application)
 }
 
@@ -95,23 +122,46 @@ pub fn refused(step: &mut Step<'_>, id: &ApplicationId, stage: Stage) -> Result<
     ended(step, &taken, stage).map(|_| ())
 }
 
-/// Ends an application that did not become a membership.
+/// An application ends by the clock or by somebody's wish; the ballot on it with it.
 ///
 /// # Errors
 /// When the store fails, or a rule is against it.
-pub fn ended(step: &mut Step<'_>, taken: &Taken<Application>, stage: Stage) -> Result<Application, Trouble> {
-    let mut application = taken.it.clone();
-    application.stage = stage;
-    // Before the applicant leaves: afterwards nobody knows the certificate.
-    went(step, &application)?;
-    let (list, member) = (application.list.clone(), application.member.clone());
-    if standing(step, &application).is_some_and(|standing| standing != Standing::Removed) {
-        let why = (Cause::Admin, Some(format!("application {} {stage}", application.id)));
-        let changed = step.roster().move_to(&list, &member, Standing::Removed, why, step.now())?;
-        step.apply(Some(&list), changed);
-        step.withdraw(&list, &member)?;
+pub fn called_off(
+    step: &mut Step<'_>,
+    taken: &Taken<Application>,
+    stage: Stage,
+) -> Result<Application, Trouble> {
+    if let Some(id) = &taken.it.ballot
+        && let Some(ballot) = Shelf::<Ballot>::new(&step.affairs().store).ballot(id)?
+        && ballot.it.outcome == Outcome::Open
+    {
+        let closed = Ballot { outcome: Outcome::Lapsed, ..ballot.it.clone() };
+        ballot.put_back(step.batch(), &closed)?;
+        let what = BallotChange::Closed { ballot: id.clone(), outcome: Outcome::Lapsed };
+        step.tell(Some(&taken.it.list), Event::Roster { change: Change::Ballot { what } });
     }
-    forget_cert(step, &application);
+    ended(step, taken, stage)
+}
+
+/// Ends an application that did not become a membership.
+fn ended(step: &mut Step<'_>, taken: &Taken<Application>, stage: Stage) -> Result<Application, Trouble> {
+    let mut application = taken.it.clone();
+    let silent = application.stage == Stage::Confirming && stage == Stage::Lapsed;
+    application.stage = stage;
+    application.since = step.now();
+    let (list, member) = (application.list.clone(), application.member.clone());
+    if silent {
+        // Nobody has shown that the address is the applicant's: it gets no second letter.
+        tell(step, &application);
+    } else {
+        went(step, &application)?;
+    }
+    step.amend(|roster| roster.without_applicant(&list, &member));
+    step.withdraw(&list, &member)?;
+    // It served this application only, unless somebody on the roster has it.
+    if !step.roster().has_cert(application.fingerprint) {
+        Registry::forget_cert(step.batch(), application.fingerprint);
+    }
     taken.put_back(step.batch(), &application)?;
     Ok(application)
 }
@@ -123,30 +173,37 @@ pub fn ended(step: &mut Step<'_>, taken: &Taken<Application>, stage: Stage) -> R
 pub fn applicant_left(step: &mut Step<'_>, member: &Member) -> Result<(), Trouble> {
     let Some(id) = &member.file.application else { return Ok(()) };
     let Some(taken) = open(step, id)? else { return Ok(()) };
-    ended(step, &taken, Stage::Withdrawn).map(|_| ())
+    called_off(step, &taken, Stage::Withdrawn).map(|_| ())
 }
 
-/// The certificate served this application only, unless somebody on the roster has it still.
-fn forget_cert(step: &mut Step<'_>, application: &Application) {
-    if !step.roster().fingerprints().contains(&application.fingerprint) {
-        Registry::forget_cert(step.batch(), application.fingerprint);
+/// Whoever applies becomes active by the team's decision, and by nothing else.
+///
+/// # Errors
+/// When the store fails, or the application is not decided.
+pub fn decided(step: &Step<'_>, list: &ListName, member: &MemberId) -> Result<(), Trouble> {
+    let by = step.roster().by_id(list, member).and_then(|m| m.file.application.clone());
+    let Some(id) = by else { return Ok(()) };
+    match open(step, &id)? {
+        Some(_) => Err(Trouble::Refused(Refusal::Undecided(id).into())),
+        None => Ok(()),
     }
 }
 
 /// Journals how far an application is, and writes to the applicant.
 fn went(step: &mut Step<'_>, application: &Application) -> Result<(), Trouble> {
+    tell(step, application);
     let (list, id, stage) = (application.list.clone(), application.id.clone(), application.stage);
-    let what = What::Went { application: id.clone(), stage };
-    step.tell(Some(&list), Event::Roster { change: Change::Application { what } });
     let Some(member) = step.roster().by_id(&list, &application.member) else { return Ok(()) };
     let mut to = Reached::from(member);
+    // When the letter is written, the certificate may be kept no longer.
     to.cert = step.affairs().registry.cert(application.fingerprint)?.map(|(bytes, _)| bytes);
     let about = About::ApplicationWent { application: id, stage };
     Ok(step.write(&Errand { list, to, about, until: None })?)
 }
 
-fn standing(step: &Step<'_>, application: &Application) -> Option<Standing> {
-    step.roster().by_id(&application.list, &application.member).map(|m| m.standing)
+fn tell(step: &mut Step<'_>, application: &Application) {
+    let what = What::Went { application: application.id.clone(), stage: application.stage };
+    step.tell(Some(&application.list), Event::Roster { change: Change::Application { what } });
 }
 
 /// An application that is not decided.

@@ -3,10 +3,11 @@
 
 use std::num::NonZeroU32;
 
-use super::admission::ended;
+use super::admission::called_off;
 use super::ballot::{self, Wanted};
+use super::vouchers::{ask, missing, needed};
 use super::{Step, Trouble};
-use crate::id::{ApplicationId, MemberId, SpoolId};
+use crate::id::{ApplicationId, MemberId, OrgName, SpoolId};
 use crate::ledger::journal::Event;
 use crate::ledger::registry::Registry;
 use crate::ledger::shelf::{Shelf, Taken};
@@ -14,7 +15,7 @@ use crate::mail::directory::Kind;
 use crate::mail::incident::Incident;
 use crate::mail::list::List;
 use crate::pgp::cert::Cert;
-use crate::roster::application::{Application, Change as What, Filled, MOST_OPEN, Refusal, Stage};
+use crate::roster::application::{Application, Change as What, Filled, KEPT, MOST_OPEN, Refusal, Stage};
 use crate::roster::ballot::Motion;
 use crate::roster::errand::{About, Errand, Reached, Who};
 use crate::roster::membership::{Cause, Member, MemberFile, Role, Standing};
@@ -30,11 +31,33 @@ pub struct Came<'a> {
     pub mail: Option<SpoolId>,
 }
 
-/// Takes an application: the applicant comes onto the roster, applicant and team are told, members are asked to vouch.
+/// Takes an application: the applicant comes onto the roster as one who applies, and is asked to confirm the contact
+/// address. Nobody else hears of it before; what the admin hands in is confirmed by that.
 ///
 /// # Errors
 /// When the store fails, or a rule is against it.
 pub fn take(step: &mut Step<'_>, list: &List, came: Came<'_>) -> Result<Application, Trouble> {
+    free(step, list, &came)?;
+    let by_mail = came.mail.is_some();
+    let (mut application, member) = made(step, list, came.form, came.cert, came.mail);
+    let changed = step.roster().apply(&list.name, member, &application)?;
+    step.apply(Some(&list.name), changed);
+    if step.affairs().registry.cert(application.fingerprint)?.is_none() {
+        Registry::new_cert(step.batch(), application.fingerprint, came.cert.to_bytes());
+    }
+    if by_mail {
+        let about = About::ConfirmWanted(Box::new(Who::of(&application, Vec::new())));
+        let (to, until) = (applicant(step, &application)?, application.ends());
+        step.write(&Errand { list: list.name.clone(), to, about, until })?;
+    } else {
+        application = goes_on(step, list, application)?;
+    }
+    Shelf::add(step.batch(), &application)?;
+    Ok(application)
+}
+
+/// Whether an application may be taken: the first rule against it.
+fn free(step: &Step<'_>, list: &List, came: &Came<'_>) -> Result<(), Trouble> {
     if !matches!(list.kind, Kind::Announce | Kind::Discuss) {
         return Err(refused(Refusal::NotThisList(list.name.clone())));
     }
@@ -43,30 +66,19 @@ pub fn take(step: &mut Step<'_>, list: &List, came: Came<'_>) -> Result<Applicat
     if let Some(earlier) = open.iter().find(|open| open.fingerprint == fingerprint) {
         return Err(refused(Refusal::AlreadyOpen(earlier.id.clone())));
     }
-    let belongs = |m: &&Member| m.standing != Standing::Removed && m.signs_with(fingerprint);
-    if step.roster().members(&list.name).iter().any(|m| belongs(&m)) {
+    if step.roster().members(&list.name).iter().any(|m| m.belongs() && m.signs_with(fingerprint)) {
         return Err(refused(Refusal::AlreadyMember(fingerprint)));
     }
     let limit = list.membership().open_applications.map_or(MOST_OPEN, NonZeroU32::get);
     if u32::try_from(open.len()).unwrap_or(u32::MAX) >= limit {
         return Err(refused(Refusal::TooMany { list: list.name.clone(), limit }));
     }
-    let (application, member) = made(step, list, came.form, came.cert, came.mail);
-    let changed = step.roster().apply(&list.name, member, &application)?;
-    step.apply(Some(&list.name), changed);
-    // Merged with what is pinned already for another list, if it is.
-    if step.affairs().registry.cert(fingerprint)?.is_none() {
-        Registry::set_cert(step.batch(), fingerprint, came.cert.to_bytes());
+    // A person of a team, or another list's member: nobody takes somebody's place by a form.
+    let theirs = |m: &Member| m.belongs() && !m.signs_with(fingerprint) && m.is_called(&came.form.address);
+    if step.roster().everyone().any(|(_, m)| theirs(m)) {
+        return Err(Trouble::Refused(AnyRefusal::AddressTaken(list.name.clone())));
     }
-    announced(step, list, &application)?;
-    let application = if needed(list) == 0 || application.founding {
-        to_the_team(step, list, application)?
-    } else {
-        ask_to_vouch(step, list, &application)?;
-        application
-    };
-    Shelf::add(step.batch(), &application)?;
-    Ok(application)
+    Ok(())
 }
 
 fn made(
@@ -78,35 +90,61 @@ fn made(
 ) -> (Application, Member) {
     let (entropy, rules, now) = (&step.affairs().entropy, list.membership(), step.now());
     let (id, member) = (ApplicationId::random(entropy), MemberId::random(entropy));
-    let mut application = Application {
-        id: id.clone(),
+    let person = Member {
+        id: member.clone(),
+        address: form.address.clone(),
+        fingerprint: cert.fingerprint(),
+        role: Role::Contact { org: form.org.clone() },
+        standing: Standing::Applied,
+        since: now,
+        format: None,
+        file: MemberFile { application: Some(id.clone()), ..MemberFile::default() },
+    };
+    let application = Application {
+        id,
         list: list.name.clone(),
-        member: member.clone(),
+        member,
         fingerprint: cert.fingerprint(),
         opened: now,
         vouch_until: rules.voucher_period.map(|period| now.after(period)),
         lapses: rules.application_period.map(|period| now.after(period)),
-        stage: Stage::Vouching,
-        founding: false,
+        stage: Stage::Confirming,
+        since: now,
+        // The founding members of an empty list come by the team alone.
+        founding: needed(list) > 0 && step.roster().active(&list.name).next().is_none(),
         vouchers: Vec::new(),
         ballot: None,
         mail,
         form,
     };
-    // The founding members of an empty list come by the team alone.
-    application.founding =
-        needed(list) > 0 && !step.roster().active(&list.name).any(|m| application.may_vouch(m, rules));
-    let person = Member {
-        id: member,
-        address: application.form.address.clone(),
-        fingerprint: cert.fingerprint(),
-        role: Role::Contact { org: application.form.org.clone() },
-        standing: Standing::Applied,
-        since: now,
-        format: None,
-        file: MemberFile { application: Some(id), ..MemberFile::default() },
-    };
     (application, person)
+}
+
+/// Whoever reads the contact address confirmed it, with the certificate that signed the application.
+///
+/// # Errors
+/// When the store fails, there is no such application, or it is confirmed already.
+pub fn confirmed(step: &mut Step<'_>, id: &ApplicationId) -> Result<(), Trouble> {
+    let taken = found(step, id)?;
+    if taken.it.stage != Stage::Confirming {
+        return Err(refused(Refusal::NotOpen { id: id.clone(), stage: taken.it.stage }));
+    }
+    let list = list_of(step, &taken.it)?;
+    let application = goes_on(step, &list, taken.it.clone())?;
+    Ok(taken.put_back(step.batch(), &application)?)
+}
+
+/// Applicant and team are told, and members are asked to vouch; or the team decides alone.
+fn goes_on(step: &mut Step<'_>, list: &List, mut application: Application) -> Result<Application, Trouble> {
+    announced(step, list, &application)?;
+    if needed(list) == 0 || application.founding {
+        return to_the_team(step, list, application);
+    }
+    application.stage = Stage::Vouching;
+    application.since = step.now();
+    went(step, &application);
+    ask(step, list, &application, &[])?;
+    Ok(application)
 }
 
 /// Counts a voucher; once there are enough, the team decides. Whoever is suspended because a voucher left is active again.
@@ -121,42 +159,27 @@ pub fn vouch(
 ) -> Result<Application, Trouble> {
     let taken = found(step, id)?;
     let list = list_of(step, &taken.it)?;
-    let voucher = match step.roster().by_id(&list.name, &voucher.id) {
-        Some(voucher) => voucher.clone(),
-        None => return Err(refused(Refusal::NotAMember(id.clone()))),
+    let Some(voucher) = step.roster().by_id(&list.name, &voucher.id).cloned() else {
+        return Err(refused(Refusal::NotAMember(id.clone())));
     };
     let applicant = step.roster().by_id(&list.name, &taken.it.member).cloned();
     let vouched = taken.it.vouch(&voucher, applicant.as_ref(), list.membership(), statement, step.now());
-    let application = vouched.map_err(refused)?;
+    let mut application = vouched.map_err(refused)?;
     if let Some(changed) = step.roster().vouched(&application) {
         step.apply(Some(&list.name), changed);
     }
-    let application = match application.stage {
-        Stage::Vouching if missing(step, &list, &application) == 0 => to_the_team(step, &list, application)?,
-        Stage::Admitted if missing(step, &list, &application) == 0 => {
-            let (member, why) = (application.member.clone(), Some("vouched for again".to_owned()));
-            let back = (Cause::VoucherLost, why);
+    if missing(step, &list, &application) == 0 {
+        if application.stage == Stage::Vouching {
+            application = to_the_team(step, &list, application)?;
+        } else {
+            let back = (Cause::VoucherLost, Some("vouched for again".to_owned()));
+            let member = application.member.clone();
             let changed = step.roster().move_to(&list.name, &member, Standing::Active, back, step.now())?;
             step.apply(Some(&list.name), changed);
-            application
         }
-        _ => application,
-    };
+    }
     taken.put_back(step.batch(), &application)?;
     Ok(application)
-}
-
-/// How many vouchers are missing: those of members who have left count no more.
-#[must_use]
-pub fn missing(step: &Step<'_>, list: &List, application: &Application) -> u32 {
-    let there =
-        |by: &MemberId| step.roster().by_id(&list.name, by).is_some_and(|m| m.standing != Standing::Removed);
-    let counted = application.vouchers.iter().filter(|voucher| there(&voucher.by)).count();
-    needed(list).saturating_sub(u32::try_from(counted).unwrap_or(u32::MAX))
-}
-
-fn needed(list: &List) -> u32 {
-    list.membership().vouchers_required.map_or(0, NonZeroU32::get)
 }
 
 /// Opens the team's ballot. Where nobody could carry it, the application waits, and the admins are told.
@@ -170,11 +193,16 @@ fn to_the_team(
         (false, 0) => Some("the policy asks for no voucher".to_owned()),
         (false, _) => None,
     };
-    let vouched = (Cause::Admin, why);
-    let changed =
-        step.roster().move_to(&list.name, &application.member, Standing::Vouched, vouched, step.now())?;
-    step.apply(Some(&list.name), changed);
+    // Whose voucher left after the first ballot is vouched for already.
+    let standing = step.roster().by_id(&list.name, &application.member).map(|m| m.standing);
+    if standing == Some(Standing::Applied) {
+        let vouched = (Cause::Admin, why);
+        let changed =
+            step.roster().move_to(&list.name, &application.member, Standing::Vouched, vouched, step.now())?;
+        step.apply(Some(&list.name), changed);
+    }
     application.stage = Stage::Deciding;
+    application.since = step.now();
     went(step, &application);
     if !opened(step, list, &mut application)? {
         let problem = format!("application {} has nobody who could approve it", application.id);
@@ -190,7 +218,7 @@ fn opened(step: &mut Step<'_>, list: &List, application: &mut Application) -> Re
     let wanted = Wanted {
         list: list.name.clone(),
         motion: Motion::Admit { application: application.id.clone() },
-        title: application.form.title.clone(),
+        title: motion_title(application),
         quorum: founding.map_or(1, NonZeroU32::get),
         one_per_org: false,
         concerned: vec![application.member.clone()],
@@ -204,6 +232,14 @@ fn opened(step: &mut Step<'_>, list: &List, application: &mut Application) -> Re
     Ok(true)
 }
 
+/// Who it is, and who speaks for them: what a voter has to weigh.
+fn motion_title(application: &Application) -> String {
+    let by: Vec<&str> =
+        application.vouchers.iter().map(|v| v.org.as_ref().map_or(v.by.as_str(), OrgName::as_str)).collect();
+    let by = if by.is_empty() { "nobody".to_owned() } else { by.join(" and ") };
+    format!("{} ({}), vouched for by {by}", application.form.title, application.form.org)
+}
+
 fn announced(step: &mut Step<'_>, list: &List, application: &Application) -> Result<(), Trouble> {
     let next = match (needed(list), application.founding) {
         (0, _) => "The team decides about it.".to_owned(),
@@ -211,12 +247,11 @@ fn announced(step: &mut Step<'_>, list: &List, application: &Application) -> Res
         (1, false) => "A member of another organisation has to vouch; then the team decides.".to_owned(),
         (more, false) => format!("{more} members have to vouch; then the team decides."),
     };
-    let mut remarks = vec![next.clone()];
-    remarks.extend(application.ends().map(|end| format!("It lapses {end} if nothing happens.")));
-    let about = About::ApplicationTaken(Box::new(Who::of(application, remarks)));
+    let lapses = application.lapses.map(|end| format!("It lapses {end} if it is not decided."));
+    let about = About::ApplicationTaken(Box::new(Who::of(application, lapses.into_iter().collect())));
     let to = applicant(step, application)?;
     step.write(&Errand { list: list.name.clone(), to, about, until: None })?;
-    let about = About::ApplicationCame(Box::new(Who::of(application, noted(step, application, next))));
+    let about = About::ApplicationCame(Box::new(Who::of(application, noted(step, application, next)?)));
     let team: Vec<Reached> = step.deciders(&list.name).map(Reached::from).collect();
     for to in team {
         step.write(&Errand { list: list.name.clone(), to, about: about.clone(), until: None })?;
@@ -225,7 +260,7 @@ fn announced(step: &mut Step<'_>, list: &List, application: &Application) -> Res
 }
 
 /// What the team should see at once.
-fn noted(step: &Step<'_>, application: &Application, next: String) -> Vec<String> {
+fn noted(step: &Step<'_>, application: &Application, next: String) -> Result<Vec<String>, Trouble> {
     let form = &application.form;
     let mut remarks = vec![next];
     if step.roster().orgs().any(|(name, _)| *name == form.org) {
@@ -239,17 +274,25 @@ fn noted(step: &Step<'_>, application: &Application, next: String) -> Vec<String
     if step.roster().orgs().any(|(name, org)| named(name.as_str()) || named(&org.title)) {
         remarks.push("The upstream that it names is on the roster: is it downstream of a member?".to_owned());
     }
-    remarks
-}
-
-fn ask_to_vouch(step: &mut Step<'_>, list: &List, application: &Application) -> Result<(), Trouble> {
-    let able = |m: &&Member| application.may_vouch(m, list.membership());
-    let asked: Vec<Reached> = step.roster().active(&list.name).filter(able).map(Reached::from).collect();
-    for to in asked {
-        let about = About::VouchWanted(Box::new(Who::of(application, Vec::new())));
-        step.write(&Errand { list: list.name.clone(), to, about, until: application.vouch_until })?;
+    let removed = |m: &Member| m.standing == Standing::Removed && m.signs_with(application.fingerprint);
+    if step.roster().everyone().any(|(_, m)| removed(m)) {
+        remarks.push("The certificate was a member's who was removed.".to_owned());
     }
-    Ok(())
+    let same = |it: &Application| {
+        it.fingerprint == application.fingerprint
+            || it.form.org == form.org
+            || it.form.address.same_mailbox(&form.address)
+    };
+    for earlier in Shelf::<Application>::new(&step.affairs().store).all()? {
+        let it = earlier.it;
+        if it.id != application.id && same(&it) {
+            remarks.push(format!(
+                "Application {} of the same organisation, address or key is {}.",
+                it.id, it.stage
+            ));
+        }
+    }
+    Ok(remarks)
 }
 
 /// The applicant or the admin takes an application back.
@@ -261,7 +304,7 @@ pub fn withdraw(step: &mut Step<'_>, id: &ApplicationId) -> Result<Application, 
     if !taken.it.stage.is_open() {
         return Err(refused(Refusal::NotOpen { id: id.clone(), stage: taken.it.stage }));
     }
-    ended(step, &taken, Stage::Withdrawn)
+    called_off(step, &taken, Stage::Withdrawn)
 }
 
 /// What is due by the clock on a list: what nobody decided in time lapses, and ballots that could not be opened are.
@@ -271,11 +314,14 @@ pub fn withdraw(step: &mut Step<'_>, id: &ApplicationId) -> Result<Application, 
 pub fn due(step: &mut Step<'_>, list: &List) -> Result<(), Trouble> {
     for taken in Shelf::<Application>::new(&step.affairs().store).all()? {
         let application = &taken.it;
-        if application.list != list.name || !application.stage.is_open() {
+        if application.list != list.name {
             continue;
         }
-        if application.ends().is_some_and(|end| step.now() >= end) {
-            ended(step, &taken, Stage::Lapsed)?;
+        let over = !application.stage.is_open() && application.stage != Stage::Admitted;
+        if over && step.now() >= application.since.after(KEPT) {
+            taken.remove(step.batch());
+        } else if application.ends().is_some_and(|end| step.now() >= end) {
+            called_off(step, &taken, Stage::Lapsed)?;
         } else if application.stage == Stage::Deciding && application.ballot.is_none() {
             let mut again = application.clone();
             if opened(step, list, &mut again)? {

@@ -17,6 +17,9 @@ pub fn moved(
     cause: Cause,
     reason: Option<String>,
 ) -> Result<usize, Trouble> {
+    if to == Standing::Active {
+        admission::decided(step, list, member)?;
+    }
     let before = step.roster().by_id(list, member).and_then(|m| m.file.cause);
     let changed = step.roster().move_to(list, member, to, (cause, reason), step.now())?;
     step.apply(Some(list), changed);

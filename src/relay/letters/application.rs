@@ -34,9 +34,24 @@ pub(super) fn not_taken(page: &Page<'_>, rule: &str) -> Said {
     Said { subject: "Your application is not taken".to_owned(), text }
 }
 
+pub(super) fn confirm(page: &Page<'_>, who: &Who) -> Said {
+    let text = format!(
+        "Somebody applies for {}\n({}) with this address, and the form is complete:\n\n{}\n\
+         If it was you, confirm that you read this address and hold this key, with\n\n    {}\n\n{}\
+         Nobody is asked anything before. If it was not you, do nothing: nothing of it\nis kept for long, and you get \
+         no further mail about it.\n",
+        page.list.title,
+        page.list.address,
+        facts(who),
+        page.token(0),
+        page.how_to_answer(),
+    );
+    Said { subject: "Please confirm your application".to_owned(), text }
+}
+
 pub(super) fn taken(page: &Page<'_>, who: &Who) -> Said {
     let text = format!(
-        "Your application for {}\n({}) is complete, and was taken.\nIt is application {}.\n\n{}\n{}\
+        "Your application for {}\n({}) is confirmed.\nIt is application {}.\n\n{}\n{}\
          You get a letter when it is decided. Until then you read nothing of the list,\nand later nothing of what was \
          written before you became a member.\n",
         page.list.title,
@@ -45,7 +60,7 @@ pub(super) fn taken(page: &Page<'_>, who: &Who) -> Said {
         facts(who),
         remarks(who)
     );
-    Said { subject: format!("Your application is taken: {}", who.application), text }
+    Said { subject: format!("Your application is confirmed: {}", who.application), text }
 }
 
 pub(super) fn came(page: &Page<'_>, who: &Who) -> Said {
@@ -109,7 +124,7 @@ pub(super) fn went(page: &Page<'_>, application: &ApplicationId, stage: Stage) -
         Stage::Refused => ("is refused", "The team decided against it."),
         Stage::Withdrawn => ("is withdrawn", "It was taken back."),
         Stage::Lapsed => ("has lapsed", "Its time ran out before it was decided. You may apply again."),
-        Stage::Vouching | Stage::Deciding => ("goes on", "It is being decided."),
+        Stage::Confirming | Stage::Vouching | Stage::Deciding => ("goes on", "It is being decided."),
     };
     let kept =
         if stage.is_open() || stage == Stage::Admitted { "" } else { "Your certificate is not kept.\n" };

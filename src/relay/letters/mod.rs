@@ -36,6 +36,7 @@ impl Page<'_> {
             About::Voted { choice, title, outcome } => ballot::voted(*choice, title, *outcome),
             About::FormReturned { faults, lines } => application::returned(self, faults, lines),
             About::ApplicationRefused { rule } => application::not_taken(self, rule),
+            About::ConfirmWanted(who) => application::confirm(self, who),
             About::ApplicationTaken(who) => application::taken(self, who),
             About::ApplicationCame(who) => application::came(self, who),
             About::VouchWanted(who) => application::vouch_wanted(self, who),

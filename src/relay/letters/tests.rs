@@ -90,6 +90,7 @@ fn applications() -> Vec<About> {
     let mut all = vec![
         About::FormReturned { faults: vec!["Title: is missing".to_owned()], lines: "Title:\n".to_owned() },
         About::ApplicationRefused { rule: rule() },
+        About::ConfirmWanted(who()),
         About::ApplicationTaken(who()),
         About::ApplicationCame(who()),
         About::VouchWanted(who()),

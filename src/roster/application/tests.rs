@@ -45,6 +45,7 @@ fn application() -> Application {
         vouch_until: Some(T0.after(PERIOD)),
         lapses: Some(T0.after(PERIOD * 2)),
         stage: Stage::Vouching,
+        since: T0,
         founding: false,
         vouchers: Vec::new(),
         ballot: None,
@@ -124,6 +125,9 @@ fn after_the_voucher_period_nothing_counts() {
     let mut deciding = it;
     deciding.stage = Stage::Deciding;
     assert_eq!(deciding.ends(), Some(T0.after(PERIOD * 2)));
+    deciding.lapses = None;
+    deciding.stage = Stage::Confirming;
+    assert_eq!(deciding.ends(), Some(T0.after(CONFIRMED_BY)), "an address that nobody confirms");
 }
 
 #[test]
@@ -152,11 +156,22 @@ fn a_statement_names_application_and_person() {
         print.as_bytes().chunks(4).map(|four| String::from_utf8_lossy(four).to_lowercase()).collect();
     for good in [
         format!("I vouch for {} in application a-abcdefgh.", print),
-        format!("Application: A-ABCDEFGH\nKey: {}\n", grouped.join(" ")),
+        format!(
+            "Hello,\n\n> I vouch for nobody\n\n  i vouch for\nA-ABCDEFGH\nKey: {}\n\nBye",
+            grouped.join(" ")
+        ),
     ] {
         assert_eq!(it.named_in(&good), Ok(()), "{good}");
     }
-    let other = |text: String| it.named_in(&text).unwrap_err();
+    for unsaid in [
+        format!("I do NOT vouch for a-abcdefgh {print}"),
+        format!("> I vouch for a-abcdefgh {print}"),
+        format!("I vouch for\n\na-abcdefgh {print}"),
+        String::new(),
+    ] {
+        assert!(it.named_in(&unsaid).is_err(), "{unsaid}");
+    }
+    let other = |text: String| it.named_in(&format!("I vouch for {text}")).unwrap_err();
     assert_eq!(other(format!("a-abcdefgi {print}")), Refusal::OtherApplication(it.id.clone()));
     assert_eq!(other(format!("a-abcdefghx {print}")), Refusal::OtherApplication(it.id.clone()));
     assert_eq!(

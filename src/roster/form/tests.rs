@@ -36,12 +36,14 @@ fn signer() -> Signer {
 fn told(text: &str) -> Vec<String> {
     let ours = list().address;
     let read = read(text, &list(), &signer(), &[&ours]).expect("an application");
-    read.err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    read.form.err().unwrap_or_default().iter().map(ToString::to_string).collect()
 }
 
 #[test]
 fn a_complete_form_is_taken_over_with_its_continued_lines() {
-    let filled = read(COMPLETE, &list(), &signer(), &[]).unwrap().unwrap();
+    let Read { form, more } = read(COMPLETE, &list(), &signer(), &[]).unwrap();
+    let filled = form.unwrap();
+    assert!(more, "a greeting is no part of it, nor kept");
     assert_eq!((filled.org.as_str(), filled.title.as_str()), ("acme", "Acme Linux"));
     assert_eq!(filled.users, "half of the world: really", "a line that is no key goes on with the one above");
     assert_eq!(filled.answers["signed-nda"], "yes");
@@ -102,17 +104,36 @@ fn values_that_cannot_be_are_returned() {
 }
 
 #[test]
+fn what_stands_behind_an_empty_line_is_no_answer_and_not_kept() {
+    let text = COMPLETE
+        .replace("Hello,\n\n", "")
+        .replace("signed NDA: yes\n", "signed NDA: yes\n\nPS: it overflows\n");
+    let read = |text: &str| read(text, &list(), &signer(), &[]).unwrap();
+    let Read { form, more } = read(&text);
+    assert!(more && !format!("{form:?}").contains("overflows"));
+    assert_eq!(form.unwrap().answers["signed-nda"], "yes");
+    assert!(!read(&text.replace("PS: it overflows\n", "")).more);
+    let hidden = read(&text.replace("Acme Linux", "Acme\u{202e}Linux\u{200b}")).form.unwrap();
+    assert_eq!(hidden.title, "Acme Linux");
+}
+
+#[test]
 fn the_protected_from_is_an_address_of_the_signer() {
     let from = |from: &str| Signer { emails: Vec::new(), from: Some(from.to_owned()) };
-    assert!(read(COMPLETE, &list(), &from("PSIRT@acme.example"), &[]).unwrap().is_ok());
-    assert!(read(COMPLETE, &list(), &from("other@acme.example"), &[]).unwrap().is_err());
+    assert!(read(COMPLETE, &list(), &from("PSIRT@acme.example"), &[]).unwrap().form.is_ok());
+    assert!(read(COMPLETE, &list(), &from("other@acme.example"), &[]).unwrap().form.is_err());
 }
 
 #[test]
 fn what_does_not_say_that_it_is_an_application_is_none() {
-    for text in
-        ["", "Hello", "Title: x\nKind: y", "> Application: distrib\n> Title: x", "-- \nApplication: distrib"]
-    {
+    for text in [
+        "",
+        "Hello",
+        "Title: x\nKind: y",
+        "> Application: distrib\n> Title: x",
+        "-- \nApplication: distrib",
+        "Application: it crashes\nKind: of",
+    ] {
         assert!(read(text, &list(), &signer(), &[]).is_none(), "{text}");
     }
 }
@@ -126,7 +147,7 @@ proptest! {
     #[test]
     fn no_lines_of_keys_break_it(lines in prop::collection::vec(("(application|title|contact|organisation|vouched|> x|#|-- )", "[ :]{0,2}", "(?s).{0,30}"), 0..30)) {
         let text: String = lines.into_iter().map(|(a, b, c)| format!("{a}{b}{c}\n")).collect();
-        if let Some(Ok(filled)) = read(&format!("Application: distrib\n{text}"), &list(), &signer(), &[]) {
+        if let Some(Read { form: Ok(filled), .. }) = read(&format!("Application: distrib\n{text}"), &list(), &signer(), &[]) {
             prop_assert_eq!(filled.address.to_string(), "psirt@acme.example");
         }
     }

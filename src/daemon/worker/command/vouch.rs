@@ -1,8 +1,8 @@
-//! A voucher that came by mail.
+//! A voucher that came by mail, and the applicant's own word that the contact address is read.
 
 use super::did::Did;
 use crate::id::ApplicationId;
-use crate::ledger::affairs::{Step, Trouble, application};
+use crate::ledger::affairs::{Step, Trouble, application, vouchers};
 use crate::ledger::journal::Event;
 use crate::ledger::token::Issued;
 use crate::roster::application::Change as What;
@@ -20,7 +20,7 @@ pub(super) fn vouched(
     let about = match application::vouch(step, id, voucher, None) {
         Ok(application) => {
             let list = step.affairs().list(&issued.list).cloned();
-            let missing = list.map_or(0, |list| application::missing(step, &list, &application));
+            let missing = list.map_or(0, |list| vouchers::missing(step, &list, &application));
             About::VouchCounted { title: application.form.title, missing }
         }
         Err(Trouble::Refused(Refusal::Application(rule))) => {
@@ -32,5 +32,11 @@ pub(super) fn vouched(
         Err(trouble) => return Err(trouble),
     };
     step.write(&Errand { list: issued.list.clone(), to: Reached::from(voucher), about, until: None })?;
+    Ok(Did::Something)
+}
+
+/// The applicant confirmed the contact address.
+pub(super) fn confirmed(step: &mut Step<'_>, id: &ApplicationId) -> Result<Did, Trouble> {
+    application::confirmed(step, id)?;
     Ok(Did::Something)
 }
