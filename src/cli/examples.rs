@@ -233,7 +233,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "member staff add",
         &[(
             "By the contact's signature",
-            "vouchsafe member staff add distrib-announce psirt@linux.example --name 'Erin Example' --statement erin.asc",
+            "vouchsafe member staff add distrib-announce psirt@linux.example --name Erin --statement erin.asc",
         )],
     ),
     (

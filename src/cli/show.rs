@@ -124,7 +124,7 @@ pub(super) fn member(m: &MemberRow) -> Vec<(&'static str, String)> {
         ("format", m.format.clone().unwrap_or_else(|| "by the rule".to_owned())),
         ("expires", m.expires.clone().unwrap_or_else(|| "never".to_owned())),
         ("terms", or_dash(m.terms.as_deref())),
-        ("address is read", or_dash(m.alias_probe.as_deref())),
+        ("is read", or_dash(m.alias_probe.as_deref())),
         ("receives", yes_no(m.can_receive)),
         ("outlook", m.outlook.clone()),
         ("problem", or_dash(m.problem.as_deref())),
