@@ -97,7 +97,7 @@ fn member_lines_ask_what_they_say() {
     let cert = "LS0tLS1CRUdJTiBQR1AgUFVCTElDIEtFWSBCTE9DSy0tLS0t";
     let add = |format: Value| {
         json!({ "member_add":
-            { "list": "d", "org": "acme", "address": "p@x.example", "cert": cert, "format": format } })
+            { "list": "d", "org": "acme", "address": "p@x.example", "cert": cert, "format": format, "ask": false } })
     };
     let line = "member add --list d --org acme --address p@x.example --cert CERT";
     asks(&daemon, &[line, "member add d p@x.example --org acme --cert CERT"], &add(Value::Null));

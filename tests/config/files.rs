@@ -28,7 +28,7 @@ fn load(text: &str) -> Config {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("policies")).unwrap();
     let policies = shipped().with_file_name("policies");
-    for name in ["kubeedge.toml", "edgex.toml"] {
+    for name in ["kubeedge.toml", "edgex.toml", "embargo-kubeedge.md"] {
         std::fs::copy(policies.join(name), dir.path().join("policies").join(name)).unwrap();
     }
     let file = dir.path().join("relay.toml");

@@ -36,6 +36,7 @@ const KUBEEDGE: Figures = &[
     ("notify.distributors.first_notice_min", "7d", PUBLISHED),
     ("notify.distributors.waiver_quorum", "2", OURS),
     ("publish.backport_minors", "3", PUBLISHED),
+    ("terms.deadline", "30d", OURS),
 ];
 
 const EDGEX: Figures = &[
