@@ -65,6 +65,28 @@ fn a_leak_reaches_the_team_and_no_byte_of_it_the_disk() {
     office.days_later(1);
 }
 
+/// By mail: the help has the token, what is missing is named at once, and the mail itself reaches the team.
+#[test]
+fn a_leak_is_reported_by_mail_and_what_is_missing_is_named() {
+    let Some(office) = Office::set(&[]) else { return };
+    let (dora, ada) = (&office.scene.people.dora, &office.scene.people.ada);
+    office.ask(dora, LIST, "help");
+    let help = office.letter(dora, LIST, "What you can ask of this list", 1);
+    let behind = help.text.split("To report a leak").nth(1).unwrap();
+    let token = help.tokens.iter().find(|token| behind.contains(token.as_str())).unwrap();
+    let said = format!("VOUCHSAFE {token}\n\nWhat: the {MARKER}\nTo whom: a vendor\n");
+    office.ask(dora, LIST, &said);
+    let lacks = office.letter(dora, LIST, "Your report lacks something", 1);
+    assert!(lacks.text.contains("Prevention:") && !lacks.text.contains("To whom:"), "{}", lacks.text);
+    let told = office.letter(ada, LIST, "A leak is reported", 1);
+    assert!(told.text.contains("comes to you as the mail that reported it"), "{}", told.text);
+    office.ask(dora, LIST, &format!("VOUCHSAFE {}\n\nPrevention: a course\n", lacks.tokens[0]));
+    office.letter(dora, LIST, "Your report is taken", 1);
+    let row = office.scene.install.json(&["breach", "ls"])[0].clone();
+    assert_eq!((row["missing"].as_array().unwrap().len(), &row["org"]), (0, &serde_json::Value::Null));
+    assert!(!holds(&office.scene.install.root(), MARKER), "the disk has nothing of it");
+}
+
 fn holds(dir: &Path, marker: &str) -> bool {
     std::fs::read_dir(dir).unwrap().flatten().any(|entry| {
         let path = entry.path();

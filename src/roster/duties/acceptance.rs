@@ -245,3 +245,78 @@ pub fn due(member: &Member, edition: &Edition, rules: Rules<'_>, now: Timestamp)
     let passed = u32::try_from(passed).unwrap_or(u32::MAX);
     if passed > asked.reminded { Due::Remind(passed) } else { Due::Nothing }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Fingerprint;
+    use crate::policy::TextHash;
+    use crate::roster::membership::MemberFile;
+    use crate::roster::terms::{Acceptance, How};
+
+    const T0: Timestamp = Timestamp::from_secs(1_800_000_000);
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn edition(text: &str) -> Edition {
+        Edition { version: "1".to_owned(), hash: TextHash::of(text) }
+    }
+
+    fn contact(standing: Standing, asked: Option<Asked>) -> Member {
+        Member {
+            id: "m-1".parse().unwrap(),
+            address: "m1@example.org".parse().unwrap(),
+            fingerprint: Fingerprint::V4([1; 20]),
+            role: Role::Contact { org: "acme".parse().unwrap() },
+            standing,
+            since: T0,
+            format: None,
+            file: MemberFile {
+                terms: Acceptance { asked, ..Acceptance::default() },
+                ..MemberFile::default()
+            },
+        }
+    }
+
+    fn asked(text: &str) -> Option<Asked> {
+        let due = Some(T0.after(DAY * 30));
+        Some(Asked { edition: edition(text), at: T0, due, reminded: 0, withheld: false })
+    }
+
+    #[test]
+    fn a_text_is_asked_for_reminded_of_and_its_time_ends() {
+        let remind = [DAY * 14, DAY * 3];
+        let rules = Rules { deadline: Some(DAY * 30), remind: &remind };
+        let at = |m: &Member, day: u32| due(m, &edition("a"), rules, T0.after(DAY * day));
+        let active = contact(Standing::Active, asked("a"));
+        assert_eq!(at(&contact(Standing::Active, None), 0), Due::Ask);
+        assert_eq!(at(&contact(Standing::Active, asked("b")), 1), Due::Ask, "the text is another");
+        assert_eq!(at(&active, 15), Due::Nothing);
+        assert_eq!(at(&active, 16), Due::Remind(1));
+        assert_eq!(at(&active, 27), Due::Remind(2), "two that passed are one reminder");
+        assert_eq!(at(&active, 30), Due::Suspend);
+        assert_eq!(at(&contact(Standing::Vouched, asked("a")), 30), Due::Nothing, "their application ends");
+        assert_eq!(at(&contact(Standing::Suspended, None), 0), Due::Nothing, "suspended for something else");
+        let mut lapsed = contact(Standing::Suspended, asked("a"));
+        lapsed.file.cause = Some(Cause::NotAccepted);
+        assert_eq!((at(&lapsed, 31), at(&lapsed, 29)), (Due::Nothing, Due::Back), "the clock was ahead");
+        let mut unsent = active;
+        unsent.file.terms.asked.as_mut().unwrap().due = None;
+        assert_eq!((at(&unsent, 0), at(&unsent, 1)), (Due::Nothing, Due::Ask), "it never went out");
+    }
+
+    #[test]
+    fn who_came_when_there_was_a_text_gets_nothing_before_and_a_former_text_is_not_asked_for_again() {
+        let list: ListName = "distrib".parse().unwrap();
+        let (roster, _) = Roster::default().put_in_force(&list, &edition("a"), T0).unwrap();
+        let mut before = contact(Standing::Active, None);
+        before.since = T0.before(DAY);
+        assert!(!roster.is_withheld(&list, &before), "who read before goes on reading");
+        let mut after = contact(Standing::Active, None);
+        assert!(roster.is_withheld(&list, &after));
+        after.file.terms.accepted = Some(Accepted { edition: edition("a"), at: T0, how: How::Mail });
+        assert!(!roster.is_withheld(&list, &after));
+        let (roster, _) = roster.put_in_force(&list, &edition("b"), T0.after(DAY)).unwrap();
+        assert!(roster.put_in_force(&list, &edition("a"), T0.after(DAY * 2)).is_none());
+        assert_eq!(roster.terms_of(&list).unwrap().first, T0);
+    }
+}

@@ -182,3 +182,62 @@ impl Roster {
 pub fn is_unanswered(member: &Member) -> bool {
     member.standing == Standing::Suspended && member.file.cause == Some(Cause::Unanswered)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Fingerprint;
+    use crate::roster::membership::MemberFile;
+
+    const T0: Timestamp = Timestamp::from_secs(1_800_000_000);
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn contact(n: u32, alias: Alias) -> Member {
+        Member {
+            id: format!("m-{n}").parse().unwrap(),
+            address: "m1@example.org".parse().unwrap(),
+            fingerprint: Fingerprint::V4([1; 20]),
+            role: Role::Contact { org: "acme".parse().unwrap() },
+            standing: Standing::Active,
+            since: T0,
+            format: None,
+            file: MemberFile { alias, ..MemberFile::default() },
+        }
+    }
+
+    fn at(member: &Member, day: u32) -> Due {
+        let remind = [DAY * 3];
+        due(member, &Rules { every: Some(DAY * 90), answer: DAY * 7, remind: &remind }, T0.after(DAY * day))
+    }
+
+    #[test]
+    fn a_question_is_asked_in_time_reminded_of_and_missed() {
+        assert_eq!(at(&contact(1, Alias::default()), 10), Due::Schedule(T0.after(DAY * 90)));
+        let next = contact(1, Alias { next: Some(T0.after(DAY * 90)), ..Alias::default() });
+        assert_eq!((at(&next, 89), at(&next, 91)), (Due::Nothing, Due::Ask));
+        let open = Open { asked: T0, due: T0.after(DAY * 7), reminded: 0 };
+        let mut open = contact(1, Alias { round: 1, open: Some(open), ..Alias::default() });
+        assert_eq!((at(&open, 3), at(&open, 4), at(&open, 7)), (Due::Nothing, Due::Remind(1), Due::Miss));
+        open.standing = Standing::Suspended;
+        assert_eq!(at(&open, 8), Due::Drop, "who is suspended for something else owes no answer");
+    }
+
+    #[test]
+    fn a_list_is_not_asked_in_one_second_after_an_upgrade_or_a_long_time_off() {
+        let spread = |alias: &Alias| {
+            let mut all: Vec<Timestamp> = (0..50)
+                .map(|n| match at(&contact(n, alias.clone()), 400) {
+                    Due::Schedule(at) => at,
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            all.sort_unstable();
+            all.dedup();
+            all
+        };
+        let upgraded = spread(&Alias::default());
+        assert!(upgraded.len() > 40 && upgraded.iter().all(|at| *at <= T0.after(DAY * 490)));
+        let overdue = spread(&Alias { next: Some(T0.after(DAY * 100)), ..Alias::default() });
+        assert!(overdue.len() > 40 && overdue.iter().all(|at| *at <= T0.after(DAY * 407)));
+    }
+}
