@@ -48,3 +48,10 @@ fn certificates_that_take_long_are_refused() {
     let mut stage = Stage::set();
     stage.refuses(&certificates::all());
 }
+
+#[test]
+fn requests_of_the_relay_itself_cost_no_more() {
+    let mut stage = Stage::set();
+    let bombs = mails::requests(&stage.ada, &stage.list);
+    stage.survives_as_request(&bombs);
+}

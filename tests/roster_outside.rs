@@ -16,10 +16,14 @@ mod outside;
 mod apply;
 #[path = "roster_outside/clock.rs"]
 mod clock;
+#[path = "roster_outside/commands.rs"]
+mod commands;
 #[path = "roster_outside/exchange.rs"]
 mod exchange;
 #[path = "roster_outside/heads.rs"]
 mod heads;
+#[path = "roster_outside/moderation.rs"]
+mod moderation;
 #[path = "roster_outside/orgs.rs"]
 mod orgs;
 

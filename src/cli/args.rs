@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::examples;
-use super::nouns::{Breach, Hold, Journal, Key, List, Member, Org, Queue, Roster, Store, Team};
+use super::nouns::{Breach, Hold, Ignore, Journal, Key, List, Member, Org, Queue, Roster, Store, Team};
 
 /// An encrypted mailing-list relay for embargoed vulnerability reports.
 ///
@@ -254,6 +254,7 @@ impl Admin {
             | Self::Team(Team::Ls { json, .. })
             | Self::Breach(Breach::Ls { json, .. } | Breach::Show { json, .. })
             | Self::Hold(Hold::Ls { json, .. } | Hold::Show { json, .. })
+            | Self::Hold(Hold::Ignore(Ignore::Ls { json, .. }))
             | Self::Queue(Queue::Ls { json, .. } | Queue::Show { json, .. })
             | Self::Journal(Journal::Ls { json, .. } | Journal::Verify { json, .. }) => *json,
             _ => false,

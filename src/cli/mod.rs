@@ -25,6 +25,6 @@ pub use input::Terminal;
 pub use manual::{Shell, completions, write_pages};
 pub use names::{ListAndFile, OneList, SomeList, Who};
 pub use nouns::{
-    Breach, Hold, Journal, Key, List, Member, Org, Queue, Roster, Source, Staff, Store, Team, Told,
+    Breach, Hold, Ignore, Journal, Key, List, Member, Org, Queue, Roster, Source, Staff, Store, Team, Told,
 };
 pub use run::{run, run_with};

@@ -4,6 +4,7 @@
 mod apply;
 mod breach;
 mod contact;
+mod hold;
 mod journal;
 mod org;
 mod roster;
@@ -18,6 +19,7 @@ use clap::Subcommand;
 pub(super) use self::apply::Joining;
 pub use self::breach::{Breach, Told};
 pub(super) use self::contact::{Alias, Cert, Delivery};
+pub use self::hold::{Hold, Ignore};
 pub use self::journal::Journal;
 pub use self::org::Org;
 pub use self::roster::{Roster, Source};
@@ -25,7 +27,7 @@ pub use self::staff::Staff;
 pub use self::store::Store;
 pub use self::team::Team;
 use super::names::{FormatOrRule, ListAndFile, OneList, SomeList, Who, format, format_or_rule};
-use crate::control::wire::{Format, ListName, OrgName, ParcelId, SpoolId};
+use crate::control::wire::{Format, ListName, OrgName, ParcelId};
 
 /// Verbs of `list`.
 #[derive(Debug, Subcommand)]
@@ -237,46 +239,6 @@ pub enum Member {
         /// Why, for the journal.
         #[arg(long)]
         reason: Option<String>,
-        /// Do not ask.
-        #[arg(long, short)]
-        yes: bool,
-    },
-}
-
-/// Verbs of `hold`.
-#[derive(Debug, Subcommand)]
-pub enum Hold {
-    /// Show the held mails.
-    #[command(visible_alias = "list")]
-    Ls {
-        /// Of which list.
-        #[command(flatten)]
-        list: SomeList,
-        /// As a JSON array, for programs.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show one held mail: never its content.
-    Show {
-        /// Which, as `ls` shows it.
-        id: SpoolId,
-        /// As a JSON object, for programs.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Have a held mail judged again, by the admin's leave.
-    Release {
-        /// Which, as `ls` shows it.
-        id: SpoolId,
-        /// Do not ask.
-        #[arg(long, short)]
-        yes: bool,
-    },
-    /// Destroy a held mail.
-    #[command(visible_aliases = ["delete", "rm"])]
-    Drop {
-        /// Which, as `ls` shows it.
-        id: SpoolId,
         /// Do not ask.
         #[arg(long, short)]
         yes: bool,

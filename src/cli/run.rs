@@ -13,6 +13,7 @@ macro_rules! expect {
 mod apply;
 mod contact;
 mod duty;
+mod hold;
 mod long;
 mod org;
 mod roster;
@@ -25,7 +26,7 @@ use std::path::Path;
 use super::args::Admin;
 use super::failure::{Failure, refused};
 use super::input::{self, Terminal};
-use super::nouns::{Hold, Journal, Key, List, Member, Queue, Store};
+use super::nouns::{Journal, Key, List, Member, Queue, Store};
 use super::progress::waiting;
 use super::show;
 use super::text::{lines, one_line};
@@ -246,32 +247,6 @@ impl Desk<'_> {
             *confirm_other = true;
         }
         self.order(&request)
-    }
-
-    fn hold(&self, verb: Hold) -> Result<Shown, Failure> {
-        match verb {
-            Hold::Ls { list, json } => {
-                let rows = self.pages(
-                    |after| Request::HoldLs { list: list.0.clone(), after, limit: PAGE },
-                    |answer| if let Answer::Holds(page) = answer { Some(page) } else { None },
-                )?;
-                Ok(show::rows(&rows, &show::HOLDS, json).into())
-            }
-            Hold::Show { id, json } => {
-                let row = expect!(self.ask(&Request::HoldShow { id }), Answer::Hold(row) => row);
-                Ok(show::one(&*row, show::hold, json).into())
-            }
-            Hold::Release { id, yes } => {
-                let what = format!(
-                    "The held mail {id} is judged again; if only its author is in doubt, all readers get it."
-                );
-                self.after_consent(&Request::HoldRelease { id }, yes, &what)
-            }
-            Hold::Drop { id, yes } => {
-                let what = format!("The held mail {id} is destroyed; nobody will read it.");
-                self.after_consent(&Request::HoldDrop { id }, yes, &what)
-            }
-        }
     }
 
     fn queue(&self, verb: Queue) -> Result<Shown, Failure> {

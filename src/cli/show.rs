@@ -16,7 +16,9 @@ pub(super) use self::table::{Columns, one, rows};
 use self::table::{or_dash, yes_no};
 use super::reason::explained;
 use super::text::period;
-use crate::control::wire::{ChainRow, HoldRow, JournalRow, KeyRow, ListRow, MemberRow, ParcelRow, StatusRow};
+use crate::control::wire::{
+    ChainRow, HoldRow, IgnoredRow, JournalRow, KeyRow, ListRow, MemberRow, ParcelRow, StatusRow,
+};
 
 pub(super) const LISTS: Columns<ListRow> = Columns {
     none: "no lists",
@@ -150,6 +152,12 @@ pub(super) const HOLDS: Columns<HoldRow> = Columns {
             or_dash(h.signer.as_deref()),
         ]
     },
+};
+
+pub(super) const IGNORED: Columns<IgnoredRow> = Columns {
+    none: "nobody is ignored",
+    heads: &["LIST", "KEY", "SINCE", "BY"],
+    cells: |i| vec![i.list.clone(), i.key.clone(), i.since.clone(), i.by.clone()],
 };
 
 pub(super) fn hold(h: &HoldRow) -> Vec<(&'static str, String)> {

@@ -6,6 +6,7 @@ mod contacts;
 mod criteria;
 mod duties;
 mod format;
+mod holds;
 mod lists;
 mod mail;
 mod members;

@@ -9,6 +9,7 @@ mod carry;
 mod contact;
 mod duty;
 mod exchange;
+mod failure;
 mod frame;
 mod org;
 mod rows;
@@ -28,10 +29,12 @@ pub use exchange::{
     Offer, OfferRow, PlanItem, PlanRow, RosterAnswer, RosterFile, RosterRequest, RosterSource,
     UnreachableRow, Unread,
 };
+pub use failure::ErrorKind;
 pub use frame::{FrameError, HELLO_LEN, Hello, MAX_FRAME, PREFIX_LEN, VERSION, decode, encode, length};
 pub use org::{CriterionRow, OrgFields, OrgRequest, OrgRow, RegisterRow};
 pub use rows::{
-    ChainRow, HoldRow, JournalRow, KeyRow, ListRow, MemberRow, Page, ParcelRow, Part, RestRow, StatusRow,
+    ChainRow, HoldRow, IgnoredRow, JournalRow, KeyRow, ListRow, MemberRow, Page, ParcelRow, Part, RestRow,
+    StatusRow,
 };
 pub use team::TeamRequest;
 
@@ -203,6 +206,21 @@ pub enum Request {
     HoldDrop {
         /// Which.
         id: SpoolId,
+        /// Whether what else its key signs and would be held is dropped from now on.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        ignore: bool,
+    },
+    /// The keys that are ignored. [`Answer::Ignored`].
+    HoldIgnored {
+        /// Of which list only.
+        list: Option<ListName>,
+    },
+    /// What this key signs is held again. [`Answer::Done`].
+    HoldHeed {
+        /// On which list.
+        list: ListName,
+        /// Which key.
+        key: Fingerprint,
     },
     /// The queued copies. [`Answer::Parcels`].
     QueueLs {
@@ -327,6 +345,8 @@ pub enum Answer {
     Holds(Page<HoldRow>),
     /// A held mail.
     Hold(Box<HoldRow>),
+    /// Keys that are ignored.
+    Ignored(Vec<IgnoredRow>),
     /// Queued copies.
     Parcels(Page<ParcelRow>),
     /// A queued copy.
@@ -351,32 +371,6 @@ pub enum Answer {
         /// How far it is.
         done: Part,
     },
-}
-
-/// What sort of failure: each has its exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorKind {
-    /// The request makes no sense: 64.
-    Usage,
-    /// What came along is not usable, such as a certificate that has expired, or a rule is against it: 65.
-    Data,
-    /// There is no such list, member, mail or copy: 66.
-    NotFound,
-    /// A part of the daemon that is needed is not there: 69.
-    Unavailable,
-    /// A fault of the program: 70.
-    Internal,
-    /// It exists already: 73.
-    Exists,
-    /// Reading or writing failed: 74.
-    Io,
-    /// Somebody else changed it at the same moment, or too much is going on: try again: 75.
-    Busy,
-    /// The peer may not do this: 77.
-    NoPermission,
-    /// The configuration is against it: 78.
-    Config,
 }
 
 /// Who is at the other end of the socket, by the kernel's word.

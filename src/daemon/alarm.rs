@@ -141,11 +141,12 @@ impl Alarm {
         let key = speaker.and_then(|list| self.keys.list(&list.name));
         let (Some(speaker), Some(key)) = (speaker, key) else { return self.nobody(list, &waiting, now) };
         let read = self.registry.roster()?;
+        let mut batch = Batch::new();
         let letters = match list {
             // Whoever names nobody wants nobody to be told by mail.
             Some(name) if *name == speaker.name && !self.admins.are_none() => {
                 let by = (&read.roster, &self.certs);
-                moderators::letters(&self.store, speaker, &waiting, by, now)?
+                moderators::letters((&self.store, &mut batch), speaker, &waiting, by, now)?
             }
             _ => None,
         };
@@ -168,7 +169,7 @@ impl Alarm {
         };
         let letters = letters.unwrap_or_default();
         let telling = Telling { list, speaker, told, alerts: &told_now, stored: &stored, letters: &letters };
-        match sealed.and_then(|()| self.commit(&telling, &read, now)) {
+        match sealed.and_then(|()| self.commit(batch, &telling, &read, now)) {
             Ok(true) => {
                 self.queued.notify_one();
                 self.due.notify_one();
@@ -214,12 +215,17 @@ impl Alarm {
 
     /// ONE commit: the alerts out; the notices, the letters that are due and the journal's entry in. False when there is
     /// nobody to be told.
-    fn commit(&self, telling: &Telling<'_>, read: &Read, now: Timestamp) -> Result<bool, Trouble> {
+    fn commit(
+        &self,
+        mut batch: Batch,
+        telling: &Telling<'_>,
+        read: &Read,
+        now: Timestamp,
+    ) -> Result<bool, Trouble> {
         let Telling { list, speaker, told, alerts, stored, letters } = *telling;
         if alerts.is_empty() {
             return Ok(false);
         }
-        let mut batch = Batch::new();
         // Whoever removes a reader of these meanwhile sees by the mark that there is more to withdraw.
         batch.expect(read.unchanged());
         Registry::mark_queued(&mut batch, &speaker.name);

@@ -50,6 +50,8 @@ const FAILING: usize = 20;
 const REST: Duration = Duration::from_secs(30);
 /// What goes along with a letter is as small as what people type.
 const MOST_ENCLOSED: usize = 1024 * 1024;
+/// So many tokens of one letter have an entry each in the journal.
+const FEW: usize = 3;
 
 /// Works in the background of a daemon.
 pub(super) struct Clerk {
@@ -215,7 +217,7 @@ impl Clerk {
         batch.expect(read.unchanged());
         Registry::mark_queued(&mut batch, &list.name);
         let until = errand.until.unwrap_or_else(|| now.after(LIFE));
-        let mut notes = Vec::new();
+        let (mut notes, mut issues) = (Vec::new(), BTreeMap::<String, usize>::new());
         for (token, aim) in tokens.iter().zip(errand.about.aims()) {
             let (member, name) = (errand.to.id.clone(), aim.name().to_owned());
             let issued = Issued {
@@ -226,7 +228,15 @@ impl Clerk {
                 until,
             };
             Tokens::issue(&mut batch, token, &issued)?;
-            let event = Event::TokenIssued { member, aim: name, until: until.to_string() };
+            *issues.entry(name).or_default() += 1;
+        }
+        // One entry for each letter that has many: a flood of held mail must not become one of entries.
+        let member = errand.to.id.clone();
+        let issued = issues.into_iter().map(|(aim, n)| if n > 1 { format!("{n} {aim}") } else { aim });
+        let issued: Vec<String> = issued.collect();
+        let entries = if tokens.len() > FEW { vec![issued.join(", ")] } else { issued };
+        for aim in entries {
+            let event = Event::TokenIssued { member: member.clone(), aim, until: until.to_string() };
             notes.push(self.note(list, event));
         }
         if let Some(letter) = errand.about.replaces() {

@@ -29,9 +29,9 @@ pub struct Held {
     pub releasable: bool,
     /// The spool certificate it is sealed to.
     pub spool_key: Fingerprint,
-    /// Whether those who decide were told that its time runs out.
+    /// When those who decide were told that its time runs out.
     #[serde(default)]
-    pub reminded: bool,
+    pub reminded: Option<Timestamp>,
     pub(super) body: BodyId,
 }
 
@@ -63,7 +63,7 @@ impl Held {
             size: spooled.size,
             releasable,
             spool_key: spooled.spool_key,
-            reminded: false,
+            reminded: None,
             body: spooled.body,
         }
     }
@@ -159,9 +159,9 @@ impl Holds {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn reminded(&self, batch: &mut Batch, id: SpoolId) -> Result<(), StoreError> {
+    pub fn reminded(&self, batch: &mut Batch, id: SpoolId, now: Timestamp) -> Result<(), StoreError> {
         let Some((mut held, entry)) = self.entry(id)? else { return Ok(()) };
-        held.reminded = true;
+        held.reminded = Some(now);
         batch.expect(Expect::Version(Space::Hold, entry.key.clone(), entry.version));
         batch.put(Space::Hold, entry.key, encode(&held)?);
         Ok(())

@@ -19,8 +19,7 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// Adds to the batch that one of them is taken; false, and nothing, where none is left. Of two who take the last one
-    /// the first gets it. What is over is forgotten with what was seen ([`crate::ledger::seen::forget_old`]).
+    /// Adds to the batch that one of them is taken; false, and nothing, where none is left.
     ///
     /// # Errors
     /// When the store fails.
@@ -28,9 +27,25 @@ impl Limit {
         self,
         store: &dyn Store,
         batch: &mut Batch,
-        (list, member): (&ListName, &MemberId),
+        whose: (&ListName, &MemberId),
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        Ok(self.take_some(store, batch, (whose, 1), now)? == 1)
+    }
+
+    /// Adds to the batch that as many as are left of those that are wanted are taken; says how many. Of two who take the
+    /// last one the first gets it. What is over is forgotten with what was seen
+    /// ([`crate::ledger::seen::forget_old`]).
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn take_some(
+        self,
+        store: &dyn Store,
+        batch: &mut Batch,
+        ((list, member), wanted): ((&ListName, &MemberId), u32),
+        now: Timestamp,
+    ) -> Result<u32, StoreError> {
         let key =
             [list.as_str().as_bytes(), b"\0limit/", self.name.as_bytes(), b"/", member.as_str().as_bytes()]
                 .concat();
@@ -39,15 +54,16 @@ impl Limit {
         // What lies ahead was written by a clock that was wrong.
         let counts = taken.filter(|(_, since)| *since <= now && now.since(*since) < self.span);
         let (count, since) = counts.unwrap_or((0, now));
-        if count >= self.most {
-            return Ok(false);
+        let granted = wanted.min(self.most.saturating_sub(count));
+        if granted == 0 {
+            return Ok(0);
         }
         batch.expect(match entry {
             Some(entry) => Expect::Version(Space::Seen, key.clone(), entry.version),
             None => Expect::Absent(Space::Seen, key.clone()),
         });
-        let record = encode(&(count.saturating_add(1), since))?;
+        let record = encode(&(count.saturating_add(granted), since))?;
         batch.put_due(Space::Seen, key, record, since.after(self.span).millis());
-        Ok(true)
+        Ok(granted)
     }
 }

@@ -49,6 +49,8 @@ impl Enclosed {
     fn look_at(&mut self, bytes: &[u8]) {
         self.keys.extend(blocks(bytes, KEY));
         self.signed.extend(blocks(bytes, SIGNED));
+        self.keys.truncate(MAX_PARTS);
+        self.signed.truncate(MAX_PARTS);
     }
 }
 

@@ -214,7 +214,6 @@ pub enum About {
         /// When.
         at: Timestamp,
     },
-    // Held mail, and commands by mail.
     /// Mail is held, and whoever reads this may decide about it.
     Held {
         /// Which mails.
@@ -230,6 +229,13 @@ pub enum About {
         mails: Vec<HeldMail>,
         /// How many there were besides.
         more: u32,
+    },
+    /// Somebody of the team, or an admin, wants to see no more of what a key signs.
+    SignerIgnored {
+        /// Which key.
+        signer: Fingerprint,
+        /// Who of the team, as the others know them; `None`: an admin.
+        by: Option<String>,
     },
     /// What came of somebody's command.
     Answered {
@@ -292,7 +298,8 @@ impl About {
             | Self::JournalHead { .. } => Vec::new(),
             Self::Held { mails, .. } => mails.iter().flat_map(decided).collect(),
             Self::Help { offers, .. } => offers.clone(),
-            Self::HeldExpired { .. } | Self::Answered { .. } | Self::CertReplaced { .. } => Vec::new(),
+            Self::HeldExpired { .. } | Self::SignerIgnored { .. } => Vec::new(),
+            Self::Answered { .. } | Self::CertReplaced { .. } => Vec::new(),
         }
     }
 
@@ -334,6 +341,7 @@ impl About {
             Self::Held { reminder: false, .. } => "held",
             Self::Held { reminder: true, .. } => "held-reminder",
             Self::HeldExpired { .. } => "held-expired",
+            Self::SignerIgnored { .. } => "signer-ignored",
             Self::Answered { .. } => "answered",
             Self::Help { .. } => "help",
             Self::CertReplaced { .. } => "cert-replaced",
@@ -367,8 +375,8 @@ impl About {
                 true
             }
             Self::JournalHead { .. } => false,
-            Self::Held { .. } | Self::HeldExpired { .. } | Self::Help { .. } => false,
-            // Who has left by a command hears that it is so.
+            Self::Held { .. } | Self::HeldExpired { .. } => false,
+            Self::SignerIgnored { .. } | Self::Help { .. } => false,
             Self::Answered { .. } | Self::CertReplaced { .. } => true,
             Self::AcceptWanted { .. }
             | Self::Accepted { .. }

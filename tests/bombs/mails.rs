@@ -24,6 +24,19 @@ pub(crate) fn all(ada: &Cert, list: &Cert) -> Vec<Bomb> {
     bombs
 }
 
+/// To the relay itself: parts without end, and a command with a certificate of five megabytes.
+pub(crate) fn requests(ada: &Cert, list: &Cert) -> Vec<Bomb> {
+    let command = format!("VOUCHSAFE {}\r\n", "a".repeat(26));
+    let inside = |name, payload: &str| {
+        let armor = sign_encrypt(ada, list, payload.as_bytes());
+        Bomb { name, mail: pgp_mime(ADA, ANNOUNCE, &armor), becomes: Becomes::Relayed }
+    };
+    vec![
+        inside("a request of 100,000 parts", &wide()),
+        inside("a command with 5 MB of a certificate", &with_key().replace("hello\r\n", &command)),
+    ]
+}
+
 type Inside<'a> = &'a dyn Fn(&'static str, &str, Becomes) -> Bomb;
 
 /// What the session sees.

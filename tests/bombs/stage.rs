@@ -15,6 +15,7 @@ use crate::outside::smtp::Client;
 
 pub(crate) const ADA: &str = "ada@kubeedge.example";
 const DORA: &str = "dora@distributor.example";
+const REQUEST: &str = "distrib-announce-request@lists.example";
 
 /// What one bomb may take.
 const MEMORY: usize = 100 << 20;
@@ -118,6 +119,22 @@ impl Stage {
         assert!(self.daemon.is_alive(), "{}: the daemon has ended", bomb.name);
         self.judge(bomb.name, bomb.mail.len(), before, wall)?;
         became.map_err(|what| format!("{} {what}", bomb.name))
+    }
+
+    /// The same for mail to the list's address for requests, which goes to the team whatever it is.
+    pub(crate) fn survives_as_request(&mut self, bombs: &[Bomb]) {
+        for bomb in bombs {
+            let mut client = Client::tcp(self.daemon.smtp()).ehlo();
+            let (before, copies) = (self.scale(true), self.sink.taken_for(ADA).len());
+            let sent = Instant::now();
+            let reply = client.mail(ADA, &[REQUEST], &bomb.mail);
+            assert_eq!(reply.code, 250, "{}: {reply:?}", bomb.name);
+            self.sink.wait_for(ADA, copies + 1);
+            let wall = sent.elapsed();
+            self.honest(&mut client);
+            assert!(self.daemon.is_alive(), "{}: the daemon has ended", bomb.name);
+            self.judge(bomb.name, bomb.mail.len(), before, wall).unwrap();
+        }
     }
 
     fn judge(&self, name: &str, size: usize, before: Scale, wall: Duration) -> Result<(), String> {

@@ -23,18 +23,31 @@ pub(crate) struct Change {
     pub(crate) answered: bool,
 }
 
+impl Change {
+    /// The side list was resumed by another way.
+    pub(crate) fn resumed() -> Self {
+        Self { what: What::Pause(false), answered: true }
+    }
+
+    /// Somebody was added by another way, and it was answered.
+    pub(crate) fn added(address: &str) -> Self {
+        Self { what: What::Add(address.to_owned()), answered: true }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum What {
     Org(String),
     Add(String),
     Suspend(String),
+    Probe(String),
     Pause(bool),
     Release(String),
     Reload,
 }
 
 /// Where members come and go: no mail is sent there, so that the others' mail is nobody's but theirs.
-const SIDE: &str = "side";
+pub(crate) const SIDE: &str = "side";
 /// sysexits.h: the daemon is not there, or went away before it answered.
 const UNANSWERED: [i32; 2] = [69, 74];
 /// What the daemon says when it broke down over a request: nobody knows how far it came.
@@ -99,7 +112,7 @@ impl Desk {
             What::Add(address) => Some(address.clone()),
             _ => None,
         };
-        match below(5) {
+        match below(6) {
             0 => What::Pause(below(2) == 0),
             1 => match so_far.last().and_then(added) {
                 Some(address) => What::Suspend(address),
@@ -110,6 +123,10 @@ impl Desk {
                 None => What::Pause(below(2) == 0),
             },
             3 => What::Reload,
+            4 => match so_far.last().and_then(added) {
+                Some(address) => What::Probe(address),
+                None => What::Add(format!("m{n}@{org}.example")),
+            },
             _ => What::Add(format!("m{n}@{org}.example")),
         }
     }
@@ -126,6 +143,7 @@ impl Desk {
                 vec!["member", "add", SIDE, address, "--org", &org, "--cert", cert]
             }
             What::Suspend(address) => vec!["member", "suspend", SIDE, address],
+            What::Probe(address) => vec!["member", "probe", SIDE, address],
             What::Pause(paused) => vec!["list", if *paused { "pause" } else { "resume" }, SIDE],
             What::Release(id) => vec!["hold", "release", id, "--yes"],
             What::Reload => vec!["reload"],
@@ -180,7 +198,7 @@ pub(crate) fn judge(install: &Install, changes: &[Change]) {
                 events.iter().any(|r| r["event"]["kind"] == "hold-released" && r["event"]["mail"] == **id)
             }
             // All of them together, below; and a reload of what is in force changes nothing.
-            What::Pause(_) | What::Reload => continue,
+            What::Pause(_) | What::Probe(_) | What::Reload => continue,
         };
         assert!(holds, "{change:?} was answered and is not in force");
     }

@@ -26,6 +26,8 @@ pub(crate) struct Lane {
     pub(crate) breaks: bool,
     /// Who is told what goes wrong.
     pub(crate) admin: Cert,
+    /// Somebody who has not asked for help yet.
+    pub(crate) asker: Option<(String, Cert)>,
 }
 
 /// What a lane came to.
@@ -56,7 +58,16 @@ impl Lane {
             cheapen(&install.root());
         });
         setting.odd = odd;
-        Self { setting, sent: Vec::new(), changes: Vec::new(), kills: 0, rounds: 0, breaks: false, admin }
+        Self {
+            setting,
+            sent: Vec::new(),
+            changes: Vec::new(),
+            kills: 0,
+            rounds: 0,
+            breaks: false,
+            admin,
+            asker: None,
+        }
     }
 
     /// A daemon that serves.
@@ -110,6 +121,7 @@ impl Lane {
         let install = &self.setting.install;
         let answered = self.changes.iter().filter(|change| change.answered).count();
         let figures = verdict::judge(&self.setting, &self.sent);
+        verdict::letters(&self.setting);
         notices::judge(&self.setting, &self.admin, &told);
         assert_eq!(
             left_in(&install.root().join("data/bodies")),

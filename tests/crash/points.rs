@@ -3,12 +3,17 @@
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
+use sequoia_openpgp::Cert;
 use vouchsafe::failpoint::Point;
 
+use crate::changes::{Change, SIDE};
 use crate::lane::Lane;
 use crate::load::below;
 use crate::outside::daemon::Daemon;
+use crate::outside::mail::pgp_mime;
+use crate::outside::openpgp::{armored, cert, person, sign_encrypt};
 use crate::outside::sink::Rule;
+use crate::outside::smtp::Client;
 
 /// What has to go on for a place to be reached. Those of keys are in `keys.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +26,8 @@ pub(crate) enum Stage {
     Refused(&'static str),
     /// Copies that come back after they were taken.
     Bounced,
+    /// Somebody asks the relay itself for something.
+    Asked,
     /// A stop while copies wait.
     Stop,
     /// A start with nothing to do.
@@ -42,6 +49,7 @@ pub(crate) fn stage(point: Point) -> Stage {
         P::OutcomeFailed | P::FailureRecorded => Stage::Refused("550 5.7.1 never"),
         P::AlarmGathered | P::AlarmStored | P::AlarmCommitted => Stage::Refused("550 5.7.1 never"),
         P::BounceRead | P::BounceCommitted => Stage::Bounced,
+        P::CommandDecided | P::CommandCommitted => Stage::Asked,
         P::CopiesPutBack => Stage::Stop,
         P::BeforeCompact | P::AfterCompact => Stage::Idle,
         P::ArrivalRecovered | P::CopyRecovered | P::Recovered | P::StartNoted => Stage::Start,
@@ -118,6 +126,9 @@ impl Lane {
         let serves = daemon.wait_for_line("vouchsafe::daemon: ready");
         // It may have died since, with its sockets.
         let work = (serves && stage != Stage::Idle).then(|| self.load(&daemon));
+        if let Some((address, key)) = self.asker.take().filter(|_| serves) {
+            self.ask(&daemon, &address, &key);
+        }
         let returns = (serves && stage == Stage::Bounced).then(|| self.return_copies(&daemon));
         if stage == Stage::Stop && serves {
             self.until_copies_wait(3);
@@ -174,7 +185,37 @@ impl Lane {
                 self.ended(work);
                 self.rounds += 1;
             }
+            Stage::Asked => self.gain_somebody(),
             Stage::Bounced | Stage::Load | Stage::Keys | Stage::Mailbox => {}
+        }
+    }
+
+    /// Somebody new on the side list: help comes once an hour.
+    fn gain_somebody(&mut self) {
+        let org = format!("asks-{}", self.rounds);
+        let address = format!("asker@{org}.example");
+        let key = person(&address);
+        let cert = self.setting.install.file("asker.asc", &armored(&key));
+        let daemon = Daemon::start(&self.setting.install);
+        self.setting.install.ok(&["org", "add", &org]);
+        self.setting.install.ok(&["list", "resume", SIDE]);
+        let cert = cert.to_str().unwrap();
+        self.setting.install.ok(&["member", "add", SIDE, &address, "--org", &org, "--cert", cert]);
+        daemon.stop();
+        self.setting.sink.next_generation();
+        self.changes.extend([Change::resumed(), Change::added(&address)]);
+        self.asker = Some((address, key));
+    }
+
+    /// Asks for help, as a mail program does.
+    fn ask(&self, daemon: &Daemon, address: &str, key: &Cert) {
+        let list = cert(&self.setting.install.ok(&["key", "export", SIDE]));
+        let to = format!("{SIDE}-request@lists.example");
+        let entity = b"Content-Type: text/plain\r\n\r\nhelp\r\n";
+        let mail = pgp_mime(address, &to, &sign_encrypt(key, &list, entity));
+        let Some(mut client) = Client::try_tcp(daemon.smtp()) else { return };
+        if client.say(b"EHLO client.example\r\n") && client.hear().is_some() {
+            client.try_mail(address, &[&to], &mail);
         }
     }
 
@@ -183,7 +224,7 @@ impl Lane {
             Stage::Paused => self.tell(&["list", "resume", "security"]),
             Stage::Refused(_) => self.setting.sink.obey("dora@distro.example"),
             Stage::Stop | Stage::Start => self.setting.sink.obey("ada@team.example"),
-            Stage::Bounced | Stage::Idle | Stage::Load | Stage::Keys | Stage::Mailbox => {}
+            Stage::Bounced | Stage::Asked | Stage::Idle | Stage::Load | Stage::Keys | Stage::Mailbox => {}
         }
     }
 

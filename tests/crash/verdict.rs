@@ -64,6 +64,23 @@ pub(crate) fn judge(setting: &Setting, sent: &[Sent]) -> Figures {
     figures
 }
 
+/// Whether it is a letter of the relay itself (RFC 3834 §5).
+fn is_letter(copy: &Taken) -> bool {
+    copy.header("Auto-Submitted").is_some()
+}
+
+/// Letters of the relay itself, each of which was written once, whatever died in between; returns how many.
+pub(crate) fn letters(setting: &Setting) -> usize {
+    let mut letters: BTreeMap<(String, String), Vec<Taken>> = BTreeMap::new();
+    for copy in setting.sink.taken().into_iter().filter(|copy| copy.recipient != ADMIN && is_letter(copy)) {
+        letters.entry((copy.header("Message-ID").unwrap(), copy.recipient.clone())).or_default().push(copy);
+    }
+    for ((id, _), same) in &mut letters {
+        permitted(id, same);
+    }
+    letters.len()
+}
+
 /// A copy may come twice only when a kill lies between, since its first 250 may not have been committed: no process sends
 /// the same copy twice. It is the very same copy then, to the byte, with the same Message-ID and return path; a mail that
 /// was relayed twice is something else.
@@ -89,7 +106,7 @@ type Arrived = BTreeMap<(String, String), Vec<Taken>>;
 /// All copies by marker and reader, each opened with its reader's key alone.
 fn by_marker(setting: &Setting) -> Arrived {
     let mut arrived = Arrived::new();
-    for copy in setting.sink.taken().into_iter().filter(|copy| copy.recipient != ADMIN) {
+    for copy in setting.sink.taken().into_iter().filter(|copy| copy.recipient != ADMIN && !is_letter(copy)) {
         let (_, reader) = setting.people.iter().find(|(address, _)| *address == copy.recipient).unwrap();
         let list =
             if copy.reverse_path.starts_with("security") { &setting.security } else { &setting.announce };

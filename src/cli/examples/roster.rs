@@ -1,4 +1,4 @@
-//! Examples of what is asked about organisations and their contacts.
+//! Examples of what is asked about organisations, their contacts, and held mail.
 
 pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
@@ -83,5 +83,26 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
         "member delivery on",
         &[("Copies again", "vouchsafe member delivery on distrib-announce psirt@linux.example")],
+    ),
+    ("hold ls", &[("What waits for a decision", "vouchsafe hold ls")]),
+    ("hold show", &[("One, with what to do about it", "vouchsafe hold show agm4vvc2abcdefghijklmnopqa")]),
+    (
+        "hold release",
+        &[("Once its author has confirmed it", "vouchsafe hold release agm4vvc2abcdefghijklmnopqa")],
+    ),
+    (
+        "hold drop",
+        &[
+            ("Unwanted mail", "vouchsafe hold drop agm4vvc2abcdefghijklmnopqa"),
+            ("And what its key signs besides", "vouchsafe hold drop --ignore agm4vvc2abcdefghijklmnopqa"),
+        ],
+    ),
+    ("hold ignore ls", &[("The keys that no team wants to hear of", "vouchsafe hold ignore ls")]),
+    (
+        "hold ignore remove",
+        &[(
+            "To hold what it signs again",
+            "vouchsafe hold ignore remove distrib-announce 0123456789ABCDEF0123456789ABCDEF01234567",
+        )],
     ),
 ];

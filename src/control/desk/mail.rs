@@ -2,12 +2,12 @@
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 
-use super::refusal::{Refused, not_found};
-use super::{Desk, Reply, done, journalled};
-use crate::control::wire::{Answer, ChainRow, ErrorKind, HoldRow, JournalRow, MAX_PAGE, Page, Part, Request};
-use crate::id::{ListName, SpoolId};
+use super::refusal::Refused;
+use super::{Desk, Reply};
+use crate::control::wire::{Answer, ChainRow, ErrorKind, JournalRow, MAX_PAGE, Page, Part, Request};
+use crate::id::ListName;
 use crate::ledger::hold::Held;
-use crate::ledger::journal::{Actor, Event, Head, Link};
+use crate::ledger::journal::{Actor, Head, Link};
 
 /// How many links of the journal one request verifies.
 const LINKS: usize = 10_000;
@@ -19,9 +19,11 @@ impl Desk {
         use Request as R;
         match request {
             R::HoldLs { list, after, limit } => self.hold_ls(list.as_ref(), after.as_deref(), limit),
-            R::HoldShow { id } => Ok(Answer::Hold(Box::new(hold_row(self.held(id)?)))),
+            R::HoldShow { id } => self.hold_show(id),
             R::HoldRelease { id } => self.hold_release(id, actor),
-            R::HoldDrop { id } => self.hold_drop(id, actor),
+            R::HoldDrop { id, ignore } => self.hold_drop(id, ignore, actor),
+            R::HoldIgnored { list } => self.hold_ignored(list.as_ref()),
+            R::HoldHeed { list, key } => self.hold_heed(&list, key, actor),
             R::QueueLs { list, destination, after, limit } => {
                 self.queue_ls(list.as_ref(), destination.as_deref(), after.as_deref(), limit)
             }
@@ -42,44 +44,6 @@ impl Desk {
                 "report this",
             )),
         }
-    }
-
-    fn hold_ls(&self, list: Option<&ListName>, after: Option<&str>, limit: u64) -> Reply {
-        self.known(list)?;
-        let after = cursor::<SpoolId>(after)?;
-        let limit = page_size(limit);
-        let held = self.holds.ls(after, limit)?;
-        let more = (held.len() == limit).then(|| held.last().map(|h| h.id.to_string())).flatten();
-        let held = held.into_iter().filter(|h| list.is_none_or(|l| h.list == *l));
-        Ok(Answer::Holds(Page { rows: held.map(hold_row).collect(), more }))
-    }
-
-    fn held(&self, id: SpoolId) -> Result<Held, Refused> {
-        self.holds.get(id)?.ok_or_else(|| no_hold(id))
-    }
-
-    fn hold_release(&self, id: SpoolId, actor: &Actor) -> Reply {
-        let held = self.held(id)?;
-        if !held.releasable {
-            let why = format!("it is held as {}, and released it could go nowhere", held.reason);
-            let next = "drop it with `hold drop`, or ask its sender to write again as the list demands";
-            return Err(Refused::new(ErrorKind::Data, "the mail was not released", why, next));
-        }
-        self.change(|batch, now| {
-            *batch = self.holds.release(id, now)?.ok_or_else(|| no_hold(id))?;
-            Ok(((), vec![journalled(Some(&held.list), actor, Event::HoldReleased { mail: id })]))
-        })?;
-        self.arrived.notify_one();
-        Ok(done(format!("{id} goes to {} now; what still stands against it will hold it again", held.list)))
-    }
-
-    fn hold_drop(&self, id: SpoolId, actor: &Actor) -> Reply {
-        let held = self.held(id)?;
-        self.change(|batch, _| {
-            *batch = self.holds.drop_mail(id)?.ok_or_else(|| no_hold(id))?;
-            Ok(((), vec![journalled(Some(&held.list), actor, Event::HoldDropped { mail: id })]))
-        })?;
-        Ok(done(format!("{id} is gone")))
     }
 
     pub(super) fn all_holds(&self) -> Result<Vec<Held>, Refused> {
@@ -235,27 +199,8 @@ fn hash(text: &str) -> Result<[u8; 32], Refused> {
     })
 }
 
-fn no_hold(id: SpoolId) -> Refused {
-    not_found(
-        format!("no held mail has the id {id}"),
-        "it was released, dropped, or never held",
-        "see `hold ls`",
-    )
-}
-
 fn chain_name(chain: Option<&ListName>) -> String {
     chain.map_or_else(|| OWN_CHAIN.to_owned(), ToString::to_string)
-}
-
-fn hold_row(held: Held) -> HoldRow {
-    HoldRow {
-        id: held.id.to_string(),
-        list: held.list.to_string(),
-        reason: held.reason,
-        since: held.since.to_string(),
-        signer: held.signer.map(|s| s.to_string()),
-        size: held.size,
-    }
 }
 
 fn journal_row(chain: &str, link: Link) -> JournalRow {
@@ -266,6 +211,7 @@ fn journal_row(chain: &str, link: Link) -> JournalRow {
         actor: match link.actor {
             Actor::Relay => "relay".to_owned(),
             Actor::Admin(uid) => format!("admin:{uid}"),
+            Actor::Member(id) => format!("member:{id}"),
         },
         event: serde_json::to_value(&link.event).unwrap_or_default(),
         hash: data_encoding::HEXLOWER.encode(&link.hash),

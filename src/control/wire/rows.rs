@@ -198,6 +198,19 @@ pub struct HoldRow {
     pub size: u64,
 }
 
+/// A key that is ignored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IgnoredRow {
+    /// The list.
+    pub list: String,
+    /// Its fingerprint.
+    pub key: String,
+    /// Since when.
+    pub since: String,
+    /// Who of the team decided it, by the opaque id, or `admin`.
+    pub by: String,
+}
+
 /// A queued copy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParcelRow {

@@ -94,7 +94,8 @@ impl Worker {
         let Some(member) = owner(&affairs, read, issued, command.signer) else {
             return self.worthless(spooled, command, read, now);
         };
-        let mut step = affairs.begin_from(read.clone(), &mut batch, Actor::Relay, now);
+        let actor = Actor::Member(issued.member.clone());
+        let mut step = affairs.begin_from(read.clone(), &mut batch, actor, now);
         let (mail, by, aim) = (spooled.id, issued.member.clone(), issued.aim.name());
         step.tell(Some(&spooled.list), Event::Commanded { mail, member: by, aim: aim.to_owned() });
         let done = match self.act(&mut step, issued, &member, command) {
@@ -121,7 +122,9 @@ impl Worker {
         }
         self.made(spooled, &batch, &notes, now)?;
         // Mail may have waited for a reader, a certificate or a list that it has now.
-        self.spool.hurry(None, now)?;
+        if let Err(error) = self.spool.hurry(None, now) {
+            tracing::warn!(%error, "mail that waited for a change goes on later");
+        }
         meter::relay(spooled.list.as_str(), "command", aim);
         tracing::info!(list = %spooled.list, mail = %spooled.id, aim, "a command by mail is carried out");
         Ok(if alone { Asked::Done } else { Asked::AndMore })
@@ -154,8 +157,9 @@ impl Worker {
     ) -> Result<Asked, Stay> {
         let (aim, mail, by) = (found.issued.aim.name(), spooled.id, member.id.clone());
         let mut beside = Beside::default();
+        let rule = why.clone();
         self.say(&mut beside.batch, spooled, member, Some(aim), Answer::Refused(why), now)?;
-        let event = Event::CommandRefused { mail, member: by, aim: aim.to_owned() };
+        let event = Event::CommandRefused { mail, member: by, aim: aim.to_owned(), rule };
         beside.notes.push(super::told::note(spooled, event));
         if !command.alone {
             return Ok(Asked::GoesOn(beside));
@@ -192,7 +196,7 @@ impl Worker {
         Ok(())
     }
 
-    fn affairs(&self) -> Affairs {
+    pub(super) fn affairs(&self) -> Affairs {
         Affairs {
             store: Arc::clone(&self.store),
             registry: self.registry.clone(),

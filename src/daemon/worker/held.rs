@@ -21,7 +21,8 @@ impl Worker {
     ) -> Result<(), Stay> {
         let (now, name) = (self.clock.now(), reason.to_string());
         let held = Held::of(spooled, &name, signer, reason.releasable(), now);
-        if holds::is_ignored(&self.store, &held)? {
+        // Nothing that a mail asks of the relay stands beside one that is ignored: such mail is for the readers.
+        if beside.notes.is_empty() && holds::is_ignored(&self.affairs(), &held)? {
             return self.drop_mail(spooled, DropReason::Ignored, now);
         }
         failpoint::hit(Point::BeforeHold);

@@ -13,6 +13,8 @@ pub enum Actor {
     Relay,
     /// Somebody at the control socket, by the uid the kernel vouched for.
     Admin(u32),
+    /// Somebody of the roster, by a signed mail with a one-time token.
+    Member(MemberId),
 }
 
 /// What happened. No variant can carry content or an address.
@@ -191,6 +193,8 @@ pub enum Event {
         member: MemberId,
         /// What the token is for.
         aim: String,
+        /// The rule.
+        rule: String,
     },
     /// The roster changed.
     Roster {

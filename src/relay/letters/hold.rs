@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::page::{Page, Said};
+use super::page::{Page, Said, wrapped};
+use crate::id::Fingerprint;
 use crate::roster::moderation::{Decision, HeldMail};
 
 /// What waits, and a token for each decision about each mail.
@@ -51,6 +52,27 @@ pub(super) fn expired(page: &Page<'_>, mails: &[HeldMail], more: u32) -> Said {
         let _ = write!(text, "\n{}: the journal has them.\n", capital(&and_more(more)));
     }
     Said { subject: format!("{count} was dropped undecided"), text }
+}
+
+/// Somebody's key is ignored from now on.
+pub(super) fn ignored(page: &Page<'_>, signer: Fingerprint, by: Option<&str>) -> Said {
+    let list = page.list;
+    let who = by.map_or_else(|| "An admin".to_owned(), |by| format!("{by} of the team"));
+    let text = wrapped(
+        &format!(
+            "{who} wants no more mail to {} ({}) to be held that is signed with this key, or says so. It is dropped from \
+             now on, and journalled.",
+            list.title, list.address
+        ),
+        "",
+        "",
+    );
+    let undo =
+        "Who belongs to the list is never ignored. An admin ends it with\n`vouchsafe hold ignore remove`.";
+    Said {
+        subject: "A key is ignored from now on".to_owned(),
+        text: format!("{text}\n    {signer}\n\n{undo}\n"),
+    }
 }
 
 fn describe(text: &mut String, mail: &HeldMail) {

@@ -46,6 +46,7 @@ impl Page<'_> {
             About::JournalHead { heads, at } => journal::heads(heads, *at),
             About::Held { mails, more, reminder } => hold::held(self, mails, *more, *reminder),
             About::HeldExpired { mails, more } => hold::expired(self, mails, *more),
+            About::SignerIgnored { signer, by } => hold::ignored(self, *signer, by.as_deref()),
             About::Answered { aim, answer } => help::answered(self, aim.as_deref(), answer),
             About::Help { facts, offers } => help::help(self, facts, offers),
             About::CertReplaced { before, after } => cert::replaced(self, *before, *after),

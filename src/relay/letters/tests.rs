@@ -58,6 +58,7 @@ fn every() -> Vec<About> {
             aim: Some("leave".to_owned()),
             answer: Answer::Refused("it is the last one".to_owned()),
         },
+        About::SignerIgnored { signer: Fingerprint::V6([7; 32]), by: Some("Ada ".repeat(60)) },
         About::Answered { aim: None, answer: Answer::Worthless },
         About::Help {
             facts: vec![("standing".to_owned(), "active ".repeat(30))],
