@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::duration::{Period, show};
 use super::file::Policy;
+use super::sections::Team;
 use super::text::Channel;
 use super::words::{CRITERIA, Gate, ListKind, Poster, Strictness};
 
@@ -268,11 +269,32 @@ fn team(policy: &Policy, all: &mut Findings) {
         let what = format!("the seats for different persons are {seats}, the team has at most {max}");
         all.error("team.composition", what, "raise team.max or ask for fewer seats");
     }
-    if let (Some(quorum), Some(max)) = (policy.membership.removal_quorum, t.max)
-        && quorum > max
-    {
-        let what = format!("removal needs {quorum} of a team of at most {max}");
-        all.error("membership.removal_quorum", what, "make it at most team.max");
+    let m = &policy.membership;
+    for (key, what, quorum) in [
+        ("membership.removal_quorum", "removal", m.removal_quorum),
+        ("membership.approval_quorum", "approval", m.approval_quorum),
+    ] {
+        if let (Some(quorum), Some(max)) = (quorum, t.max)
+            && quorum > max
+        {
+            let what = format!("{what} needs {quorum} of a team of at most {max}");
+            all.error(key, what, "make it at most team.max");
+        }
+    }
+    terms(t, all);
+}
+
+fn terms(t: &Team, all: &mut Findings) {
+    let Some(term) = t.term else {
+        if !t.remind.is_empty() || t.grace.is_some() {
+            let what = "the end of a term is spoken of, but there are no terms";
+            all.warn("team.remind", what, "set team.term, or leave remind and grace out");
+        }
+        return;
+    };
+    if let Some(early) = t.remind.iter().find(|before| **before >= term) {
+        let what = format!("a reminder comes {} before the end of a term of {}", show(*early), show(term));
+        all.warn("team.remind", what, "make it shorter than team.term");
     }
 }
 

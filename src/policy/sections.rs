@@ -219,6 +219,12 @@ pub struct Team {
     pub approval: Option<Approval>,
     /// The role that appoints a replacement within a term.
     pub replacement_by: Option<Text>,
+    /// How long before a term's end its person and the team are reminded, each once.
+    #[serde(with = "many")]
+    pub remind: Vec<Duration>,
+    /// How long a person goes on behind the end of the term; then nothing is delivered to them any more.
+    #[serde(with = "optional")]
+    pub grace: Option<Duration>,
     /// What is asked of a member.
     pub qualifications: Vec<Text>,
     /// How often it is told where the journal ends: 24 hours, if it is not said.
@@ -296,6 +302,16 @@ pub struct Membership {
     /// How often every criterion is looked at again.
     #[serde(with = "optional")]
     pub review_every: Option<Duration>,
+    /// How many team members admit an applicant together.
+    pub approval_quorum: Option<NonZeroU32>,
+    /// Whether the people of one organisation have one vote together.
+    pub one_vote_per_org: Option<bool>,
+    /// How long a ballot is open before it lapses.
+    #[serde(with = "optional")]
+    pub ballot_closes: Option<Duration>,
+    /// How long a closed ballot is kept to be looked at.
+    #[serde(with = "optional")]
+    pub ballot_kept: Option<Duration>,
     /// How many team members remove a member together.
     pub removal_quorum: Option<NonZeroU32>,
     /// How long a member has to meet a criterion again.

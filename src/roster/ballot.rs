@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ApplicationId, BallotId, ListName, MemberId, OrgName};
 use crate::roster::membership::Member;
+use crate::roster::removal::Reason;
 use crate::time::Timestamp;
 
 /// What is voted on.
@@ -17,12 +18,12 @@ pub enum Motion {
         /// Which.
         application: ApplicationId,
     },
-    /// A member leaves the list against their will.
+    /// Members leave the list against their will: one, or all contacts of an organisation.
     Remove {
         /// Whom.
-        member: MemberId,
-        /// Why, as the one who asked for it says: one of the policy's reasons, or words.
-        reason: String,
+        members: Vec<MemberId>,
+        /// Why.
+        reason: Reason,
     },
 }
 
@@ -47,6 +48,19 @@ impl Choice {
     }
 }
 
+/// How a vote was given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Given {
+    /// By signed mail, with the voter's token.
+    #[default]
+    Mail,
+    /// By a statement that the voter has signed, handed in by the admin.
+    Statement,
+    /// By the admin's word for the voter.
+    Word,
+}
+
 /// One vote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vote {
@@ -58,6 +72,9 @@ pub struct Vote {
     pub choice: Choice,
     /// When.
     pub at: Timestamp,
+    /// How.
+    #[serde(default)]
+    pub given: Given,
 }
 
 /// What came of a ballot.
@@ -72,6 +89,22 @@ pub enum Outcome {
     Rejected,
     /// Its time ran out.
     Lapsed,
+    /// It was taken back, or there is nothing left to decide.
+    Withdrawn,
+}
+
+impl Outcome {
+    /// The word of it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Carried => "carried",
+            Self::Rejected => "rejected",
+            Self::Lapsed => "lapsed",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
 }
 
 /// A ballot and its votes.
@@ -85,8 +118,14 @@ pub struct Ballot {
     pub motion: Motion,
     /// What it is about, in words made of the roster.
     pub title: String,
+    /// What was said besides by whoever asked for it.
+    #[serde(default)]
+    pub words: Option<String>,
     /// Since when.
     pub opened: Timestamp,
+    /// From when on votes count, where those concerned have time until then; none: at once.
+    #[serde(default)]
+    pub from: Option<Timestamp>,
     /// Until when votes count; none: until it is decided.
     pub closes: Option<Timestamp>,
     /// How many have to approve.
@@ -96,10 +135,19 @@ pub struct Ballot {
     /// Who may not vote, because it is about them.
     #[serde(default)]
     pub concerned: Vec<MemberId>,
+    /// Who was asked to vote.
+    #[serde(default)]
+    pub asked: Vec<MemberId>,
     /// The votes, one of each voter.
     pub votes: Vec<Vote>,
     /// What came of it.
     pub outcome: Outcome,
+    /// Since when it is not open any more.
+    #[serde(default)]
+    pub closed: Option<Timestamp>,
+    /// Whether it was told that too few are left to carry it.
+    #[serde(default)]
+    pub stuck: bool,
 }
 
 /// What the journal says of ballots.
@@ -123,6 +171,16 @@ pub enum Change {
         by: MemberId,
         /// Which way.
         choice: Choice,
+        /// How.
+        #[serde(default)]
+        given: Given,
+    },
+    /// Votes of people who have left the team do not count any more.
+    VotesLost {
+        /// In which.
+        ballot: BallotId,
+        /// Whose.
+        of: Vec<MemberId>,
     },
     /// It is decided.
     Closed {
@@ -139,6 +197,9 @@ pub enum Refusal {
     /// It is over.
     #[error("ballot {0} is closed")]
     Closed(BallotId),
+    /// It has not begun.
+    #[error("ballot {0} takes no votes before {1}: those concerned have time until then")]
+    NotYet(BallotId, Timestamp),
     /// Only the team votes.
     #[error("only an active member of the team votes in {0}")]
     NotTheTeam(BallotId),
@@ -172,20 +233,29 @@ impl Ballot {
         count(free.map(|m| (&m.id, m.org())), self.one_per_org)
     }
 
+    /// Whether it takes no votes yet.
+    #[must_use]
+    pub fn waits(&self, now: Timestamp) -> bool {
+        self.outcome == Outcome::Open && self.from.is_some_and(|from| now < from)
+    }
+
     /// The ballot with one vote more, or with a voter's vote turned; its outcome is counted anew. `team` is everybody who
     /// may vote.
     ///
     /// # Errors
-    /// When it is closed, or the voter may not vote.
+    /// When it is closed or has not begun, or the voter may not vote.
     pub fn cast<'m>(
         &self,
         voter: &Member,
-        choice: Choice,
+        (choice, given): (Choice, Given),
         team: impl Iterator<Item = &'m Member> + Clone,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         if self.outcome != Outcome::Open || self.closes.is_some_and(|closes| now >= closes) {
             return Err(Refusal::Closed(self.id.clone()));
+        }
+        if let Some(from) = self.from.filter(|from| now < *from) {
+            return Err(Refusal::NotYet(self.id.clone(), from));
         }
         if !team.clone().any(|m| m.id == voter.id && m.is_active()) {
             return Err(Refusal::NotTheTeam(self.id.clone()));
@@ -195,9 +265,46 @@ impl Ballot {
         }
         let mut new = self.clone();
         new.votes.retain(|vote| vote.by != voter.id);
-        new.votes.push(Vote { by: voter.id.clone(), org: voter.org().cloned(), choice, at: now });
-        new.outcome = new.decided(team);
-        Ok(new)
+        new.votes.push(Vote { by: voter.id.clone(), org: voter.org().cloned(), choice, at: now, given });
+        Ok(new.counted(team, now))
+    }
+
+    /// The same ballot as the team and the clock have it now: whoever has left the team has no vote any more, and what
+    /// nobody decided in time lapses. Also says whose votes are lost.
+    #[must_use]
+    pub fn anew<'m>(
+        &self,
+        team: impl Iterator<Item = &'m Member> + Clone,
+        now: Timestamp,
+    ) -> (Self, Vec<MemberId>) {
+        let mut new = self.clone();
+        if self.outcome != Outcome::Open {
+            return (new, Vec::new());
+        }
+        let stays = |vote: &Vote| team.clone().any(|m| m.id == vote.by && m.is_active());
+        let lost: Vec<MemberId> =
+            self.votes.iter().filter(|vote| !stays(vote)).map(|vote| vote.by.clone()).collect();
+        new.votes.retain(stays);
+        if self.closes.is_some_and(|closes| now >= closes) {
+            return (new.ended(Outcome::Lapsed, now), lost);
+        }
+        new.stuck = new.electorate(team.clone()) < new.quorum;
+        (new.counted(team, now), lost)
+    }
+
+    /// The ballot, closed with this outcome.
+    #[must_use]
+    pub fn ended(mut self, outcome: Outcome, now: Timestamp) -> Self {
+        self.outcome = outcome;
+        self.closed = Some(now);
+        self
+    }
+
+    fn counted<'m>(self, team: impl Iterator<Item = &'m Member>, now: Timestamp) -> Self {
+        match self.decided(team) {
+            Outcome::Open => self,
+            outcome => self.ended(outcome, now),
+        }
     }
 
     /// What the votes decide by now.
@@ -221,87 +328,4 @@ fn count<'v>(votes: impl Iterator<Item = (&'v MemberId, Option<&'v OrgName>)>, o
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::id::Fingerprint;
-    use crate::roster::membership::{MemberFile, Role, Standing};
-
-    const T0: Timestamp = Timestamp::from_secs(1_800_000_000);
-
-    fn person(n: u8, org: Option<&str>) -> Member {
-        Member {
-            id: format!("m-{n}").parse().unwrap(),
-            address: format!("p{n}@team.example").parse().unwrap(),
-            fingerprint: Fingerprint::V4([n; 20]),
-            role: Role::Team { name: format!("P{n}"), role: None },
-            standing: Standing::Active,
-            since: T0,
-            format: None,
-            file: MemberFile { works_for: org.map(|org| org.parse().unwrap()), ..MemberFile::default() },
-        }
-    }
-
-    fn ballot(quorum: u32, one_per_org: bool) -> Ballot {
-        Ballot {
-            id: "b-1".parse().unwrap(),
-            list: "distrib".parse().unwrap(),
-            motion: Motion::Admit { application: "a-1".parse().unwrap() },
-            title: "Acme".to_owned(),
-            opened: T0,
-            closes: Some(T0.after(std::time::Duration::from_secs(60))),
-            quorum,
-            one_per_org,
-            concerned: vec!["m-4".parse().unwrap()],
-            votes: Vec::new(),
-            outcome: Outcome::Open,
-        }
-    }
-
-    #[test]
-    fn enough_carry_it_and_a_voter_counts_once() {
-        let team = [person(1, None), person(2, None), person(3, None)];
-        let one = ballot(2, false).cast(&team[0], Choice::Approve, team.iter(), T0).unwrap();
-        let again = one.cast(&team[0], Choice::Approve, team.iter(), T0).unwrap();
-        assert_eq!((again.count(Choice::Approve), again.outcome), (1, Outcome::Open));
-        let two = again.cast(&team[1], Choice::Approve, team.iter(), T0).unwrap();
-        assert_eq!(two.outcome, Outcome::Carried);
-        assert_eq!(two.cast(&team[2], Choice::Object, team.iter(), T0), Err(Refusal::Closed(two.id.clone())));
-    }
-
-    #[test]
-    fn so_many_objections_that_it_cannot_be_carried_reject_it() {
-        let team = [person(1, None), person(2, None), person(3, None)];
-        let one = ballot(2, false).cast(&team[0], Choice::Object, team.iter(), T0).unwrap();
-        assert_eq!(one.outcome, Outcome::Open, "the two others can still carry it");
-        let turned = one.cast(&team[0], Choice::Approve, team.iter(), T0).unwrap();
-        assert_eq!(turned.count(Choice::Object), 0, "who thinks again has one vote");
-        let two = one.cast(&team[1], Choice::Object, team.iter(), T0).unwrap();
-        assert_eq!(two.outcome, Outcome::Rejected);
-    }
-
-    #[test]
-    fn one_organisations_people_count_once_where_the_policy_says_so() {
-        let team = [person(1, Some("acme")), person(2, Some("acme")), person(3, None)];
-        let all = |per_org: bool| {
-            let one = ballot(2, per_org).cast(&team[0], Choice::Approve, team.iter(), T0).unwrap();
-            one.cast(&team[1], Choice::Approve, team.iter(), T0).unwrap()
-        };
-        assert_eq!(all(false).outcome, Outcome::Carried);
-        assert_eq!((all(true).outcome, all(true).count(Choice::Approve)), (Outcome::Open, 1));
-        assert_eq!(ballot(2, true).electorate(team.iter()), 2);
-    }
-
-    #[test]
-    fn strangers_the_concerned_and_the_late_do_not_vote() {
-        let team = [person(1, None), person(4, None)];
-        let cast = |who: &Member, at| ballot(1, false).cast(who, Choice::Approve, team.iter(), at);
-        let id: BallotId = "b-1".parse().unwrap();
-        assert_eq!(cast(&person(9, None), T0), Err(Refusal::NotTheTeam(id.clone())));
-        assert_eq!(cast(&team[1], T0), Err(Refusal::Concerned(id.clone())));
-        let late = T0.after(std::time::Duration::from_secs(60));
-        assert_eq!(cast(&team[0], late), Err(Refusal::Closed(id)));
-        let mut asleep = team[0].clone();
-        asleep.standing = Standing::Suspended;
-        assert!(ballot(1, false).cast(&asleep, Choice::Approve, [asleep.clone()].iter(), T0).is_err());
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use crate::roster::ballot::Change as BallotChange;
 use crate::roster::criteria::State;
 use crate::roster::exchange::imported::Imported;
 use crate::roster::membership::Standing;
-use crate::roster::{alias, breach, terms};
+use crate::roster::{alias, breach, term, terms};
 
 /// One change of the roster, as the journal keeps it: no addresses and no names of people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +69,12 @@ pub enum Change {
         /// What of it.
         #[serde(flatten)]
         what: ApplicationChange,
+    },
+    /// Terms and appointments of a team's persons, and the bodies that approve them.
+    Team {
+        /// What of it.
+        #[serde(flatten)]
+        what: term::Change,
     },
     // Organisations, their contacts and their criteria.
     /// What is known of an organisation changed; not what it says.

@@ -14,6 +14,8 @@ use crate::roster::membership::Member;
 use crate::roster::moderation::HeldMail;
 use crate::roster::terms::{Asking, Edition};
 pub use crate::roster::told::{Answer, ChainHead, Who};
+use crate::roster::removal::Reason;
+use crate::roster::term::TermStage;
 use crate::time::Timestamp;
 
 /// Whom a letter reaches, as it was when it became due: who is removed meanwhile still gets what says so.
@@ -258,6 +260,49 @@ pub enum About {
         /// The one from now on.
         after: Fingerprint,
     },
+    // -- quorum
+    /// A ballot is over, or cannot be carried by those who are left.
+    BallotTold {
+        /// Which.
+        ballot: crate::id::BallotId,
+        /// What the motion is about.
+        title: String,
+        /// What came of it; open: too few are left to carry it.
+        outcome: Outcome,
+    },
+    /// Somebody may lose their membership: to them, and to the team while there is time to mend it.
+    RemovalAsked {
+        /// Who, to the team; none: whoever reads the letter.
+        whom: Option<String>,
+        /// Why.
+        reason: Reason,
+        /// What was said besides.
+        words: Option<String>,
+        /// Since when.
+        since: Timestamp,
+        /// Until when it can be mended; then the team votes.
+        cure_until: Option<Timestamp>,
+    },
+    /// What was asked for is taken back: the membership goes on.
+    RemovalWithdrawn,
+    /// Somebody is no longer on the list.
+    Farewell {
+        /// Why, where one of the policy's reasons was given.
+        reason: Option<Reason>,
+        /// Whether they were a person of the team.
+        team: bool,
+    },
+    /// A term ends, or is over.
+    TermEnds {
+        /// Whose, to the team; none: whoever reads the letter.
+        whose: Option<String>,
+        /// When.
+        ends: Timestamp,
+        /// Until when things go on behind it.
+        grace_until: Timestamp,
+        /// How far it is.
+        stage: TermStage,
+    },
 }
 
 impl About {
@@ -300,6 +345,11 @@ impl About {
             Self::Help { offers, .. } => offers.clone(),
             Self::HeldExpired { .. } | Self::SignerIgnored { .. } => Vec::new(),
             Self::Answered { .. } | Self::CertReplaced { .. } => Vec::new(),
+            Self::BallotTold { .. }
+            | Self::RemovalAsked { .. }
+            | Self::RemovalWithdrawn
+            | Self::Farewell { .. }
+            | Self::TermEnds { .. } => Vec::new(),
         }
     }
 
@@ -356,6 +406,11 @@ impl About {
             Self::BreachOpened { .. } => "breach-opened",
             Self::BreachTaken { .. } => "breach-taken",
             Self::BreachOverdue { .. } => "breach-overdue",
+            Self::BallotTold { .. } => "ballot-told",
+            Self::RemovalAsked { .. } => "removal-asked",
+            Self::RemovalWithdrawn => "removal-withdrawn",
+            Self::Farewell { .. } => "farewell",
+            Self::TermEnds { .. } => "term-ends",
         }
     }
 
@@ -389,6 +444,9 @@ impl About {
             | Self::BreachOpened { .. }
             | Self::BreachTaken { .. }
             | Self::BreachOverdue { .. } => false,
+            Self::BallotTold { .. } | Self::RemovalAsked { .. } | Self::RemovalWithdrawn => false,
+            Self::TermEnds { .. } => false,
+            Self::Farewell { .. } => true,
         }
     }
 }

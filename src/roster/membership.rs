@@ -9,6 +9,7 @@ use crate::mail::address::Address;
 use crate::pgp::cert::Format;
 use crate::roster::alias::Alias;
 use crate::roster::terms::Acceptance;
+use crate::roster::term::Seated;
 use crate::time::Timestamp;
 
 /// The most aliases, and the most further certificates, of one member.
@@ -124,6 +125,8 @@ pub struct MemberFile {
     pub terms: Acceptance,
     /// Whether its address is read.
     pub alias: Alias,
+    /// How a person of a team came to it, as what besides, and for how long.
+    pub seated: Seated,
 }
 
 /// Why a member is suspended: what ends that depends on it.
@@ -233,6 +236,24 @@ impl Member {
         match &self.role {
             Role::Contact { org } => Some(org),
             Role::Team { .. } => self.file.works_for.as_ref(),
+        }
+    }
+
+    /// What a person of a team is there, in one word or several.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        let first = match &self.role {
+            Role::Team { role, .. } => role.as_deref(),
+            Role::Contact { .. } => None,
+        };
+        first.into_iter().chain(self.file.seated.roles.iter().map(String::as_str))
+    }
+
+    /// Sets what a person of a team is there; of a contact nothing changes.
+    pub fn set_roles(&mut self, roles: Vec<String>) {
+        let mut roles = roles.into_iter();
+        if let Role::Team { role, .. } = &mut self.role {
+            *role = roles.next();
+            self.file.seated.roles = roles.collect();
         }
     }
 

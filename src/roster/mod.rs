@@ -19,10 +19,13 @@ pub mod moderation;
 pub mod org;
 mod refusal;
 mod register;
+pub mod removal;
 pub mod review;
 pub mod role_address;
 pub mod terms;
 pub mod told;
+pub mod team;
+pub mod term;
 
 use std::collections::BTreeMap;
 
@@ -46,6 +49,9 @@ pub struct Roster {
     /// The texts in force, of the lists that have one.
     #[serde(default)]
     terms: BTreeMap<ListName, terms::InForce>,
+    /// The bodies that approve persons of teams, by name.
+    #[serde(default)]
+    bodies: BTreeMap<String, Vec<term::BodyMember>>,
 }
 
 impl Roster {

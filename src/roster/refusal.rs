@@ -2,7 +2,7 @@
 
 use crate::id::{BallotId, BreachId, Fingerprint, ListName, MemberId, OrgName};
 use crate::roster::membership::Standing;
-use crate::roster::{application, ballot, membership, org};
+use crate::roster::{application, ballot, membership, org, removal, term};
 
 /// The largest number of members of one list, removed ones included: a limit against runaway scripts.
 pub const MAX_MEMBERS: usize = 20_000;
@@ -39,6 +39,12 @@ pub enum Refusal {
     /// A rule of ballots.
     #[error(transparent)]
     Ballot(#[from] ballot::Refusal),
+    /// A rule of removals.
+    #[error(transparent)]
+    Removal(#[from] removal::Refusal),
+    /// A rule of teams.
+    #[error(transparent)]
+    Team(#[from] term::Refusal),
     /// There is no such ballot.
     #[error("there is no ballot {0}")]
     NoBallot(BallotId),

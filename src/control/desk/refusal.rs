@@ -5,6 +5,7 @@ use crate::id::ListName;
 use crate::ledger::affairs::Trouble;
 use crate::pgp::cert::CertError;
 use crate::pgp::keyring::KeyError;
+use crate::roster::term::Refusal::BelowMinimum;
 use crate::roster::{Refusal, application};
 use crate::store::contract::StoreError;
 
@@ -77,6 +78,11 @@ impl From<Refusal> for Refused {
             Refusal::OrgInUse(_) => (ErrorKind::Data, "see `org show`"),
             Refusal::Full(_) => (ErrorKind::Data, "split the list"),
             Refusal::Ballot(_) => (ErrorKind::Data, "look at `org ballots`"),
+            Refusal::Removal(_) => (ErrorKind::Data, "look at `org ballots`, and at the policy"),
+            Refusal::Team(BelowMinimum { .. }) => {
+                (ErrorKind::Data, "add or replace first; or insist with --below-minimum and --reason")
+            }
+            Refusal::Team(_) => (ErrorKind::Data, "look at `team ls` and `team body ls`, and at the policy"),
             Refusal::NoBallot(_) => (ErrorKind::NotFound, "look at `org ballots`"),
             Refusal::OrgText(_) => (ErrorKind::Usage, "give a plain text"),
             Refusal::OwnUpstream(_) => (ErrorKind::Usage, "leave the upstream out where there is none"),

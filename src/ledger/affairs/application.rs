@@ -219,8 +219,8 @@ fn opened(step: &mut Step<'_>, list: &List, application: &mut Application) -> Re
         list: list.name.clone(),
         motion: Motion::Admit { application: application.id.clone() },
         title: motion_title(application),
-        quorum: founding.map_or(1, NonZeroU32::get),
-        one_per_org: false,
+        quorum: founding.or(rules.approval_quorum).map_or(1, NonZeroU32::get),
+        one_per_org: rules.one_vote_per_org.unwrap_or_default(),
         concerned: vec![application.member.clone()],
         closes: application.lapses,
     };

@@ -1,11 +1,13 @@
 //! Ballots: opened by what needs a decision, voted in by mail or at the desk, carried out when they are carried.
 
-use super::{Step, Trouble, admission};
+use super::{Step, Trouble, admission, removal};
 use crate::id::{BallotId, ListName, MemberId};
 use crate::ledger::journal::Event;
-use crate::ledger::shelf::Shelf;
-use crate::roster::application::Stage;
-use crate::roster::ballot::{Ballot, Change as BallotChange, Choice, Motion, Outcome, Refusal};
+use crate::ledger::shelf::{Shelf, Taken};
+use crate::mail::incident::Incident;
+use crate::mail::list::List;
+use crate::roster::application::{Application, Stage};
+use crate::roster::ballot::{Ballot, Change as BallotChange, Choice, Given, Motion, Outcome, Refusal};
 use crate::roster::errand::{About, Errand, Reached};
 use crate::roster::membership::Member;
 use crate::roster::{Change, Refusal as AnyRefusal};
@@ -29,64 +31,204 @@ pub struct Wanted {
     pub closes: Option<Timestamp>,
 }
 
+impl Wanted {
+    /// A motion, with what the list's policy says of ballots from `begins` on.
+    #[must_use]
+    pub fn by_policy(list: &List, motion: Motion, title: String, quorum: u32, begins: Timestamp) -> Self {
+        let rules = list.membership();
+        Self {
+            list: list.name.clone(),
+            motion,
+            title,
+            quorum,
+            one_per_org: rules.one_vote_per_org.unwrap_or_default(),
+            concerned: Vec::new(),
+            closes: rules.ballot_closes.map(|open| begins.after(open)),
+        }
+    }
+}
+
 /// Opens a ballot, and asks everybody who may vote by mail.
 ///
 /// # Errors
 /// When the store fails, or nobody could ever carry it.
 pub fn open(step: &mut Step<'_>, wanted: Wanted) -> Result<BallotId, Trouble> {
-    let id = BallotId::random(&step.affairs().entropy);
+    open_from(step, wanted, None, None)
+}
+
+/// The same, with words about it; and where `from` is given, votes count and are asked for only then.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_from(
+    step: &mut Step<'_>,
+    wanted: Wanted,
+    words: Option<String>,
+    from: Option<Timestamp>,
+) -> Result<BallotId, Trouble> {
     let Wanted { list, motion, title, quorum, one_per_org, concerned, closes } = wanted;
     let ballot = Ballot {
-        id: id.clone(),
+        id: BallotId::random(&step.affairs().entropy),
         list: list.clone(),
         motion: motion.clone(),
-        title: title.clone(),
+        title,
+        words,
         opened: step.now(),
+        from,
         closes,
         quorum,
         one_per_org,
         concerned,
+        asked: Vec::new(),
         votes: Vec::new(),
         outcome: Outcome::Open,
+        closed: None,
+        stuck: false,
     };
     let voters = ballot.electorate(step.deciders(&list));
     if voters < quorum {
         return Err(AnyRefusal::Ballot(Refusal::CannotCarry { quorum, voters }).into());
     }
+    let id = ballot.id.clone();
+    tell(step, &list, BallotChange::Opened { ballot: id.clone(), motion, quorum });
+    let ballot = asked(step, ballot)?;
     Shelf::add(step.batch(), &ballot)?;
-    tell(step, &list, BallotChange::Opened { ballot: id.clone(), motion: motion.clone(), quorum });
-    let asked: Vec<Reached> =
-        step.deciders(&list).filter(|m| !ballot.concerned.contains(&m.id)).map(Reached::from).collect();
-    for to in asked {
-        let about =
-            About::VoteWanted { motion: motion.clone(), ballot: id.clone(), title: title.clone(), quorum };
-        step.write(&Errand { list: list.clone(), to, about, until: closes })?;
-    }
     Ok(id)
+}
+
+/// Asks by mail whoever may vote and has not been asked, once votes count.
+fn asked(step: &mut Step<'_>, mut ballot: Ballot) -> Result<Ballot, Trouble> {
+    if ballot.waits(step.now()) {
+        return Ok(ballot);
+    }
+    let may = |m: &&Member| !ballot.concerned.contains(&m.id) && !ballot.asked.contains(&m.id);
+    let new: Vec<Reached> = step.deciders(&ballot.list).filter(may).map(Reached::from).collect();
+    for to in new {
+        ballot.asked.push(to.id.clone());
+        let about = About::VoteWanted {
+            motion: ballot.motion.clone(),
+            ballot: ballot.id.clone(),
+            title: ballot.title.clone(),
+            quorum: ballot.quorum,
+        };
+        step.write(&Errand { list: ballot.list.clone(), to, about, until: ballot.closes })?;
+    }
+    Ok(ballot)
 }
 
 /// Counts a vote, and carries out what it decides.
 ///
 /// # Errors
 /// When the store fails, there is no such ballot, or a rule is against it.
-pub fn cast(step: &mut Step<'_>, id: &BallotId, voter: &Member, choice: Choice) -> Result<Ballot, Trouble> {
-    let shelf = Shelf::<Ballot>::new(&step.affairs().store);
-    let Some(taken) = shelf.ballot(id)? else { return Err(AnyRefusal::NoBallot(id.clone()).into()) };
+pub fn cast(
+    step: &mut Step<'_>,
+    id: &BallotId,
+    voter: &Member,
+    (choice, given): (Choice, Given),
+) -> Result<Ballot, Trouble> {
+    let taken = find(step, id)?;
     let list = taken.it.list.clone();
-    let ballot =
-        taken.it.cast(voter, choice, step.deciders(&list), step.now()).map_err(AnyRefusal::Ballot)?;
-    taken.put_back(step.batch(), &ballot)?;
-    tell(step, &list, BallotChange::Voted { ballot: id.clone(), by: voter.id.clone(), choice });
-    if ballot.outcome != Outcome::Open {
-        tell(step, &list, BallotChange::Closed { ballot: id.clone(), outcome: ballot.outcome });
-        decided(step, &ballot)?;
+    // Whoever has left meanwhile counts no more, also where the clock has not noticed.
+    let (current, lost) = taken.it.anew(step.deciders(&list), step.now());
+    if current.outcome != Outcome::Open {
+        return Err(AnyRefusal::Ballot(Refusal::Closed(id.clone())).into());
     }
-    Ok(ballot)
+    told_lost(step, &current, lost);
+    let new =
+        current.cast(voter, (choice, given), step.deciders(&list), step.now()).map_err(AnyRefusal::Ballot)?;
+    taken.put_back(step.batch(), &new)?;
+    tell(step, &list, BallotChange::Voted { ballot: id.clone(), by: voter.id.clone(), choice, given });
+    // Whoever voted by mail is told what came of it in the answer.
+    over(step, &new, (given == Given::Mail).then_some(&voter.id))?;
+    Ok(new)
+}
+
+/// Takes a ballot back: it is closed, and nothing follows.
+///
+/// # Errors
+/// When the store fails, there is no such ballot, or it is closed.
+pub fn withdraw(step: &mut Step<'_>, id: &BallotId) -> Result<Ballot, Trouble> {
+    let taken = find(step, id)?;
+    if taken.it.outcome != Outcome::Open {
+        return Err(AnyRefusal::Ballot(Refusal::Closed(id.clone())).into());
+    }
+    let new = taken.it.clone().ended(Outcome::Withdrawn, step.now());
+    taken.put_back(step.batch(), &new)?;
+    over(step, &new, None)?;
+    Ok(new)
+}
+
+/// The ballots that are open, of all lists.
+///
+/// # Errors
+/// When the store fails.
+pub fn open_ones(step: &Step<'_>) -> Result<Vec<Ballot>, Trouble> {
+    let all = Shelf::<Ballot>::new(&step.affairs().store).all()?;
+    Ok(all.into_iter().map(|taken| taken.it).filter(|ballot| ballot.outcome == Outcome::Open).collect())
+}
+
+/// What the clock and the team change about a list's ballots: they begin, lapse, lose the votes of those who left, and go
+/// in the end.
+pub(super) fn due(step: &mut Step<'_>, list: &List) -> Result<(), Trouble> {
+    let all = Shelf::<Ballot>::new(&step.affairs().store).all()?;
+    for taken in all.into_iter().filter(|taken| taken.it.list == list.name) {
+        if taken.it.outcome == Outcome::Open {
+            look(step, &taken)?;
+        } else if let (Some(closed), Some(kept)) = (taken.it.closed, list.membership().ballot_kept)
+            && step.now() >= closed.after(kept)
+        {
+            taken.remove(step.batch());
+        }
+    }
+    Ok(())
+}
+
+/// Looks at an open ballot.
+fn look(step: &mut Step<'_>, taken: &Taken<Ballot>) -> Result<(), Trouble> {
+    let before = &taken.it;
+    let (new, lost) = if removal::is_moot(step, before) || is_moot(step, before)? {
+        (before.clone().ended(Outcome::Withdrawn, step.now()), Vec::new())
+    } else {
+        before.anew(step.deciders(&before.list), step.now())
+    };
+    told_lost(step, &new, lost);
+    let new = if new.outcome == Outcome::Open { asked(step, new)? } else { new };
+    if new == *before {
+        return Ok(());
+    }
+    taken.put_back(step.batch(), &new)?;
+    if new.stuck && !before.stuck && new.outcome == Outcome::Open {
+        let problem = format!(
+            "ballot {} needs {} who approve, and fewer are left who may vote: add to the team, or take it back",
+            new.id, new.quorum
+        );
+        step.alert(&new.list, Incident::Trouble { part: "ballots".to_owned(), problem })?;
+        tell_team(step, &new, None)?;
+    }
+    over(step, &new, None)
+}
+
+/// Whether the application that a ballot is about has ended by another way.
+fn is_moot(step: &Step<'_>, ballot: &Ballot) -> Result<bool, Trouble> {
+    let Motion::Admit { application } = &ballot.motion else { return Ok(false) };
+    let taken = Shelf::<Application>::new(&step.affairs().store).application(application)?;
+    Ok(taken.is_none_or(|taken| !taken.it.stage.is_open()))
+}
+
+/// What follows where a ballot is not open any more.
+fn over(step: &mut Step<'_>, ballot: &Ballot, except: Option<&MemberId>) -> Result<(), Trouble> {
+    if ballot.outcome == Outcome::Open {
+        return Ok(());
+    }
+    tell(step, &ballot.list, BallotChange::Closed { ballot: ballot.id.clone(), outcome: ballot.outcome });
+    tell_team(step, ballot, except)?;
+    decided(step, ballot)
 }
 
 /// What follows from a ballot that is decided.
 fn decided(step: &mut Step<'_>, ballot: &Ballot) -> Result<(), Trouble> {
     match (&ballot.motion, ballot.outcome) {
+        (_, Outcome::Open) => Ok(()),
         (Motion::Admit { application }, Outcome::Carried) => admission::admitted(step, application),
         (Motion::Admit { application }, Outcome::Rejected) => {
             admission::refused(step, application, Stage::Refused)
@@ -94,9 +236,37 @@ fn decided(step: &mut Step<'_>, ballot: &Ballot) -> Result<(), Trouble> {
         (Motion::Admit { application }, Outcome::Lapsed) => {
             admission::refused(step, application, Stage::Lapsed)
         }
-        (_, Outcome::Open | Outcome::Rejected | Outcome::Lapsed) => Ok(()),
-        (Motion::Remove { .. }, Outcome::Carried) => Ok(()),
+        (Motion::Admit { .. }, Outcome::Withdrawn) => Ok(()),
+        (Motion::Remove { members, reason }, Outcome::Carried) => {
+            removal::carried(step, &ballot.list, members, *reason)
+        }
+        (Motion::Remove { members, .. }, Outcome::Rejected | Outcome::Lapsed | Outcome::Withdrawn) => {
+            removal::dropped(step, &ballot.list, members)
+        }
     }
+}
+
+fn find(step: &Step<'_>, id: &BallotId) -> Result<Taken<Ballot>, Trouble> {
+    let shelf = Shelf::<Ballot>::new(&step.affairs().store);
+    shelf.ballot(id)?.ok_or_else(|| AnyRefusal::NoBallot(id.clone()).into())
+}
+
+fn told_lost(step: &mut Step<'_>, ballot: &Ballot, of: Vec<MemberId>) {
+    if !of.is_empty() {
+        tell(step, &ballot.list, BallotChange::VotesLost { ballot: ballot.id.clone(), of });
+    }
+}
+
+/// Tells those who may vote how a ballot stands.
+fn tell_team(step: &mut Step<'_>, ballot: &Ballot, except: Option<&MemberId>) -> Result<(), Trouble> {
+    let whom = |m: &&Member| !ballot.concerned.contains(&m.id) && except != Some(&m.id);
+    let team: Vec<Reached> = step.deciders(&ballot.list).filter(whom).map(Reached::from).collect();
+    for to in team {
+        let (id, title) = (ballot.id.clone(), ballot.title.clone());
+        let about = About::BallotTold { ballot: id, title, outcome: ballot.outcome };
+        step.write(&Errand { list: ballot.list.clone(), to, about, until: None })?;
+    }
+    Ok(())
 }
 
 fn tell(step: &mut Step<'_>, list: &ListName, what: BallotChange) {

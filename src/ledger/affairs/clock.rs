@@ -19,6 +19,9 @@ const TIMERS: &[Timer] = &[
     heads::told,
     reviews::missed,
     super::holds::expire,
+    super::ballot::due,
+    super::team::terms,
+    super::team::alarms,
 ];
 
 /// In front of the keys of lists whose timers are stuck, among the alerts.

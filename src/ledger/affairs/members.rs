@@ -1,11 +1,11 @@
 //! Members who move from one standing to another, and what follows from it.
 
-use super::{Step, Trouble, admission, asking, vouchers};
+use super::{Step, Trouble, admission, asking, removal, vouchers};
 use crate::id::{ListName, MemberId};
 use crate::roster::membership::{Cause, Standing};
 
 /// Moves a member; returns how many of its copies were withdrawn. Who does not read any more gets nothing of what waits,
-/// from this commit on.
+/// from this commit on; who is removed gets a farewell, and the certificate goes with them.
 ///
 /// # Errors
 /// When the store fails, or a rule is against it.
@@ -20,10 +20,11 @@ pub fn moved(
     if to == Standing::Active {
         admission::decided(step, list, member)?;
     }
-    let before = step.roster().by_id(list, member).and_then(|m| m.file.cause);
-    let changed = step.roster().move_to(list, member, to, (cause, reason), step.now())?;
+    let before = step.roster().by_id(list, member).cloned();
+    let changed = step.roster().move_to(list, member, to, (cause, reason.clone()), step.now())?;
     step.apply(Some(list), changed);
-    if to == Standing::Active && before == Some(Cause::NotAccepted) {
+    let cause_before = before.as_ref().and_then(|m| m.file.cause);
+    if to == Standing::Active && cause_before == Some(Cause::NotAccepted) {
         // Where the terms are accepted by now this asks nobody; else nothing is delivered before they are.
         asking::ask(step, list, member)?;
     }
@@ -32,6 +33,9 @@ pub fn moved(
         if let Some(gone) = step.roster().by_id(list, member).cloned() {
             admission::applicant_left(step, &gone)?;
         }
+    }
+    if let Some(before) = before.filter(|_| to == Standing::Removed) {
+        removal::parted(step, list, &before, reason.as_deref())?;
     }
     if to == Standing::Active { Ok(0) } else { Ok(step.withdraw(list, member)?) }
 }

@@ -14,7 +14,9 @@ mod heads;
 pub mod holds;
 pub mod imported;
 pub mod members;
+pub mod removal;
 mod reviews;
+pub mod team;
 pub mod unsent;
 pub mod vouchers;
 

@@ -1,13 +1,13 @@
 //! Letters about ballots.
 
-use super::page::{Page, Said};
+use super::page::{Page, Said, wrapped};
 use crate::id::BallotId;
 use crate::roster::ballot::{Choice, Motion, Outcome};
 
 pub(super) fn wanted(page: &Page<'_>, motion: &Motion, ballot: &BallotId, title: &str, quorum: u32) -> Said {
     let what = match motion {
         Motion::Admit { application } => format!("to admit {title} (application {application})"),
-        Motion::Remove { reason, .. } => format!("to remove {title}: {reason}"),
+        Motion::Remove { reason, .. } => format!("to remove {title} ({reason})"),
     };
     let list = page.list;
     let text = format!(
@@ -28,7 +28,25 @@ pub(super) fn voted(choice: Choice, title: &str, outcome: Outcome) -> Said {
         Outcome::Carried => "With it the motion is carried.",
         Outcome::Rejected => "With it the motion is rejected.",
         Outcome::Lapsed => "The ballot's time had run out.",
+        Outcome::Withdrawn => "There is nothing left to decide.",
     };
     let text = format!("Your vote is counted: {} ({title}).\n{so_far}\n", choice.as_str());
     Said { subject: format!("Your vote is counted: {title}"), text }
+}
+
+pub(super) fn told(ballot: &BallotId, title: &str, outcome: Outcome) -> Said {
+    let what = match outcome {
+        Outcome::Open => {
+            "cannot be carried any more: too few are left who may vote. Ask an admin to add to the team"
+        }
+        Outcome::Carried => "is carried",
+        Outcome::Rejected => "is rejected: so many object",
+        Outcome::Lapsed => "has lapsed: nobody decided it in time",
+        Outcome::Withdrawn => "was taken back, or there is nothing left to decide",
+    };
+    let subject = match outcome {
+        Outcome::Open => format!("A ballot is stuck: {title}"),
+        outcome => format!("A ballot is {}: {title}", outcome.as_str()),
+    };
+    Said { subject, text: wrapped(&format!("The ballot {ballot} ({title}) {what}.\n")) }
 }

@@ -11,6 +11,8 @@ mod hold;
 mod journal;
 mod page;
 mod probe;
+mod removal;
+mod term;
 
 use self::page::{Page, Said, filled};
 use crate::id::{Entropy, Token};
@@ -65,6 +67,15 @@ impl Page<'_> {
             }
             About::BreachTaken { breach, missing, due } => breach::taken(self, breach, missing, *due),
             About::BreachOverdue { breach, missing } => breach::overdue(self, breach, missing),
+            About::BallotTold { ballot, title, outcome } => ballot::told(ballot, title, *outcome),
+            About::RemovalAsked { whom, reason, words, since, cure_until } => {
+                removal::asked(self, whom.as_deref(), (*reason, words.as_deref()), *since, *cure_until)
+            }
+            About::RemovalWithdrawn => removal::withdrawn(self),
+            About::Farewell { reason, team } => removal::farewell(self, *reason, *team),
+            About::TermEnds { whose, ends, grace_until, stage } => {
+                term::ends(self, whose.as_deref(), *stage, *ends, *grace_until)
+            }
         };
         Said { text: filled(&said.text), ..said }
     }

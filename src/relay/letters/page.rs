@@ -23,6 +23,35 @@ pub(crate) struct Said {
     pub(crate) text: String,
 }
 
+/// So long are the lines of a letter.
+const WIDTH: usize = 76;
+
+/// The same text with its long lines broken between words.
+pub(crate) fn wrapped(text: &str) -> String {
+    let mut folded = String::new();
+    for line in text.lines() {
+        let mut width = 0_usize;
+        if line.chars().count() <= WIDTH {
+            folded.push_str(line);
+        } else {
+            for word in line.split_whitespace() {
+                let long = word.chars().count();
+                if width > 0 && width.saturating_add(1).saturating_add(long) > WIDTH {
+                    folded.push('\n');
+                    width = 0;
+                } else if width > 0 {
+                    folded.push(' ');
+                    width = width.saturating_add(1);
+                }
+                folded.push_str(word);
+                width = width.saturating_add(long);
+            }
+        }
+        folded.push('\n');
+    }
+    folded
+}
+
 impl Page<'_> {
     /// The token at this place: its word stands apart, so that a letter quoted without marks commands nothing.
     pub(crate) fn token(&self, nth: usize) -> &str {

@@ -12,6 +12,8 @@ use crate::roster::ballot::{Choice, Motion, Outcome};
 use crate::roster::errand::{Answer, ChainHead, Reached, Who};
 use crate::roster::moderation::HeldMail;
 use crate::roster::terms::{Asking, Edition};
+use crate::roster::removal::Reason;
+use crate::roster::term::TermStage;
 
 fn list() -> List {
     let address: Address = "distrib@lists.example".parse().unwrap();
@@ -48,7 +50,31 @@ fn every() -> Vec<About> {
     vec![
         About::FormatAsked,
         About::VoteWanted { motion, ballot, title: title.clone(), quorum: 2 },
-        About::Voted { choice: Choice::Approve, title, outcome: Outcome::Open },
+        About::Voted { choice: Choice::Approve, title: title.clone(), outcome: Outcome::Open },
+        About::BallotTold { ballot: "b-1".parse().unwrap(), title: title.clone(), outcome: Outcome::Open },
+        About::RemovalAsked {
+            whom: Some(title.clone()),
+            reason: Reason::Criterion,
+            words: Some("No fixes were published by it since May, and nobody there answers.".repeat(3)),
+            since: Timestamp::from_secs(0),
+            cure_until: Some(Timestamp::from_secs(9)),
+        },
+        About::RemovalAsked {
+            whom: None,
+            reason: Reason::Breach,
+            words: None,
+            since: Timestamp::from_secs(0),
+            cure_until: None,
+        },
+        About::RemovalWithdrawn,
+        About::Farewell { reason: Some(Reason::Idle), team: false },
+        About::Farewell { reason: None, team: true },
+        About::TermEnds {
+            whose: Some(title),
+            ends: Timestamp::from_secs(0),
+            grace_until: Timestamp::from_secs(9),
+            stage: TermStage::Ended,
+        },
         About::JournalHead { heads: heads(), at: Timestamp::from_secs(0) },
         About::Held { mails: vec![held(true), held(false)], more: 7, reminder: false },
         About::Held { mails: vec![held(true)], more: 0, reminder: true },

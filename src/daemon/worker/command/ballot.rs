@@ -4,7 +4,7 @@ use super::did::Did;
 use crate::id::BallotId;
 use crate::ledger::affairs::{Step, Trouble, ballot};
 use crate::ledger::token::Issued;
-use crate::roster::ballot::Choice;
+use crate::roster::ballot::{Choice, Given};
 use crate::roster::errand::{About, Errand, Reached};
 use crate::roster::membership::Member;
 
@@ -16,7 +16,7 @@ pub(super) fn cast(
     voter: &Member,
     choice: Choice,
 ) -> Result<Did, Trouble> {
-    let voted = ballot::cast(step, id, voter, choice)?;
+    let voted = ballot::cast(step, id, voter, (choice, Given::Mail))?;
     let (list, to) = (issued.list.clone(), Reached::from(voter));
     let about = About::Voted { choice, title: voted.title, outcome: voted.outcome };
     step.write(&Errand { list, to, about, until: None })?;
