@@ -1,6 +1,6 @@
 //! Ballots: opened by what needs a decision, voted in by mail or at the desk, carried out when they are carried.
 
-use super::{Step, Trouble, admission, removal};
+use super::{Step, Trouble, admission, expulsion};
 use crate::id::{BallotId, ListName, MemberId};
 use crate::ledger::journal::Event;
 use crate::ledger::shelf::{Shelf, Taken};
@@ -186,7 +186,7 @@ pub(super) fn due(step: &mut Step<'_>, list: &List) -> Result<(), Trouble> {
 /// Looks at an open ballot.
 fn look(step: &mut Step<'_>, taken: &Taken<Ballot>) -> Result<(), Trouble> {
     let before = &taken.it;
-    let (new, lost) = if removal::is_moot(step, before) || is_moot(step, before)? {
+    let (new, lost) = if expulsion::is_moot(step, before) || is_moot(step, before)? {
         (before.clone().ended(Outcome::Withdrawn, step.now()), Vec::new())
     } else {
         before.anew(step.deciders(&before.list), step.now())
@@ -238,10 +238,10 @@ fn decided(step: &mut Step<'_>, ballot: &Ballot) -> Result<(), Trouble> {
         }
         (Motion::Admit { .. }, Outcome::Withdrawn) => Ok(()),
         (Motion::Remove { members, reason }, Outcome::Carried) => {
-            removal::carried(step, &ballot.list, members, *reason)
+            expulsion::carried(step, &ballot.list, members, *reason)
         }
         (Motion::Remove { members, .. }, Outcome::Rejected | Outcome::Lapsed | Outcome::Withdrawn) => {
-            removal::dropped(step, &ballot.list, members)
+            expulsion::dropped(step, &ballot.list, members)
         }
     }
 }

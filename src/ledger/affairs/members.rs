@@ -1,6 +1,6 @@
 //! Members who move from one standing to another, and what follows from it.
 
-use super::{Step, Trouble, admission, asking, removal, vouchers};
+use super::{Step, Trouble, admission, asking, parting, vouchers};
 use crate::id::{ListName, MemberId};
 use crate::roster::membership::{Cause, Standing};
 
@@ -35,7 +35,7 @@ pub fn moved(
         }
     }
     if let Some(before) = before.filter(|_| to == Standing::Removed) {
-        removal::parted(step, list, &before, reason.as_deref())?;
+        parting::parted(step, list, &before, reason.as_deref())?;
     }
     if to == Standing::Active { Ok(0) } else { Ok(step.withdraw(list, member)?) }
 }

@@ -1,9 +1,8 @@
 //! Members who leave: asked for with a reason, told to whoever it is about, decided by the team; and what goes with them.
 
+use super::expulsion::present;
 use super::{Step, Trouble, ballot, members, team};
 use crate::id::{BallotId, ListName, MemberId, OrgName};
-use crate::ledger::registry::Registry;
-use crate::mail::incident::Incident;
 use crate::roster::Refusal as AnyRefusal;
 use crate::roster::ballot::{Ballot, Motion, Outcome};
 use crate::roster::errand::{About, Errand, Reached};
@@ -105,74 +104,6 @@ pub fn withdraw(step: &mut Step<'_>, list: &ListName, whom: &Whom) -> Result<Bal
 pub fn left(step: &mut Step<'_>, list: &ListName, member: &MemberId) -> Result<usize, Trouble> {
     let reason = Some(Reason::Wish.as_str().to_owned());
     members::moved(step, list, member, Standing::Removed, Cause::Admin, reason)
-}
-
-/// What goes with a removed member: their certificate, unless somebody else has it too, and a farewell that is sealed to it.
-pub(super) fn parted(
-    step: &mut Step<'_>,
-    list: &ListName,
-    member: &Member,
-    reason: Option<&str>,
-) -> Result<(), Trouble> {
-    let cert = step.affairs().registry.cert(member.fingerprint)?.map(|(bytes, _)| bytes);
-    // Who never belonged has nothing to take leave of.
-    if matches!(member.standing, Standing::Active | Standing::Suspended) && cert.is_some() {
-        let team = matches!(member.role, Role::Team { .. });
-        let about = About::Farewell { reason: reason.and_then(Reason::of), team };
-        let to = Reached { cert, ..Reached::from(member) };
-        step.write(&Errand { list: list.clone(), to, about, until: None })?;
-    }
-    for theirs in member.certs() {
-        if !step.roster().pins(theirs) {
-            Registry::forget_cert(step.batch(), theirs);
-        }
-    }
-    Ok(())
-}
-
-/// The team has decided: they leave now. Whom a rule keeps stays, and the admins are told.
-pub(super) fn carried(
-    step: &mut Step<'_>,
-    list: &ListName,
-    them: &[MemberId],
-    reason: Reason,
-) -> Result<(), Trouble> {
-    for id in them {
-        let Some(member) = present(step, list, id) else { continue };
-        let done = team::guard(step, list, &member, None).and_then(|()| {
-            let why = Some(reason.as_str().to_owned());
-            members::moved(step, list, id, Standing::Removed, Cause::Vote, why)
-        });
-        match done {
-            Ok(_) => {}
-            Err(Trouble::Refused(refusal)) => {
-                let problem = format!("the team has voted to remove {id} from {list}: {refusal}");
-                step.alert(list, Incident::Trouble { part: "removal".to_owned(), problem })?;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// It does not come to it: whoever it was about is told.
-pub(super) fn dropped(step: &mut Step<'_>, list: &ListName, them: &[MemberId]) -> Result<(), Trouble> {
-    for id in them {
-        let Some(member) = present(step, list, id) else { continue };
-        let (to, about) = (Reached::from(&member), About::RemovalWithdrawn);
-        step.write(&Errand { list: list.clone(), to, about, until: None })?;
-    }
-    Ok(())
-}
-
-/// Whether everybody whom a ballot would remove has left already.
-pub(super) fn is_moot(step: &Step<'_>, ballot: &Ballot) -> bool {
-    let Motion::Remove { members, .. } = &ballot.motion else { return false };
-    members.iter().all(|id| present(step, &ballot.list, id).is_none())
-}
-
-fn present(step: &Step<'_>, list: &ListName, id: &MemberId) -> Option<Member> {
-    step.roster().by_id(list, id).filter(|m| m.standing != Standing::Removed).cloned()
 }
 
 /// Whom it is about: all of them belong to the list.
