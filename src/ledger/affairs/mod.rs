@@ -161,6 +161,13 @@ impl<'a> Step<'a> {
     /// # Errors
     /// When the record cannot be encoded.
     pub fn write(&mut self, errand: &Errand) -> Result<(), StoreError> {
+        let bare = errand.to.cert.is_none() && !self.roster.pins(errand.to.fingerprint);
+        if bare && errand.about.outlives_membership() {
+            // Whoever leaves with this step takes the certificate along, and is to read it still.
+            let mut errand = errand.clone();
+            errand.to.cert = self.affairs.registry.cert(errand.to.fingerprint)?.map(|(bytes, _)| bytes);
+            return Outbox::put(self.batch, &errand, self.now);
+        }
         self.written.push(errand.to.id.clone());
         Outbox::put(self.batch, errand, self.now)
     }

@@ -1,6 +1,6 @@
 //! Letters about ballots.
 
-use super::page::{Page, Said, wrapped};
+use super::page::{Page, Said, folded};
 use crate::id::BallotId;
 use crate::roster::ballot::{Choice, Motion, Outcome};
 
@@ -48,5 +48,5 @@ pub(super) fn told(ballot: &BallotId, title: &str, outcome: Outcome) -> Said {
         Outcome::Open => format!("A ballot is stuck: {title}"),
         outcome => format!("A ballot is {}: {title}", outcome.as_str()),
     };
-    Said { subject, text: wrapped(&format!("The ballot {ballot} ({title}) {what}.\n")) }
+    Said { subject, text: folded(&format!("The ballot {ballot} ({title}) {what}.\n")) }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Said {
 const WIDTH: usize = 76;
 
 /// The same text with its long lines broken between words.
-pub(crate) fn wrapped(text: &str) -> String {
+pub(crate) fn folded(text: &str) -> String {
     let mut folded = String::new();
     for line in text.lines() {
         let mut width = 0_usize;

@@ -1,6 +1,6 @@
 //! Letters about the end of a membership.
 
-use super::page::{Page, Said, wrapped};
+use super::page::{Page, Said, folded};
 use crate::roster::removal::Reason;
 use crate::time::Timestamp;
 
@@ -31,7 +31,7 @@ pub(super) fn asked(
         None => "Your membership may end".to_owned(),
         Some(_) => "A membership may end".to_owned(),
     };
-    Said { subject, text: wrapped(&format!("{what}\n\nThe reason: {}.\n{words}\n{next}\n", reason.words())) }
+    Said { subject, text: folded(&format!("{what}\n\nThe reason: {}.\n{words}\n{next}\n", reason.words())) }
 }
 
 pub(super) fn withdrawn(page: &Page<'_>) -> Said {
@@ -39,7 +39,7 @@ pub(super) fn withdrawn(page: &Page<'_>) -> Said {
     let text = format!(
         "What was asked for is taken back: your membership of {title} ({address}) goes on as before.\n"
     );
-    Said { subject: "Your membership goes on".to_owned(), text: wrapped(&text) }
+    Said { subject: "Your membership goes on".to_owned(), text: folded(&text) }
 }
 
 /// The text quotes nothing, neither of the list's mail nor of what was said about the member.
@@ -61,5 +61,5 @@ pub(super) fn farewell(page: &Page<'_>, reason: Option<Reason>, team: bool) -> S
          your certificate is not kept for it. What you were told under embargo stays under it.\n\n{why}{back}",
         list.title, list.address
     );
-    Said { subject: "You are no longer on this list".to_owned(), text: wrapped(&text) }
+    Said { subject: "You are no longer on this list".to_owned(), text: folded(&text) }
 }

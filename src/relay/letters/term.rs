@@ -1,6 +1,6 @@
 //! Letters about the terms of a team's persons.
 
-use super::page::{Page, Said, wrapped};
+use super::page::{Page, Said, folded};
 use crate::roster::term::TermStage;
 use crate::time::Timestamp;
 
@@ -40,5 +40,5 @@ pub(super) fn ends(
         TermStage::Ended => "A term has ended",
         TermStage::Over => "A term is over: nothing is delivered",
     };
-    Said { subject: subject.to_owned(), text: wrapped(&text) }
+    Said { subject: subject.to_owned(), text: folded(&text) }
 }

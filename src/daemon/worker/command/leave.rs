@@ -1,10 +1,9 @@
 //! Somebody leaves a list.
 
 use super::did::Did;
-use crate::ledger::affairs::members::moved;
-use crate::ledger::affairs::{Step, Trouble};
+use crate::ledger::affairs::{Step, Trouble, removal};
 use crate::ledger::token::Issued;
-use crate::roster::membership::{Cause, Member, Standing};
+use crate::roster::membership::Member;
 
 /// In any standing; the last of a team cannot.
 pub(super) fn left(step: &mut Step<'_>, issued: &Issued, member: &Member) -> Result<Did, Trouble> {
@@ -12,8 +11,7 @@ pub(super) fn left(step: &mut Step<'_>, issued: &Issued, member: &Member) -> Res
     if step.roster().by_id(&issued.list, &member.id).is_none() {
         return Ok(Did::Nothing);
     }
-    let reason = Some("own wish".to_owned());
-    moved(step, &issued.list, &member.id, Standing::Removed, Cause::Admin, reason)?;
+    removal::left(step, &issued.list, &member.id)?;
     Ok(Did::This(format!(
         "You have left {}. What waited for you is withdrawn, and nothing more is sent to you.",
         issued.list
