@@ -26,6 +26,10 @@ mod heads;
 mod moderation;
 #[path = "roster_outside/orgs.rs"]
 mod orgs;
+#[path = "roster_outside/quorum.rs"]
+mod quorum;
+#[path = "roster_outside/team.rs"]
+mod team;
 
 #[path = "roster_outside/acceptance.rs"]
 mod acceptance;

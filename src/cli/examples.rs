@@ -169,6 +169,42 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ),
     ("org withdraw", &[("By the applicant's wish", "vouchsafe org withdraw a-4kq7zt2m")]),
     (
+        "org approve",
+        &[
+            (
+                "By a statement that the voter has signed",
+                "vouchsafe org approve b-7k2m4p6q --by ada@example.org --statement ada-approves.asc",
+            ),
+            ("By your word for them", "vouchsafe org approve b-7k2m4p6q --by ada@example.org"),
+        ],
+    ),
+    ("org object", &[("Somebody is against it", "vouchsafe org object b-7k2m4p6q --by ada@example.org")]),
+    (
+        "org ballots",
+        &[
+            ("What the team has to decide", "vouchsafe org ballots"),
+            ("One list, for a program", "vouchsafe org ballots --list distrib-announce --json"),
+        ],
+    ),
+    ("org ballot", &[("One, with its votes", "vouchsafe org ballot b-7k2m4p6q")]),
+    (
+        "org removal",
+        &[
+            (
+                "One contact",
+                "vouchsafe org removal --list distrib-announce psirt@linux.example --reason idle",
+            ),
+            (
+                "A whole organisation",
+                "vouchsafe org removal --list distrib-announce --org example-linux --reason criterion",
+            ),
+            (
+                "Once it is mended",
+                "vouchsafe org removal --list distrib-announce psirt@linux.example --withdraw",
+            ),
+        ],
+    ),
+    (
         "member add",
         &[
             (
@@ -286,6 +322,40 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         )],
     ),
     ("team ls", &[("All teams", "vouchsafe team ls")]),
+    (
+        "team show",
+        &[("What somebody is there, and for how long", "vouchsafe team show security ada@example.org")],
+    ),
+    (
+        "team term",
+        &[(
+            "Chosen again, on the day of the vote",
+            "vouchsafe team term security ada@example.org --starts 2026-05-20",
+        )],
+    ),
+    (
+        "team appoint",
+        &[(
+            "By two signed approvals",
+            "vouchsafe team appoint security ada@example.org --name Ada --cert ada.asc --role tsc-member --approval one.asc --approval two.asc",
+        )],
+    ),
+    (
+        "team replace",
+        &[(
+            "For the rest of the term",
+            "vouchsafe team replace --old ada@example.org security bob@example.org --name Bob --cert bob.asc --statement chair.asc",
+        )],
+    ),
+    (
+        "team body add",
+        &[(
+            "Somebody whose approval counts",
+            "vouchsafe team body add tsc carol@example.org --cert carol.asc",
+        )],
+    ),
+    ("team body ls", &[("Who is of which body", "vouchsafe team body ls")]),
+    ("team body remove", &[("Somebody who has left it", "vouchsafe team body remove tsc carol@example.org")]),
     ("team remove", &[("A person who leaves", "vouchsafe team remove security ada@example.org")]),
     (
         "queue ls",

@@ -2,6 +2,7 @@
 //! be given by flag or by position.
 
 mod apply;
+mod ballot;
 mod breach;
 mod contact;
 mod hold;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 pub(super) use self::apply::Joining;
+pub(super) use self::ballot::{Decide, Vote};
 pub use self::breach::{Breach, Told};
 pub(super) use self::contact::{Alias, Cert, Delivery};
 pub use self::hold::{Hold, Ignore};
@@ -26,6 +28,7 @@ pub use self::roster::{Roster, Source};
 pub use self::staff::Staff;
 pub use self::store::Store;
 pub use self::team::Team;
+pub(super) use self::team::{Body, NewPerson};
 use super::names::{FormatOrRule, ListAndFile, OneList, SomeList, Who, format, format_or_rule};
 use crate::control::wire::{Format, ListName, OrgName, ParcelId};
 

@@ -11,6 +11,7 @@ macro_rules! expect {
 }
 
 mod apply;
+mod ballot;
 mod contact;
 mod duty;
 mod hold;

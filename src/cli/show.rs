@@ -1,19 +1,23 @@
 //! Tables for people, JSON for programs. People's tables hold no borders, so that a line is a row for `grep` and `awk`.
 
 mod apply;
+mod ballot;
 mod breach;
 mod org;
 mod plan;
 mod table;
+mod team;
 
 use serde_json::Value;
 
 pub(super) use self::apply::{APPLICATIONS, application};
+pub(super) use self::ballot::{BALLOTS, ballot};
 pub(super) use self::breach::{BREACHES, breach};
 pub(super) use self::org::{CRITERIA, ORGS, REGISTER, org};
 pub(super) use self::plan::plan;
 pub(super) use self::table::{Columns, one, rows};
 use self::table::{or_dash, yes_no};
+pub(super) use self::team::{BODY, TEAM, person};
 use super::reason::explained;
 use super::text::period;
 use crate::control::wire::{
@@ -95,24 +99,6 @@ fn against(m: &MemberRow) -> String {
 fn until(m: &MemberRow) -> String {
     m.expires.as_deref().map_or("-", |at| at.split('T').next().unwrap_or(at)).to_owned()
 }
-
-pub(super) const TEAM: Columns<MemberRow> = Columns {
-    none: "nobody is on the team",
-    heads: &["LIST", "NAME", "ROLE", "ADDRESS", "STANDING", "RECEIVES", "UNTIL", "FINGERPRINT", "PROBLEM"],
-    cells: |m| {
-        vec![
-            m.list.clone(),
-            or_dash(m.name.as_deref()),
-            or_dash(m.role.as_deref()),
-            m.address.clone(),
-            m.standing.clone(),
-            yes_no(m.can_receive),
-            until(m),
-            m.fingerprint.clone(),
-            against(m),
-        ]
-    },
-};
 
 pub(super) fn member(m: &MemberRow) -> Vec<(&'static str, String)> {
     let optional = [("org", &m.org), ("name", &m.name), ("role", &m.role)];

@@ -1,6 +1,8 @@
 //! The desk: each request is load, decide, commit. What it decides it asks the roster; what it commits it journals.
 
 mod apply;
+mod appoint;
+mod ballots;
 mod certs;
 mod contacts;
 mod criteria;
@@ -197,6 +199,7 @@ impl Desk {
             R::Contact(request) => self.contact(request, actor),
             R::Duty(request) => self.duty(request, actor),
             R::Team(request) => self.team(request, actor),
+            R::Ballot(request) => self.ballot(request, actor),
             R::Roster(request) => self.roster(request, actor),
             R::Apply(request) => self.apply(request, actor),
             other => self.route_mail(other, actor),
@@ -253,6 +256,7 @@ impl Desk {
         problems.extend(self.restore_problem()?);
         problems.extend(self.criteria_problems()?);
         problems.extend(self.overdue_reports()?);
+        problems.extend(self.team_problems()?);
         if let Some(room) = self.store.room().ok().filter(|room| room.is_short(self.min_free, 0)) {
             problems.push(format!(
                 "no mail is taken: {} % of the disk is free, and {} % (min_free_disk) has to be: make room",

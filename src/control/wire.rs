@@ -5,6 +5,7 @@
 //! frame is a 32-bit big-endian length and that many bytes of JSON.
 
 mod apply;
+mod ballot;
 mod carry;
 mod contact;
 mod duty;
@@ -22,6 +23,7 @@ pub use crate::id::{Fingerprint, ListName, OrgName, ParcelId, SpoolId};
 pub use crate::mail::address::Address;
 
 pub use apply::{ApplicationId, ApplicationRow, ApplyRequest, VoucherRow};
+pub use ballot::{BallotId, BallotRequest, BallotRow, Leaving, Reason, VoteRow};
 pub use carry::{Certificate, Secret};
 pub use contact::ContactRequest;
 pub use duty::{BreachRow, DutyRequest, Told};
@@ -36,7 +38,7 @@ pub use rows::{
     ChainRow, HoldRow, IgnoredRow, JournalRow, KeyRow, ListRow, MemberRow, Page, ParcelRow, Part, RestRow,
     StatusRow,
 };
-pub use team::TeamRequest;
+pub use team::{BodyRow, Seat, TeamRequest};
 
 /// How many rows the daemon puts on one page at most, whatever a request's `limit` says.
 pub const MAX_PAGE: u64 = 1_000;
@@ -183,6 +185,8 @@ pub enum Request {
     Team(TeamRequest),
     /// About applications.
     Apply(ApplyRequest),
+    /// About ballots and removals.
+    Ballot(BallotRequest),
     /// The held mails. [`Answer::Holds`].
     HoldLs {
         /// Of which list only.
@@ -333,6 +337,12 @@ pub enum Answer {
     Applications(Vec<ApplicationRow>),
     /// An application.
     Application(Box<ApplicationRow>),
+    /// Ballots.
+    Ballots(Vec<BallotRow>),
+    /// A ballot.
+    Ballot(Box<BallotRow>),
+    /// Who is of which body.
+    Body(Vec<BodyRow>),
     /// Members or team members.
     Members(Vec<MemberRow>),
     /// A member.

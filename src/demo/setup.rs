@@ -105,6 +105,9 @@ fn enlist(show: &mut Show<'_>, scene: &Scene) -> Result<(), Trouble> {
             name: member.name.to_owned(),
             cert: Certificate(member.person.cert().to_bytes()),
             role: None,
+            roles: Vec::new(),
+            org: None,
+            starts: None,
         }))?;
     }
     for distributor in &scene.cast.distributors {

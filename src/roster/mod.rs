@@ -22,6 +22,7 @@ mod register;
 pub mod removal;
 pub mod review;
 pub mod role_address;
+pub mod statement;
 pub mod terms;
 pub mod told;
 pub mod team;

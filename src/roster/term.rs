@@ -1,5 +1,7 @@
 //! How a person of a team came to it and for how long, and the bodies that approve them: as it is kept and journalled.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Fingerprint, ListName, MemberId};
@@ -48,6 +50,16 @@ pub enum Appointed {
         /// In whose place.
         replaces: MemberId,
     },
+}
+
+impl fmt::Display for Appointed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Admin => f.write_str("the admin"),
+            Self::Body { body, approvals } => write!(f, "{body}, by {} approvals", approvals.len()),
+            Self::Replacement { of_role, replaces } => write!(f, "{of_role}, in the place of {replaces}"),
+        }
+    }
 }
 
 /// How a person of a team came to it, as what besides, and for how long.

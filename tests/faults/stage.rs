@@ -129,8 +129,20 @@ impl Stage {
             let (list, address) = ("security".parse().unwrap(), address.parse().unwrap());
             let (name, cert) = ("Somebody".to_owned(), Certificate(armored(key)));
             done(
-                ask(run.path(), Request::Team(TeamRequest::Add { list, address, name, cert, role: None }))
-                    .await,
+                ask(
+                    run.path(),
+                    Request::Team(TeamRequest::Add {
+                        list,
+                        address,
+                        name,
+                        cert,
+                        role: None,
+                        roles: Vec::new(),
+                        org: None,
+                        starts: None,
+                    }),
+                )
+                .await,
             );
         }
         for address in DISTROS.iter().chain([&NEWCOMER]) {

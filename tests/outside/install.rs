@@ -128,6 +128,16 @@ impl Install {
         Self::fresh(binary(), kind, smarthost, changes)
     }
 
+    /// Another preset than KubeEdge's.
+    pub fn of_preset(preset: &str, smarthost: &str) -> Self {
+        let dir = tempfile::Builder::new().prefix("vs").permissions(Permissions::from_mode(0o755)).tempdir();
+        let dir = dir.unwrap();
+        let install = Self { dir: dir.path().to_owned(), own: None, program: binary() };
+        install.init_with(DOMAIN, preset);
+        install.settle(smarthost, &[]);
+        Self { own: Some(dir), ..install }
+    }
+
     /// The usual one for lists of another domain.
     pub fn elsewhere(domain: &str, smarthost: &str) -> Self {
         Self::fresh_for(domain, binary(), &store_kind(), smarthost, &[])
@@ -167,8 +177,12 @@ impl Install {
     }
 
     fn init(&self, domain: &str) {
+        self.init_with(domain, "kubeedge");
+    }
+
+    fn init_with(&self, domain: &str, preset: &str) {
         let made = Command::new(&self.program)
-            .args(["init", "--domain", domain, "--preset", "kubeedge", "--dir"])
+            .args(["init", "--domain", domain, "--preset", preset, "--dir"])
             .arg(self.root())
             .output()
             .unwrap();

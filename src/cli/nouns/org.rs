@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::Joining;
+use super::ballot::Decide;
 use crate::control::wire::{ListName, OrgFields, OrgName};
 use crate::time::Timestamp;
 
@@ -28,6 +29,9 @@ pub enum Org {
         #[arg(long)]
         reason: Option<String>,
     },
+    /// What the team decides.
+    #[command(flatten)]
+    Decide(Decide),
     /// Show all organisations.
     #[command(visible_alias = "list")]
     Ls {

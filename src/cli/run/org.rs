@@ -10,6 +10,7 @@ impl Desk<'_> {
     pub(super) fn org(&self, verb: Org) -> Result<Shown, Failure> {
         match verb {
             Org::Applications(verb) => self.apply(verb),
+            Org::Decide(verb) => self.decide(verb),
             Org::Add { name, about } => {
                 self.order(&Request::Org(OrgRequest::Add { org: name, about: about.into() }))
             }

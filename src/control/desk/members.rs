@@ -11,7 +11,7 @@ use crate::ledger::journal::Actor;
 use crate::ledger::registry::Registry;
 use crate::mail::address::Address;
 use crate::mail::directory::Kind;
-use crate::pgp::cert::Format;
+use crate::pgp::cert::{Cert, Format};
 use crate::roster::Roster;
 use crate::roster::membership::{Cause, Member, MemberFile, Role, Standing};
 use crate::roster::terms::{How, Staff};
@@ -108,6 +108,14 @@ impl Desk {
         })?;
         // A mail that waited for a first reader can go on.
         self.hurry(None);
+        let mut remarks = self.remarks(&address, &cert);
+        remarks.extend(flag);
+        let what = format!("{address} is an active member of {list} with key {fingerprint}");
+        Ok(Answer::Done { what, remarks })
+    }
+
+    /// What an admin should know of a certificate that was pinned.
+    pub(super) fn remarks(&self, address: &Address, cert: &Cert) -> Vec<String> {
         let named = cert.emails().iter().any(|e| e.eq_ignore_ascii_case(&address.to_string()));
         let mut remarks = Vec::new();
         if !named {
@@ -115,14 +123,10 @@ impl Desk {
                 "the certificate has no User ID for {address}; it is pinned by its fingerprint all the same"
             ));
         }
-        remarks.extend(flag);
         if let Some(expires) = cert.expires(self.clock.now()) {
             remarks.push(format!("the certificate expires {expires}"));
         }
-        Ok(Answer::Done {
-            what: format!("{address} is an active member of {list} with key {fingerprint}"),
-            remarks,
-        })
+        remarks
     }
 
     pub(super) fn member_ls(&self, list: Option<&ListName>, team: bool) -> Reply {
@@ -176,9 +180,14 @@ impl Desk {
     ) -> Reply {
         self.list(list)?;
         let withdrawn = self.step(actor, |step| {
-            let member = step.roster().by_address(list, address).ok_or_else(|| no_member(list))?.id.clone();
+            let member = step.roster().by_address(list, address).ok_or_else(|| no_member(list))?.clone();
+            if to == Standing::Active {
+                term_runs(&member)?;
+            } else {
+                affairs::team::guard(step, list, &member, None)?;
+            }
             let reason = reason.map(ToOwned::to_owned);
-            Ok(affairs::members::moved(step, list, &member, to, Cause::Admin, reason)?)
+            Ok(affairs::members::moved(step, list, &member.id, to, Cause::Admin, reason)?)
         })?;
         if to == Standing::Active {
             self.hurry(None);
@@ -227,12 +236,19 @@ impl Desk {
             Role::Contact { org } => (Some(org.to_string()), None, None),
             Role::Team { name, role } => (None, Some(name.clone()), role.clone()),
         };
+        let (term, in_team) = (member.file.seated.term, matches!(member.role, Role::Team { .. }));
         MemberRow {
             list: list.to_string(),
             id: member.id.to_string(),
             org,
             name,
             role,
+            roles: member.file.seated.roles.clone(),
+            works_for: member.file.works_for.as_ref().map(ToString::to_string),
+            term_starts: term.map(|term| term.starts.to_string()),
+            term_ends: term.map(|term| term.ends.to_string()),
+            term_days: term.map(|term| term.ends.since(now).as_secs() / 86_400),
+            appointed: in_team.then(|| member.file.seated.appointed.to_string()),
             address: member.address.to_string(),
             fingerprint: member.fingerprint.to_string(),
             standing: member.standing.to_string(),
@@ -288,4 +304,13 @@ fn staff(member: &Member) -> Vec<String> {
         )
     };
     member.file.terms.staff.iter().map(of).collect()
+}
+
+/// Whom the end of a term suspended a new term lets in again.
+fn term_runs(member: &Member) -> Result<(), Refused> {
+    if member.file.cause != Some(Cause::TermOver) {
+        return Ok(());
+    }
+    let next = "begin a new one: `team term`, or `team appoint` with the body's approvals";
+    Err(Refused::new(ErrorKind::Data, "nothing has changed", "the person's term is over", next))
 }

@@ -130,6 +130,24 @@ pub struct MemberRow {
     pub name: Option<String>,
     /// What the person does; only team members have one.
     pub role: Option<String>,
+    /// What the person is besides.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// The organisation that the person works for.
+    #[serde(default)]
+    pub works_for: Option<String>,
+    /// When the person's term began, where there are terms.
+    #[serde(default)]
+    pub term_starts: Option<String>,
+    /// When it ends.
+    #[serde(default)]
+    pub term_ends: Option<String>,
+    /// How many days of it are left.
+    #[serde(default)]
+    pub term_days: Option<u64>,
+    /// Who appointed the person.
+    #[serde(default)]
+    pub appointed: Option<String>,
     /// The address.
     pub address: String,
     /// The pinned fingerprint.

@@ -5,6 +5,7 @@ pub mod acceptance;
 pub mod admission;
 pub mod alias;
 pub mod application;
+pub mod appoint;
 pub mod asking;
 pub mod ballot;
 pub mod breach;
@@ -161,6 +162,7 @@ impl<'a> Step<'a> {
     /// # Errors
     /// When the record cannot be encoded.
     pub fn write(&mut self, errand: &Errand) -> Result<(), StoreError> {
+        self.written.push(errand.to.id.clone());
         let bare = errand.to.cert.is_none() && !self.roster.pins(errand.to.fingerprint);
         if bare && errand.about.outlives_membership() {
             // Whoever leaves with this step takes the certificate along, and is to read it still.
@@ -168,7 +170,6 @@ impl<'a> Step<'a> {
             errand.to.cert = self.affairs.registry.cert(errand.to.fingerprint)?.map(|(bytes, _)| bytes);
             return Outbox::put(self.batch, &errand, self.now);
         }
-        self.written.push(errand.to.id.clone());
         Outbox::put(self.batch, errand, self.now)
     }
 
