@@ -70,13 +70,20 @@ impl Office {
 #[test]
 fn a_term_ends_and_the_chair_replaces_somebody() {
     let Some(mut office) = office() else { return };
-    let people = std::sync::Arc::clone(&office.scene.people);
+    seated(&office);
+    let of_dora = office.person(&office.scene.people.dora.address)["term_ends"].clone();
+    over(&mut office);
+    replaced(&office, &of_dora);
+}
+
+/// Ada, Bob and Dora fill the seats: Bob was chosen 330 days ago, and the TSC appoints Dora.
+fn seated(office: &Office) {
+    let people = &office.scene.people;
     let (ada, bob, dora, emil) = (&people.ada, &people.bob, &people.dora, &people.emil);
     let install = &office.scene.install;
     for member in [emil, &people.rita] {
         install.ok(&["team", "body", "add", "tsc", &member.address, "--cert", &office.cert_file(member)]);
     }
-    // Bob was chosen 330 days ago.
     let chosen = jiff::Timestamp::from_second(office.wall.as_ref().unwrap().now() - 330 * DAY).unwrap();
     let chosen = chosen.to_string()[..10].to_owned();
     let add = |who: &Person, role: &str, more: &[&str]| {
@@ -108,9 +115,12 @@ fn a_term_ends_and_the_chair_replaces_somebody() {
     let both = appoint(&[&one, &two]);
     assert_eq!(both.code, 0, "{}", both.err);
     assert_eq!(office.alarms(), Vec::<String>::new(), "three with their seats");
-    let of_dora = office.person(&dora.address)["term_ends"].clone();
+}
 
-    // Reminders: to the person and to the team, each once.
+/// Bob's term ends: reminders to him and to the team, each once; the time of grace; then nothing goes to him any more.
+fn over(office: &mut Office) {
+    let people = std::sync::Arc::clone(&office.scene.people);
+    let (ada, bob, dora) = (&people.ada, &people.bob, &people.dora);
     office.days_later(6);
     let told = office.letter(bob, LIST, "A term ends", 1);
     assert!(told.text.contains("Your term"), "{}", told.text);
@@ -145,8 +155,13 @@ fn a_term_ends_and_the_chair_replaces_somebody() {
     install.ok(&["team", "term", LIST, &bob.address]);
     assert_eq!(office.person(&bob.address)["standing"], "active");
     assert_eq!(office.alarms(), Vec::<String>::new());
+}
 
-    // Only the chair's key replaces somebody, and only for what is left of the term.
+/// Only the chair's key replaces somebody, and only for what is left of the term.
+fn replaced(office: &Office, of_dora: &serde_json::Value) {
+    let people = &office.scene.people;
+    let (ada, bob, dora, emil) = (&people.ada, &people.bob, &people.dora, &people.emil);
+    let install = &office.scene.install;
     let line = format!("REPLACE {} BY {} ON {ADDRESS}\n", dora.fingerprint, emil.fingerprint);
     let cert = office.cert_file(emil);
     let replace = |statement: &str| {
@@ -158,7 +173,7 @@ fn a_term_ends_and_the_chair_replaces_somebody() {
     let done = replace(&office.signed("chair-says.asc", ada, &line));
     assert_eq!(done.code, 0, "{}", done.err);
     let row = office.person(&emil.address);
-    assert_eq!(row["term_ends"], of_dora, "the rest of the term");
+    assert_eq!(row["term_ends"], *of_dora, "the rest of the term");
     assert_eq!(row["role"], "community-security-background");
     office.letter(dora, LIST, "no longer", 1);
     assert_eq!(office.alarms(), Vec::<String>::new(), "never below three");
