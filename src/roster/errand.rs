@@ -12,10 +12,10 @@ use crate::roster::ballot::{Choice, Motion, Outcome};
 pub use crate::roster::enclosed::Enclosed;
 use crate::roster::membership::Member;
 use crate::roster::moderation::HeldMail;
-use crate::roster::terms::{Asking, Edition};
-pub use crate::roster::told::{Answer, ChainHead, Who};
 use crate::roster::removal::Reason;
 use crate::roster::term::TermStage;
+use crate::roster::terms::{Asking, Edition};
+pub use crate::roster::told::{Answer, ChainHead, Who};
 use crate::time::Timestamp;
 
 /// Whom a letter reaches, as it was when it became due: who is removed meanwhile still gets what says so.

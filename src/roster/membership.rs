@@ -8,8 +8,8 @@ use crate::id::{ApplicationId, Fingerprint, MemberId, OrgName};
 use crate::mail::address::Address;
 use crate::pgp::cert::Format;
 use crate::roster::alias::Alias;
-use crate::roster::terms::Acceptance;
 use crate::roster::term::Seated;
+use crate::roster::terms::Acceptance;
 use crate::time::Timestamp;
 
 /// The most aliases, and the most further certificates, of one member.

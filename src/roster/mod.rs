@@ -23,10 +23,10 @@ pub mod removal;
 pub mod review;
 pub mod role_address;
 pub mod statement;
-pub mod terms;
-pub mod told;
 pub mod team;
 pub mod term;
+pub mod terms;
+pub mod told;
 
 use std::collections::BTreeMap;
 

@@ -11,9 +11,9 @@ use crate::roster::application::Stage;
 use crate::roster::ballot::{Choice, Motion, Outcome};
 use crate::roster::errand::{Answer, ChainHead, Reached, Who};
 use crate::roster::moderation::HeldMail;
-use crate::roster::terms::{Asking, Edition};
 use crate::roster::removal::Reason;
 use crate::roster::term::TermStage;
+use crate::roster::terms::{Asking, Edition};
 
 fn list() -> List {
     let address: Address = "distrib@lists.example".parse().unwrap();
