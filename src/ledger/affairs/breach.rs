@@ -1,17 +1,17 @@
 //! Breaches of the embargo: reported, answered in full, decided, and what follows when they repeat.
 
-use super::ballot::{self, Wanted};
+use super::removal::{Asked, Whom, propose};
 use super::{Step, Trouble};
-use crate::id::{BallotId, BreachId, ListName, MemberId, OrgName};
+use crate::id::{BallotId, BreachId, ListName, OrgName};
 use crate::ledger::alert::Incident;
 use crate::ledger::journal::Event;
 use crate::ledger::shelf::{Kept, Shelf, Taken};
 use crate::mail::list::List;
 use crate::policy::BreachField;
-use crate::roster::ballot::{Ballot, Motion, Outcome, Refusal as BallotRefusal};
 use crate::roster::breach::{Breach, Change as BreachChange, Closed};
 use crate::roster::errand::{About, Enclosed, Errand, Reached};
 use crate::roster::membership::{Member, Standing};
+use crate::roster::removal::Reason;
 use crate::roster::{Change, Refusal};
 use crate::time::Timestamp;
 
@@ -139,7 +139,7 @@ fn vote(step: &mut Step<'_>, list: &List, decided: &mut Decided) -> Result<(), T
     let theirs: Vec<Member> = step.roster().members(&list.name).iter().filter(here).cloned().collect();
     for member in theirs {
         match removal(step, list, &member, decided.strikes) {
-            Ok(ballot) => decided.ballots.push(ballot),
+            Ok(ballot) => decided.ballots.extend(ballot),
             Err(Trouble::Refused(refusal)) => decided.no_ballot = Some(refusal.to_string()),
             Err(error) => return Err(error),
         }
@@ -147,34 +147,18 @@ fn vote(step: &mut Step<'_>, list: &List, decided: &mut Decided) -> Result<(), T
     Ok(())
 }
 
-fn removal(step: &mut Step<'_>, list: &List, member: &Member, strikes: u32) -> Result<BallotId, Trouble> {
-    let about = |b: &Ballot| matches!(&b.motion, Motion::Remove { member: m, .. } if *m == member.id);
-    let all = Shelf::<Ballot>::new(&step.affairs().store).all()?.into_iter().map(|taken| taken.it);
-    if let Some(open) =
-        all.into_iter().find(|b| b.list == list.name && b.outcome == Outcome::Open && about(b))
-    {
-        return Ok(open.id);
-    }
-    let Some(quorum) = list.membership().removal_quorum else {
-        return Err(Refusal::Ballot(BallotRefusal::CannotCarry { quorum: 0, voters: 0 }).into());
-    };
-    let colleague = |m: &&Member| m.org().is_some() && m.org() == member.org();
-    let mut concerned: Vec<MemberId> =
-        step.deciders(&list.name).filter(colleague).map(|m| m.id.clone()).collect();
-    concerned.push(member.id.clone());
-    let wanted = Wanted {
-        list: list.name.clone(),
-        motion: Motion::Remove {
-            member: member.id.clone(),
-            reason: format!("the embargo was broken {strikes} times"),
-        },
-        title: format!("{} ({})", member.display_name(), member.address),
-        quorum: quorum.get(),
-        one_per_org: false,
-        concerned,
-        closes: None,
-    };
-    ballot::open(step, wanted)
+fn removal(
+    step: &mut Step<'_>,
+    list: &List,
+    member: &Member,
+    strikes: u32,
+) -> Result<Option<BallotId>, Trouble> {
+    let words = format!("The embargo was broken {strikes} times.");
+    let whom = Whom::Member(member.id.clone());
+    Ok(match propose(step, &list.name, &whom, Reason::Breach, Some(&words))? {
+        Asked::Voting(ballot) | Asked::Curing(ballot, _) | Asked::Already(ballot) => Some(ballot),
+        Asked::Left(_) => None,
+    })
 }
 
 /// The clock's part: answers that are overdue are told once.
