@@ -12,6 +12,7 @@ mod duty;
 mod exchange;
 mod failure;
 mod frame;
+mod kind;
 mod org;
 mod rows;
 mod team;
@@ -33,6 +34,7 @@ pub use exchange::{
 };
 pub use failure::ErrorKind;
 pub use frame::{FrameError, HELLO_LEN, Hello, MAX_FRAME, PREFIX_LEN, VERSION, decode, encode, length};
+pub use kind::ErrorKind;
 pub use org::{CriterionRow, OrgFields, OrgRequest, OrgRow, RegisterRow};
 pub use rows::{
     ChainRow, HoldRow, IgnoredRow, JournalRow, KeyRow, ListRow, MemberRow, Page, ParcelRow, Part, RestRow,

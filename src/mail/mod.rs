@@ -5,6 +5,7 @@ pub mod arrival;
 pub mod directory;
 pub mod headers;
 pub mod incident;
+pub mod leaving;
 pub mod list;
 pub mod parcel;
 pub mod tags;

@@ -1,7 +1,7 @@
 //! Persons of teams and of bodies, for people.
 
+use super::member::{against, member, until};
 use super::table::{Columns, or_dash, yes_no};
-use super::{against, member, until};
 use crate::control::wire::{BodyRow, MemberRow};
 
 pub(crate) const TEAM: Columns<MemberRow> = Columns {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Address, Certificate, ListName, OrgName};
 pub use crate::id::BallotId;
-pub use crate::roster::removal::Reason;
+pub use crate::mail::leaving::Reason;
 
 /// What is asked about ballots and removals.
 #[derive(Serialize, Deserialize)]
