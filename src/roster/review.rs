@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Change, Refusal, Roster};
 use crate::id::{MemberId, OrgName};
 use crate::mail::list::List;
+use crate::policy::VoucherRemoved;
 use crate::roster::criteria::{Assessment, Judged, RELAY, State};
 use crate::roster::membership::Member;
 use crate::time::Timestamp;
@@ -130,10 +131,15 @@ fn not_downstream(roster: &Roster, org: &OrgName, list: &List, now: Timestamp) -
 /// Who came by vouchers is vouched for; who came another way, a person has to judge.
 fn vouched(roster: &Roster, org: &OrgName, list: &List) -> Option<Assessment> {
     let wanted = usize::try_from(list.membership().vouchers_required?.get()).ok()?;
-    let mut contacts = roster.contacts(org, &list.name);
-    let contact = contacts.find(|member| member.file.vouched_by.len() >= wanted)?;
-    let by: Vec<&str> = contact.file.vouched_by.iter().map(MemberId::as_str).collect();
-    Some(by_relay(State::Met, contact.since, format!("vouched for by {}", by.join(", "))))
+    // Where the policy has it looked at again, whoever was removed meanwhile speaks for nobody.
+    let again = list.membership().voucher_removed.is_some_and(|removed| removed != VoucherRemoved::Keep);
+    let counts = |by: &&MemberId| !again || roster.by_id(&list.name, by).is_some_and(Member::belongs);
+    let found = roster.contacts(org, &list.name).find_map(|contact| {
+        let by: Vec<&str> = contact.file.vouched_by.iter().filter(counts).map(MemberId::as_str).collect();
+        (by.len() >= wanted).then_some((contact.since, by))
+    });
+    let (since, by) = found?;
+    Some(by_relay(State::Met, since, format!("vouched for by {}", by.join(", "))))
 }
 
 /// What the relay can say of a yes or no that it keeps itself.
