@@ -12,7 +12,6 @@ mod duty;
 mod exchange;
 mod failure;
 mod frame;
-mod kind;
 mod org;
 mod rows;
 mod team;
@@ -25,7 +24,7 @@ pub use crate::mail::address::Address;
 
 pub use apply::{ApplicationId, ApplicationRow, ApplyRequest, VoucherRow};
 pub use ballot::{BallotId, BallotRequest, BallotRow, Leaving, Reason, VoteRow};
-pub use carry::{Certificate, Secret};
+pub use carry::{Certificate, Format, Secret};
 pub use contact::ContactRequest;
 pub use duty::{BreachRow, DutyRequest, Told};
 pub use exchange::{
@@ -34,7 +33,6 @@ pub use exchange::{
 };
 pub use failure::ErrorKind;
 pub use frame::{FrameError, HELLO_LEN, Hello, MAX_FRAME, PREFIX_LEN, VERSION, decode, encode, length};
-pub use kind::ErrorKind;
 pub use org::{CriterionRow, OrgFields, OrgRequest, OrgRow, RegisterRow};
 pub use rows::{
     ChainRow, HoldRow, IgnoredRow, JournalRow, KeyRow, ListRow, MemberRow, Page, ParcelRow, Part, RestRow,
@@ -392,14 +390,4 @@ pub struct Peer {
     pub uid: u32,
     /// The user's name, where `/etc/passwd` has one.
     pub name: Option<String>,
-}
-
-/// The OpenPGP message format that a member's copies are made in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// SEIPD version 1 (RFC 9580 §5.13.1).
-    V1,
-    /// SEIPD version 2 (RFC 9580 §5.13.2).
-    V2,
 }

@@ -1,6 +1,7 @@
 //! What tables and objects look like.
 
 use super::*;
+use crate::control::wire::MemberRow;
 
 fn parcels() -> Vec<ParcelRow> {
     let row = |id: &str, recipient: &str, last: Option<&str>| ParcelRow {

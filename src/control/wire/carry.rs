@@ -85,6 +85,16 @@ mod base64 {
     }
 }
 
+/// The OpenPGP message format that a member's copies are made in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// SEIPD version 1 (RFC 9580 §5.13.1).
+    V1,
+    /// SEIPD version 2 (RFC 9580 §5.13.2).
+    V2,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
