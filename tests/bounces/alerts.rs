@@ -119,9 +119,9 @@ fn held_mail_is_told_with_its_reason() {
     scene.taken(&rita.address, ANNOUNCE, &scene.announcement(rita, &written));
     let id = scene.holds(1)[0]["id"].as_str().unwrap().to_owned();
     let copy = notice(&scene, &scene.people.bob, &scene.announce, 1);
-    assert_eq!(copy.subject(), "[Distributors] the relay needs an admin: 1 held");
+    assert_eq!(copy.subject(), "[Distributors] 1 mail is held: please decide");
     let told = text(&copy);
-    assert!(told.contains(&format!("mail {id}: unknown-signer")), "{told}");
+    assert!(told.contains(&format!("Mail {id}\n  reason: unknown-signer")), "{told}");
     assert!(!told.contains("stranger") && !told.contains("Trust me") && !told.contains("rita"), "{told}");
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sequoia_openpgp::Cert;
 
-use crate::changes::{Admin, Change};
+use crate::changes::{Admin, Change, SIDE};
 use crate::cheap::cheapen;
 use crate::load::{Load, Sent, Setting, below};
 use crate::notices;
@@ -144,6 +144,9 @@ impl Lane {
         for list in ["security", "distrib-announce"] {
             install.ok(&["list", "resume", list]);
         }
+        // Whoever asked it for something asked while it was paused, perhaps.
+        install.ok(&["list", "resume", SIDE]);
+        self.changes.push(Change::resumed());
         let mut released = 0;
         // A backlog of kills is work that goes on, not something that hangs.
         until_within(3 * PATIENCE, "spool, hold and queue are empty", || {

@@ -124,11 +124,12 @@ impl Lane {
         let mut daemon = Daemon::spawn(&self.setting.install, &environment);
         let reached = format!("failpoint {} reached", visit.point.name());
         let serves = daemon.wait_for_line("vouchsafe::daemon: ready");
-        // It may have died since, with its sockets.
-        let work = (serves && stage != Stage::Idle).then(|| self.load(&daemon));
+        // Before somebody pauses the list that is asked.
         if let Some((address, key)) = self.asker.take().filter(|_| serves) {
             self.ask(&daemon, &address, &key);
         }
+        // It may have died since, with its sockets.
+        let work = (serves && stage != Stage::Idle).then(|| self.load(&daemon));
         let returns = (serves && stage == Stage::Bounced).then(|| self.return_copies(&daemon));
         if stage == Stage::Stop && serves {
             self.until_copies_wait(3);
