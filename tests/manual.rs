@@ -65,7 +65,11 @@ fn every_command_has_its_page_after_an_installation_and_goes_with_it() {
     let pages = names(&root.path().join("usr/share/man/man1"));
     let mut expected = BTreeSet::from(["vouchsafe.1".to_owned()]);
     for noun in commands(&[]) {
-        expected.extend(commands(&[&noun]).iter().map(|verb| format!("vouchsafe-{noun}-{verb}.1")));
+        for verb in commands(&[&noun]) {
+            let below = commands(&[&noun, &verb]);
+            expected.extend(below.iter().map(|more| format!("vouchsafe-{noun}-{verb}-{more}.1")));
+            expected.insert(format!("vouchsafe-{noun}-{verb}.1"));
+        }
         expected.insert(format!("vouchsafe-{noun}.1"));
     }
     assert!(expected.contains("vouchsafe-member-add.1"), "{expected:?}");

@@ -23,6 +23,9 @@ const KUBEEDGE: Figures = &[
     ("membership.alias_probe_every", "90d", OURS),
     ("membership.alias_probe_misses", "2", OURS),
     ("membership.application_period", "60d", OURS),
+    ("membership.approval_quorum", "2", OURS),
+    ("membership.ballot_closes", "14d", OURS),
+    ("membership.ballot_kept", "1y", OURS),
     ("membership.cure_period", "14d", OURS),
     ("membership.founding_quorum", "2", OURS),
     ("membership.open_applications", "50", OURS),
@@ -42,6 +45,8 @@ const KUBEEDGE: Figures = &[
 const EDGEX: Figures = &[
     ("moderation.hold_expires", "30d", OURS),
     ("moderation.hold_remind", "3d", OURS),
+    ("team.approval.quorum", "2", OURS),
+    ("team.grace", "14d", OURS),
     ("team.journal_head_every", "24h", OURS),
     ("team.max", "4", PUBLISHED),
     ("team.min", "3", PUBLISHED),

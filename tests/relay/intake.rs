@@ -156,9 +156,13 @@ fn a_list_without_a_team_keeps_mail_for_its_admins_from_its_members() {
 fn a_copy_to_the_admins_does_not_make_the_post_a_replay() {
     let setting = setting();
     let raw = setting.write("distrib", ENTITY, &[setting.by("ada")]);
-    for purpose in [Purpose::Owner, Purpose::Postmaster, Purpose::Request] {
+    for purpose in [Purpose::Owner, Purpose::Postmaster] {
         assert!(setting.post(&Sent::to("distrib", &raw).at(purpose)).replay.is_empty());
     }
+    // A request of a member's is answered as well; what goes to the team is no replay either.
+    let asked = setting.relay(&Sent::to("distrib", &raw).at(Purpose::Request));
+    let Ok(Outcome::Request { otherwise, .. }) = asked else { panic!("no request") };
+    assert!(matches!(*otherwise, Outcome::Post(post) if post.replay.is_empty()));
     assert_eq!(setting.post(&Sent::to("distrib", &raw)).replay.len(), 1);
 }
 
