@@ -37,3 +37,5 @@ mod acceptance;
 mod alias;
 #[path = "roster_outside/breach.rs"]
 mod breach;
+#[path = "roster_outside/whole.rs"]
+mod whole;

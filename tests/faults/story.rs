@@ -159,10 +159,12 @@ impl Scene<'_> {
                 self.join().await;
             }
             if mail.held {
+                // The team is asked within seconds, about what still waits then.
+                tokio::time::sleep(Duration::from_secs(20)).await;
+                self.settle().await;
                 self.release().await;
             }
         }
-        // What was held is told within seconds.
         tokio::time::sleep(Duration::from_secs(20)).await;
         self.settle().await;
     }

@@ -131,7 +131,8 @@ fn one_mail(told: &Told, n: usize, mail: &Mail, deliveries: &Deliveries, place: 
     often
 }
 
-/// The team is told of each mail that is held, once. Returns how many notices were delivered.
+/// The team is asked about each mail that is held, once; where something failed, it may have been let through before. Returns
+/// how many letters were delivered.
 fn notices(told: &Told, copies: &mut Vec<Taken>, held: usize, place: &str) -> usize {
     let mut deliveries = Deliveries::new();
     let mut counts: BTreeMap<String, usize> = TEAM.iter().map(|reader| ((*reader).to_owned(), 0)).collect();
@@ -140,17 +141,22 @@ fn notices(told: &Told, copies: &mut Vec<Taken>, held: usize, place: &str) -> us
         let (_, reader) = STAGE.people.iter().find(|(address, _)| *address == copy.recipient).unwrap();
         let Ok(entity) = open(reader, &STAGE.announce, &armored_part(&copy.data)) else { return true };
         let subject = header(&entity, "Subject").unwrap();
-        let Some((_, of)) = subject.split_once("the relay needs an admin: ") else { return true };
+        let Some((_, of)) = subject.split_once("] ").filter(|(_, of)| of.contains("held: please decide"))
+        else {
+            return true;
+        };
         let key = (copy.reverse_path.clone(), copy.recipient.clone());
         let same = deliveries.entry(key).or_default();
         if same.is_empty() {
-            *count += of.strip_suffix(" held").expect("only mail is held").parse::<usize>().unwrap();
+            assert!(of.starts_with("1 mail is held"), "{place}: {of}");
+            *count += 1;
         }
         same.push(copy.clone());
         false
     });
     for (reader, count) in counts {
-        assert_eq!(count, held, "{place}: what {reader} was told of held mail");
+        let told_of = if place == "sound" { held..=held } else { 0..=held };
+        assert!(told_of.contains(&count), "{place}: what {reader} was told of held mail: {count} of {held}");
     }
     for same in deliveries.values() {
         delivered_once(told, same, place);

@@ -28,12 +28,21 @@ impl Office {
 
     /// The usual scene, whose daemon has a clock that the test moves.
     pub fn with_clock(changes: &[(&str, &str)]) -> Option<Self> {
-        let scene = Scene::edited(changes)?;
+        Self::clocked(Scene::edited(changes)?)
+    }
+
+    fn clocked(scene: Scene) -> Option<Self> {
         let wall = Wall::kept_in(&scene.install.root())?;
         let environment = wall.environment();
         let environment: Vec<(&str, &str)> =
             environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         Some(Self { scene: scene.restarted_with(&environment), wall: Some(wall) })
+    }
+
+    /// The same with other files beside the settings, such as another policy.
+    pub fn by_policy(files: &[(&str, &str)]) -> Option<Self> {
+        let scene = Scene::beside_sink(&[], files)?;
+        Self::clocked(scene)
     }
 
     /// Moves the daemon's clock.
