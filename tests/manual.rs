@@ -55,6 +55,8 @@ fn commands(path: &[&str]) -> Vec<String> {
     let help = String::from_utf8(output.stdout).unwrap();
     let Some((_, below)) = help.split_once("\nCommands:\n") else { return Vec::new() };
     let own = below.lines().take_while(|line| !line.is_empty());
+    // What is said of a command may go on in further lines, deeper in.
+    let own = own.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     let own = own.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
     own.map(str::to_owned).collect()
 }

@@ -80,7 +80,8 @@ fn every_figure_is_the_published_one_or_marked_as_ours() {
         assert_eq!(found, all, "{}", preset.name());
         for (key, value, published) in expected {
             let key = key.rsplit('.').next().unwrap();
-            let mut lines = preset.policy().lines().filter(|l| l.starts_with(&format!("{key} =")));
+            let is_set = |l: &&str| l.starts_with(&format!("{key} =")) || l.contains(&format!(", {key} ="));
+            let mut lines = preset.policy().lines().filter(is_set);
             let line = lines.find(|l| l.contains(value)).unwrap();
             assert_eq!(line.contains("(ours)"), !published, "{line}");
         }
