@@ -117,7 +117,7 @@ fn a_certificate_is_merged_unasked_and_another_only_after_both_fingerprints_were
         none.err
     );
     let secret = set("secret.bin", &secret(&keys[0]), &["--yes"]);
-    assert!(secret.code == 65 && secret.err.contains("this is a secret key"), "{}", secret.err);
+    assert!(secret.code == 65 && secret.err.contains("holds a secret key"), "{}", secret.err);
     assert_eq!(pinned(), old.as_str());
 
     let done = set("other.asc", &armored(&keys[1]), &["--yes"]);

@@ -148,8 +148,8 @@ fn notices(told: &Told, copies: &mut Vec<Taken>, held: usize, place: &str) -> us
         let key = (copy.reverse_path.clone(), copy.recipient.clone());
         let same = deliveries.entry(key).or_default();
         if same.is_empty() {
-            assert!(of.starts_with("1 mail is held"), "{place}: {of}");
-            *count += 1;
+            let many = of.strip_prefix("Mail (").and_then(|of| of.split_once(')')).map(|(many, _)| many);
+            *count += many.map_or(1, |many| many.parse::<usize>().unwrap());
         }
         same.push(copy.clone());
         false
