@@ -145,13 +145,6 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             "vouchsafe key import security secret.asc --passphrase-file ./passphrase",
         )],
     ),
-    ("hold ls", &[("What waits for a decision", "vouchsafe hold ls")]),
-    ("hold show", &[("One, with what to do about it", "vouchsafe hold show agm4vvc2abcdefghijklmnopqa")]),
-    (
-        "hold release",
-        &[("Once its author has confirmed it", "vouchsafe hold release agm4vvc2abcdefghijklmnopqa")],
-    ),
-    ("hold drop", &[("Unwanted mail", "vouchsafe hold drop agm4vvc2abcdefghijklmnopqa")]),
     (
         "queue ls",
         &[
