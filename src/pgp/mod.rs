@@ -25,7 +25,6 @@ mod rsa;
 pub mod seal;
 pub mod sealed;
 pub mod signed_text;
-pub mod statement;
 mod subpackets;
 pub mod text;
 mod unpack;

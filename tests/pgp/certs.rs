@@ -93,7 +93,7 @@ fn bare(name: &str) -> openpgp::Cert {
     builder.set_creation_time(BORN.system()).generate().unwrap().0
 }
 
-fn revoked(cert: &openpgp::Cert, at: Timestamp, why: ReasonForRevocation) -> openpgp::Cert {
+pub(crate) fn revoked(cert: &openpgp::Cert, at: Timestamp, why: ReasonForRevocation) -> openpgp::Cert {
     let revocation = CertRevocationBuilder::new()
         .set_signature_creation_time(at.system())
         .unwrap()

@@ -17,6 +17,7 @@ mod life;
 mod oracle;
 mod packets;
 mod seal;
+mod signed_text;
 mod tamper;
 mod unpack;
 mod update;

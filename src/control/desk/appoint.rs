@@ -9,7 +9,7 @@ use crate::ledger::affairs::appoint;
 use crate::ledger::journal::Actor;
 use crate::ledger::registry::Registry;
 use crate::mail::address::Address;
-use crate::pgp::statement;
+use crate::pgp::signed_text;
 use crate::roster::statement::Signed;
 use crate::roster::term::BodyMember;
 
@@ -67,8 +67,8 @@ impl Desk {
         for signer in signers {
             certs.extend(self.certs.get(signer)?);
         }
-        let read = statement::statement(&bytes.0, &certs, self.clock.now());
-        let read = read.ok_or_else(|| unsigned("nobody whose word counts here has signed it"))?;
+        let read = signed_text::read(&bytes.0, None, &certs, self.clock.now());
+        let read = read.map_err(|_| unsigned("nobody whose word counts here has signed it"))?;
         Ok(Signed { signer: read.signer, made_at: read.made_at, text: read.text })
     }
 

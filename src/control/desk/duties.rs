@@ -14,7 +14,7 @@ use crate::mail::address::Address;
 use crate::mime::write::text_part;
 use crate::pgp::cert::Cert;
 use crate::pgp::seal::seal_at_rest;
-use crate::pgp::statement::{Statement, statement};
+use crate::pgp::signed_text::{self, Statement};
 use crate::policy::BreachField;
 use crate::roster::Roster;
 use crate::roster::breach::Breach;
@@ -280,7 +280,7 @@ impl Desk {
 
     /// What a signed file says.
     fn stated(&self, file: &Certificate, certs: &[Arc<Cert>]) -> Result<Statement, Refused> {
-        statement(&file.0, certs, self.clock.now()).ok_or_else(|| {
+        signed_text::read(&file.0, None, certs, self.clock.now()).map_err(|_| {
             Refused::new(
                 ErrorKind::Data,
                 "the statement was not taken",
