@@ -3,12 +3,14 @@
 
 use memchr::memmem;
 
+use super::enclosed::is_key_block;
 use super::entity::Entity;
+use super::read::signed_pair;
 use super::scan::{Scanned, header};
 use super::tree::Kind;
 
 /// So many are taken: a person has one, and perhaps an older one.
-const MOST: usize = 4;
+pub const MOST: usize = 4;
 const BEGIN: &[u8] = b"-----BEGIN PGP PUBLIC KEY BLOCK-----";
 const END: &[u8] = b"-----END PGP PUBLIC KEY BLOCK-----";
 
@@ -35,19 +37,26 @@ pub fn certificates(entity: Scanned<'_>) -> Vec<Vec<u8>> {
     found
 }
 
-/// Whether an entity holds more than one text, certificates, and a signature.
+/// Whether an entity holds more than one text, certificates, and the signature around it all (RFC 3156 §5). What a part is
+/// called does not make it one: words may stand in it. Whether a certificate in binary is one, its reader finds.
 #[must_use]
 pub fn holds_more(entity: Scanned<'_>) -> bool {
     let entity = Entity::of(entity.bytes());
+    let signature = signed_pair(&entity).map(|(_, signature)| signature.whole.clone());
     let mut texts = 0;
-    let mut leaves = entity.parts.iter().filter(|part| part.kind == Kind::Leaf);
+    let leaves = entity.parts.iter().filter(|part| part.kind == Kind::Leaf);
+    let mut leaves = leaves.filter(|part| Some(&part.whole) != signature.as_ref());
     leaves.any(|part| {
-        if part.ctype.is("application", "pgp-keys") || part.ctype.is("application", "pgp-signature") {
-            return false;
-        }
         texts += usize::from(part.ctype.is("text", "plain"));
         let first = part.ctype.is("text", "plain") && texts == 1;
-        !first && armored_certificate(&entity.decoded(part)).is_none()
+        if first {
+            return false;
+        }
+        let bytes = entity.decoded(part);
+        // RFC 9580 §4.2: the first bit of a packet is set, and no text in ASCII begins so.
+        let binary =
+            part.ctype.is("application", "pgp-keys") && bytes.first().is_some_and(|b| *b & 0x80 != 0);
+        !binary && !is_key_block(&bytes)
     })
 }
 
@@ -104,7 +113,7 @@ mod tests {
         let with = |part: &str| {
             let mail = format!(
                 "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHello\r\n--b\r\nContent-Type: \
-                 application/pgp-keys\r\n\r\nabc\r\n{part}--b--\r\n"
+                 application/pgp-keys\r\n\r\n{BLOCK}\r\n{part}--b--\r\n"
             );
             holds_more(scan(mail.as_bytes(), &Limits::default()).unwrap())
         };
@@ -112,6 +121,11 @@ mod tests {
         assert!(!with(&format!("--b\r\nContent-Type: application/octet-stream\r\n\r\n{BLOCK}\r\n")));
         assert!(with("--b\r\nContent-Type: application/pdf\r\n\r\nx\r\n"));
         assert!(with("--b\r\nContent-Type: text/plain\r\n\r\nx\r\n"));
+        // Words under the name of a certificate or a signature, or beside one.
+        for named in ["application/pgp-keys", "application/pgp-signature"] {
+            assert!(with(&format!("--b\r\nContent-Type: {named}\r\n\r\nIt leaks.\r\n")), "{named}");
+        }
+        assert!(with(&format!("--b\r\nContent-Type: text/plain\r\n\r\nIt leaks.\r\n{BLOCK}\r\n")));
     }
 
     #[test]

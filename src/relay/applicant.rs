@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::mail::directory::Kind;
 use crate::mail::tags::Tags;
-use crate::mime::keys::{armored_certificate, certificates, holds_more};
+use crate::mime::keys::{MOST, armored_certificate, certificates, holds_more};
 use crate::mime::read::{payload_headers, plain_text};
 use crate::mime::scan::Scanned;
 use crate::pgp::cert::Cert;
@@ -70,8 +70,14 @@ pub fn heard(
     let signer = Signer { emails: cert.emails(), from };
     let ours = [&world.list.address, &world.list.answer_to];
     let form::Read { form, more } = form::read(&text, world.list, &signer, &ours)?;
-    let more = more || inside.is_some_and(holds_more);
+    let more = more || inside.is_some_and(|inside| holds_more(inside) || holds_other_keys(inside));
     Some(Applying { form, cert, more, signer, replay })
+}
+
+/// Whether something came as a certificate that is none: it may say anything.
+fn holds_other_keys(inside: Scanned<'_>) -> bool {
+    let came = certificates(inside);
+    came.len() >= MOST || came.iter().any(|bytes| Cert::parse(bytes).is_err())
 }
 
 /// The certificate that signed: one of the roster, or the one that came along. With the latter the mail is opened anew.
