@@ -3,6 +3,7 @@
 use super::{Affairs, Step, Trouble, acceptance, alias, application, breach, heads, reviews};
 use crate::ledger::alert::{Alert, Incident};
 use crate::ledger::journal::{Actor, Journal};
+use crate::ledger::registry::Read;
 use crate::mail::list::List;
 use crate::store::contract::{Batch, Expect, Space, StoreError};
 use crate::time::Timestamp;
@@ -33,15 +34,20 @@ const STUCK: u8 = b'k';
 /// # Errors
 /// When the store fails. What keeps one list's timer from its work keeps no other from it: the admins are told once.
 pub fn tick(affairs: &Affairs, journal: &Journal, now: Timestamp) -> Result<(), StoreError> {
+    // Read once, however many timers ask: nearly always nothing is due.
+    let mut read = affairs.registry.roster()?;
     for list in affairs.lists.iter() {
         if affairs.registry.list_state(&list.name)?.paused {
             continue;
         }
         let mut stuck = None;
         for timer in TIMERS {
-            match one(affairs, journal, list, *timer, now) {
-                // Somebody was quicker.
-                Ok(()) | Err(Trouble::Store(StoreError::Conflict(_))) => {}
+            match one(affairs, journal, (list, *timer), read.clone(), now) {
+                Ok(false) => {}
+                // It is another roster now, by this step or because somebody was quicker.
+                Ok(true) | Err(Trouble::Store(StoreError::Conflict(_))) => {
+                    read = affairs.registry.roster()?
+                }
                 // One record or one rule: the others go on.
                 Err(trouble @ (Trouble::Refused(_) | Trouble::Store(StoreError::Damaged(_)))) => {
                     tracing::error!(list = %list.name, %trouble, "what is due by the clock cannot be done");
@@ -55,21 +61,23 @@ pub fn tick(affairs: &Affairs, journal: &Journal, now: Timestamp) -> Result<(), 
     Ok(())
 }
 
+/// Does what is due by one timer, over the roster as read; says whether that was anything.
 fn one(
     affairs: &Affairs,
     journal: &Journal,
-    list: &List,
-    timer: Timer,
+    (list, timer): (&List, Timer),
+    read: Read,
     now: Timestamp,
-) -> Result<(), Trouble> {
+) -> Result<bool, Trouble> {
     let mut batch = Batch::new();
-    let mut step = affairs.begin(&mut batch, Actor::Relay, now)?;
+    let mut step = affairs.begin_from(read, &mut batch, Actor::Relay, now);
     timer(&mut step, list)?;
     let notes = step.finish()?;
     if batch.put.is_empty() && batch.delete.is_empty() && notes.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
-    Ok(journal.commit(&batch, &notes, now)?)
+    journal.commit(&batch, &notes, now)?;
+    Ok(true)
 }
 
 /// Whether the timers of a list are stuck is told once, until they are not.
