@@ -9,8 +9,9 @@ use tokio::sync::{Notify, watch};
 
 use crate::daemon::audience::{Admins, Listener};
 use crate::daemon::moderators;
+use crate::daemon::posted::parcel;
 use crate::failpoint::{self, Point};
-use crate::id::{BodyId, Entropy, ListName, ParcelId, Token};
+use crate::id::{BodyId, Entropy, ListName};
 use crate::ledger::alert::{Alerts, Told, Waiting};
 use crate::ledger::certs::CertBook;
 use crate::ledger::journal::{Actor, Event, Journal, Note};
@@ -19,7 +20,6 @@ use crate::ledger::queue::{Queue, discard};
 use crate::ledger::registry::{Read, Registry};
 use crate::mail::address::Address;
 use crate::mail::incident::Incident;
-use crate::mail::parcel::{Carries, Parcel};
 use crate::mail::tags::Tags;
 use crate::pgp::cert::CertProblem;
 use crate::pgp::keychain::Keychain;
@@ -74,7 +74,6 @@ enum Trouble {
 /// A notice that is sealed, and whose body is stored.
 struct Stored {
     body: BodyId,
-    len: u64,
     letter: Letter,
     to: Listener,
 }
@@ -206,8 +205,7 @@ impl Alarm {
             let Ok(letter) = notice.seal(&to.address, reader, key, &tags, &self.entropy)? else { continue };
             let body = BodyId::new(now, &self.entropy);
             self.store.put_body(contract::BodyId(*body.as_bytes()), letter.body.as_bytes())?;
-            let len = u64::try_from(letter.body.len()).unwrap_or(u64::MAX);
-            stored.push(Stored { body, len, letter, to: to.clone() });
+            stored.push(Stored { body, letter, to: to.clone() });
             failpoint::hit(Point::AlarmStored);
         }
         Ok(())
@@ -231,7 +229,8 @@ impl Alarm {
         Registry::mark_queued(&mut batch, &speaker.name);
         Alerts::tell(&mut batch, list, told, alerts, now)?;
         for stored in stored {
-            Queue::enqueue(&mut batch, self.parcel(speaker, stored, now), now)?;
+            let (to, letter) = ((&stored.to.id, &stored.to.address), (&stored.letter, stored.body));
+            Queue::enqueue(&mut batch, parcel(speaker, to, letter, &self.entropy, now), now)?;
         }
         for letter in letters {
             Outbox::put(&mut batch, letter, now)?;
@@ -244,23 +243,6 @@ impl Alarm {
         failpoint::hit(Point::AlarmCommitted);
         tracing::warn!(list = %speaker.name, alerts, copies, "the admins are told what needs them");
         Ok(true)
-    }
-
-    fn parcel(&self, speaker: &List, stored: &Stored, now: Timestamp) -> Parcel {
-        let suffix = format!("-bounces+{}", Token::random(&self.entropy).as_str());
-        let address = &speaker.address;
-        Parcel {
-            id: ParcelId::new(now, &self.entropy),
-            list: speaker.name.clone(),
-            member: stored.to.id.clone(),
-            recipient: stored.to.address.clone(),
-            reverse_path: address.with_suffix(&suffix).unwrap_or_else(|_| address.clone()),
-            head: stored.letter.head.clone(),
-            key: stored.letter.key.clone(),
-            body: stored.body,
-            body_len: stored.len,
-            carries: Carries::Notice,
-        }
     }
 
     /// Nobody can be told: the log says so, now and then, and `status` does. The alerts wait for somebody, not for ever.

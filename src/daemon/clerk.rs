@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use crate::daemon::posted::parcel;
 use crate::failpoint::{self, Point};
-use crate::id::{BodyId, ListName, ParcelId, Token};
+use crate::id::{BodyId, ListName, Token};
 use crate::ledger::affairs::unsent::unsent;
 use crate::ledger::affairs::{Affairs, clock};
 use crate::ledger::alert::{Alert, Incident};
@@ -21,7 +22,6 @@ use crate::ledger::registry::{Read, Registry};
 use crate::ledger::restore;
 use crate::ledger::token::{Issued, LIFE, Tokens};
 use crate::mail::list::List;
-use crate::mail::parcel::{Carries, Parcel};
 use crate::mail::tags::Tags;
 use crate::pgp::cert::{Cert, CertProblem};
 use crate::pgp::keychain::Keychain;
@@ -245,7 +245,9 @@ impl Clerk {
         }
         let about = errand.about.name().to_owned();
         notes.push(self.note(list, Event::LetterWritten { member: errand.to.id.clone(), about }));
-        Queue::enqueue(&mut batch, self.parcel(list, errand, letter, body, now), now)?;
+        let to = (&errand.to.id, &errand.to.address);
+        let parcel = parcel(list, to, (&letter, body), &self.affairs.entropy, now);
+        Queue::enqueue(&mut batch, parcel, now)?;
         self.journal.commit(&batch, &notes, now)
     }
 
@@ -284,22 +286,6 @@ impl Clerk {
         let Some(sealed) = errand.about.enclosed() else { return Ok(None) };
         let sealed = sealed.sealed().ok_or(UnlockError::Damaged)?;
         unlock(&sealed, &self.keys.spool(), MOST_ENCLOSED).map(Some)
-    }
-
-    fn parcel(&self, list: &List, errand: &Errand, letter: Letter, body: BodyId, now: Timestamp) -> Parcel {
-        let suffix = format!("-bounces+{}", Token::random(&self.affairs.entropy).as_str());
-        Parcel {
-            id: ParcelId::new(now, &self.affairs.entropy),
-            list: list.name.clone(),
-            member: errand.to.id.clone(),
-            recipient: errand.to.address.clone(),
-            reverse_path: list.address.with_suffix(&suffix).unwrap_or_else(|_| list.address.clone()),
-            head: letter.head,
-            key: letter.key,
-            body,
-            body_len: u64::try_from(letter.body.len()).unwrap_or(u64::MAX),
-            carries: Carries::Notice,
-        }
     }
 
     fn note(&self, list: &List, event: Event) -> Note {

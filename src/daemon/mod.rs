@@ -15,6 +15,7 @@ mod manager;
 mod measured;
 mod memory;
 mod moderators;
+mod posted;
 mod reload;
 mod restored;
 pub mod rooms;
