@@ -53,7 +53,7 @@ pub(crate) fn measure(plan: &Plan, crowd: &Crowd) -> Vec<Row> {
         for &readers in plan.readers {
             say(&format!("fan-out: {size} bytes to {readers} readers"));
             // Ada reads along.
-            let roster = crowd.roster(readers - 1);
+            let roster = crowd.roster(readers - 1, None);
             let certs: Certs =
                 crowd.people(readers - 1).map(|p| (p.cert.fingerprint(), Arc::clone(&p.cert))).collect();
             let classes = relay.post(again(&sealed), &roster, &certs);

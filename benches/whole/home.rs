@@ -12,6 +12,7 @@ use vouchsafe::ledger::registry::Registry;
 use vouchsafe::pgp::cert::Cert;
 use vouchsafe::roster::Roster;
 use vouchsafe::roster::membership::{Member, Role, Standing};
+use vouchsafe::roster::terms::{Accepted, Edition, How};
 use vouchsafe::store::contract::{Batch, Store};
 use vouchsafe::time::{Clock, SystemClock, Timestamp};
 
@@ -52,15 +53,18 @@ impl Crowd {
         Self { ada: somebody("ada@team.example"), readers }
     }
 
-    /// A roster where Ada is the team and the first so many readers are distributors.
-    pub(crate) fn roster(&self, readers: usize) -> Roster {
+    /// A roster where Ada is the team and the first so many readers are distributors, who have accepted the terms of
+    /// their list, where it has any: nobody is asked for anything while the bench runs.
+    pub(crate) fn roster(&self, readers: usize, config: Option<&Config>) -> Roster {
         let now = now();
         let org: OrgName = "example-linux".parse().unwrap();
         let mut roster = Roster::default().add_org(&org, "Example Linux".to_owned(), now).unwrap().0;
         let team = Role::Team { name: "Ada".to_owned(), role: None };
         let mut add = |list: &str, somebody: &Somebody, role: Role| {
             let list: ListName = list.parse().unwrap();
-            roster = roster.add_member(&list, member(somebody, role, now)).unwrap().0;
+            let mut member = member(somebody, role, now);
+            member.file.terms.accepted = config.and_then(|config| accepted(config, &list, now));
+            roster = roster.add_member(&list, member).unwrap().0;
         };
         add(SECURITY, &self.ada, team);
         for reader in self.readers.iter().take(readers) {
@@ -94,6 +98,13 @@ fn member(somebody: &Somebody, role: Role, since: Timestamp) -> Member {
     }
 }
 
+/// The terms of a list, accepted.
+fn accepted(config: &Config, list: &ListName, now: Timestamp) -> Option<Accepted> {
+    let policy = config.lists.iter().find(|known| known.name == *list)?.policy.as_ref()?;
+    let edition = Edition::from(policy.terms_text.as_ref()?);
+    Some(Accepted { edition, at: now, how: How::AdminsWord })
+}
+
 /// What the clock says.
 pub(crate) fn now() -> Timestamp {
     SystemClock.now()
@@ -106,7 +117,8 @@ pub(crate) fn install(crowd: &Crowd, readers: usize, smarthost: &str) -> Install
     let store = open_store(&install);
     let registry = Registry::new(Arc::clone(&store));
     let (read, mut batch) = (registry.roster().unwrap(), Batch::new());
-    Registry::set_roster(&mut batch, &read, &crowd.roster(readers)).unwrap();
+    let config = Config::load(&install.config()).unwrap();
+    Registry::set_roster(&mut batch, &read, &crowd.roster(readers, Some(&config))).unwrap();
     for somebody in crowd.people(readers) {
         Registry::set_cert(&mut batch, somebody.cert.fingerprint(), somebody.cert.to_bytes());
     }
