@@ -247,7 +247,7 @@ fn fill(place: &Path, people: &[Cert]) {
     let list: ListName = LIST.parse().unwrap();
     let org = |nth: usize| -> OrgName { format!("org{nth}").parse().unwrap() };
     let read = registry.roster().unwrap();
-    let mut roster = read.roster.clone();
+    let mut roster = (*read.roster).clone();
     let mut batch = Batch::new();
     for (nth, cert) in people.iter().enumerate() {
         let member = Member {

@@ -125,7 +125,7 @@ impl Desk {
         entropy: Arc<Entropy>,
         (arrived, queued, rests): (Arc<Notify>, Arc<Notify>, Arc<Rests>),
     ) -> Self {
-        let registry = Registry::new(Arc::clone(store));
+        let registry = certs.registry().clone();
         Self {
             lists: Arc::new(lists),
             directory,

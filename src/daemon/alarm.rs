@@ -144,7 +144,7 @@ impl Alarm {
         let letters = match list {
             // Whoever names nobody wants nobody to be told by mail.
             Some(name) if *name == speaker.name && !self.admins.are_none() => {
-                let by = (&read.roster, &self.certs);
+                let by = (&*read.roster, &self.certs);
                 moderators::letters((&self.store, &mut batch), speaker, &waiting, by, now)?
             }
             _ => None,

@@ -36,8 +36,8 @@ use crate::secret::Plaintext;
 use crate::store::contract::{self, Batch, StoreError};
 use crate::time::{Clock, Timestamp};
 
-/// How often it looks into the outbox when nothing wakes it.
-const EVERY: Duration = Duration::from_secs(1);
+/// When it looks again at what was left.
+const AGAIN: Duration = Duration::from_secs(1);
 /// How often it asks what is due by the wall clock, which may have been moved.
 const CLOCK: Duration = Duration::from_secs(4);
 /// So many errands are read at once.
@@ -76,6 +76,12 @@ enum Trouble {
     Seal(#[from] SealError),
 }
 
+/// How much of what waited a look has written.
+enum Done {
+    All,
+    Some,
+}
+
 impl Clerk {
     /// Works until `stop` says so.
     pub(super) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
@@ -86,25 +92,31 @@ impl Clerk {
             if by_clock {
                 asked = Some(now);
             }
-            match tokio::task::spawn_blocking(move || clerk.once(by_clock)).await {
-                Ok(Ok(())) => {}
+            let pause = match tokio::task::spawn_blocking(move || clerk.once(by_clock)).await {
+                Ok(Ok(Done::All)) => CLOCK,
                 // Somebody was quicker: the next look finds what is left.
-                Ok(Err(StoreError::Conflict(_))) => {}
-                Ok(Err(error)) => tracing::error!(%error, "the clerk could not work; it is tried again"),
-                Err(_) => tracing::error!("the clerk broke down; it is tried again"),
-            }
+                Ok(Ok(Done::Some) | Err(StoreError::Conflict(_))) => AGAIN,
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "the clerk could not work; it is tried again");
+                    AGAIN
+                }
+                Err(_) => {
+                    tracing::error!("the clerk broke down; it is tried again");
+                    AGAIN
+                }
+            };
             tokio::select! {
                 () = due.notified() => {}
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(pause) => {}
                 _ = stop.changed() => {}
             }
         }
     }
 
-    fn once(&self, by_clock: bool) -> Result<(), StoreError> {
+    fn once(&self, by_clock: bool) -> Result<Done, StoreError> {
         // What a restore undid an admin looks at first.
         if restore::restored(&*self.affairs.store)?.0.is_some_and(|restored| restored.waiting) {
-            return Ok(());
+            return Ok(Done::Some);
         }
         if by_clock {
             clock::tick(&self.affairs, &self.journal, self.clock.now())?;
@@ -114,13 +126,13 @@ impl Clerk {
 
     /// Writes what can be written. One letter that fails keeps the others from nothing, and those of a paused list wait: they
     /// ask for answers that nobody would work off.
-    fn letters(&self) -> Result<(), StoreError> {
+    fn letters(&self) -> Result<Done, StoreError> {
         let outbox = Outbox::new(&self.affairs.store);
-        let (mut last, mut written, mut failed) = (None::<Waiting>, 0, 0);
+        let (mut last, mut written, mut failed, mut done) = (None::<Waiting>, 0, 0, Done::All);
         let mut paused: BTreeMap<ListName, bool> = BTreeMap::new();
         while written < AT_ONCE && failed < FAILING {
             let page = outbox.waiting(last.as_ref(), PAGE)?;
-            let Some(end) = page.last() else { return Ok(()) };
+            let Some(end) = page.last() else { return Ok(done) };
             last = Some(end.clone());
             for waiting in &page {
                 let list = &waiting.errand.list;
@@ -128,20 +140,22 @@ impl Clerk {
                     paused.insert(list.clone(), self.affairs.registry.list_state(list)?.paused);
                 }
                 if paused.get(list).is_some_and(|paused| *paused) || self.rests(waiting) {
+                    done = Done::Some;
                     continue;
                 }
                 match self.letter(waiting) {
                     Ok(()) => written += 1,
                     // Somebody was quicker: the next look finds what is left.
-                    Err(Trouble::Store(StoreError::Conflict(_))) => {}
+                    Err(Trouble::Store(StoreError::Conflict(_))) => done = Done::Some,
                     Err(error) => {
+                        done = Done::Some;
                         failed += 1;
                         self.rest(waiting, &error);
                     }
                 }
             }
         }
-        Ok(())
+        Ok(Done::Some)
     }
 
     fn rests(&self, waiting: &Waiting) -> bool {

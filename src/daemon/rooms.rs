@@ -186,7 +186,7 @@ impl Rooms {
             lists: lists(config).into_iter().map(|l| (l.name.clone(), l)).collect(),
             keys: Arc::clone(&self.keys),
             certs: self.certs.clone(),
-            registry: Registry::new(Arc::clone(&self.store)),
+            registry: self.certs.registry().clone(),
             spool: Spool::new(Arc::clone(&self.store)),
             journal: self.journal.clone(),
             limits: limits(config),
@@ -208,7 +208,7 @@ impl Rooms {
             admins: Admins::read(&config.admin)?,
             every: config.admin.alert_every,
             keys: Arc::clone(&self.keys),
-            registry: Registry::new(Arc::clone(&self.store)),
+            registry: self.certs.registry().clone(),
             certs: self.certs.clone(),
             journal: self.journal.clone(),
             clock: Arc::clone(&self.clock),
@@ -223,7 +223,7 @@ impl Rooms {
     pub(super) fn affairs(&self, config: &Config) -> Affairs {
         Affairs {
             store: Arc::clone(&self.store),
-            registry: Registry::new(Arc::clone(&self.store)),
+            registry: self.certs.registry().clone(),
             queue: self.queue(),
             entropy: Arc::clone(&self.entropy),
             lists: Arc::new(lists(config)),

@@ -84,6 +84,12 @@ impl CertBook {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Where they are kept, and the roster with them.
+    #[must_use]
+    pub const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// Looks at the certificates of everyone on the roster, so that who asks later need not wait.
     ///
     /// # Errors

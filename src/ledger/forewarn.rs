@@ -12,7 +12,6 @@ use crate::id::{Fingerprint, ListName, MemberId};
 use crate::ledger::alert::Alert;
 use crate::ledger::certs::CertBook;
 use crate::ledger::record::{decode, encode};
-use crate::ledger::registry::Registry;
 use crate::mail::incident::Incident;
 use crate::pgp::cert::CertProblem;
 use crate::pgp::outlook::Outlook;
@@ -53,7 +52,7 @@ impl Told {
 /// # Errors
 /// When the store fails.
 pub fn forewarn(store: &Arc<dyn Store>, certs: &CertBook, now: Timestamp) -> Result<usize, StoreError> {
-    let registry = Registry::new(Arc::clone(store));
+    let registry = certs.registry();
     let read = registry.roster()?;
     let active: Vec<(&ListName, &Member)> = read.roster.everyone().filter(|(_, m)| m.is_active()).collect();
     let theirs: Vec<Fingerprint> = active.iter().map(|(_, member)| member.fingerprint).collect();

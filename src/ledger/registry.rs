@@ -1,6 +1,6 @@
 //! Roster, certificates and the state of lists as records.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ const CERTS: &[u8] = b"cert/";
 #[derive(Clone, Debug)]
 pub struct Read {
     /// The roster.
-    pub roster: Roster,
+    pub roster: Arc<Roster>,
     version: Option<Version>,
 }
 
@@ -48,28 +48,37 @@ pub struct ListState {
     pub paused: bool,
 }
 
-/// Roster, certificates and list states in a store.
+/// Roster, certificates and list states in a store. Its clones share what was read.
 #[derive(Clone)]
 pub struct Registry {
     store: Arc<dyn Store>,
+    /// The roster that was read last: it is asked for with every mail and by the clock, and seldom changes.
+    last: Arc<Mutex<Option<Read>>>,
 }
 
 impl Registry {
     /// The registry in this store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+        Self { store, last: Arc::default() }
     }
 
-    /// The roster as it stands.
+    /// The roster as it stands. A version of a record is never used twice, so that one decoded before is the same.
     ///
     /// # Errors
     /// When the store fails.
     pub fn roster(&self) -> Result<Read, StoreError> {
-        match self.store.get(Space::Registry, ROSTER)? {
-            Some(entry) => Ok(Read { roster: decode(&entry.value)?, version: Some(entry.version) }),
-            None => Ok(Read { roster: Roster::default(), version: None }),
+        let Some(entry) = self.store.get(Space::Registry, ROSTER)? else {
+            return Ok(Read { roster: Arc::default(), version: None });
+        };
+        let version = Some(entry.version);
+        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(read) = last().as_ref().filter(|read| read.version == version) {
+            return Ok(read.clone());
         }
+        let read = Read { roster: Arc::new(decode(&entry.value)?), version };
+        *last() = Some(read.clone());
+        Ok(read)
     }
 
     /// Adds to the batch that the roster becomes `new`, if nobody changed it since `read`.

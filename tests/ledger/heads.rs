@@ -50,7 +50,7 @@ fn affairs(bench: &Bench, policy: Option<&str>) -> Affairs {
 fn bench() -> Bench {
     let bench = Bench::new();
     let read = bench.registry().roster().unwrap();
-    let mut roster = read.roster.clone();
+    let mut roster = (*read.roster).clone();
     for (n, standing) in [(1, Standing::Active), (2, Standing::Active), (3, Standing::Suspended)] {
         let member = Member {
             id: format!("m-{n}").parse().unwrap(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use vouchsafe::id::Fingerprint;
 use vouchsafe::ledger::certs::CertBook;
 use vouchsafe::ledger::record::FORMAT;
-use vouchsafe::ledger::registry::{ListState, Registry};
+use vouchsafe::ledger::registry::{ListState, Read, Registry};
 use vouchsafe::ledger::seen;
 use vouchsafe::pgp::cert::Cert;
 use vouchsafe::pgp::person::{Person, Sort};
@@ -38,7 +38,7 @@ fn the_roster_changes_only_for_who_read_the_latest() {
     let mut bench = Bench::new();
     let registry = bench.registry();
     let (one, other) = (registry.roster().unwrap(), registry.roster().unwrap());
-    assert_eq!(one.roster, Roster::default());
+    assert_eq!(one.roster, Arc::default());
     let set = |read, roster: &Roster| {
         let mut batch = Batch::new();
         Registry::set_roster(&mut batch, read, roster).unwrap();
@@ -81,7 +81,7 @@ fn list_states_stand_alone_and_default_to_running() {
     bench.store().commit(batch).unwrap();
     assert!(registry.list_state(&list("a")).unwrap().paused);
     assert!(!registry.list_state(&list("a-b")).unwrap().paused);
-    assert_eq!(registry.roster().unwrap().roster, Roster::default());
+    assert_eq!(registry.roster().unwrap().roster, Arc::default());
 }
 
 #[test]
@@ -208,4 +208,27 @@ fn a_digest_is_new_once_for_each_list() {
     assert_eq!(seen::forget_old(&*bench.store(), gone).unwrap(), 1);
     assert!(!known(&bench, "a", 1) && known(&bench, "b", 1) && known(&bench, "a", 2));
     mark(&bench, "a", 1, gone).unwrap();
+}
+
+/// A roster that was read before is handed out again, and never instead of a newer one, whoever wrote that.
+#[test]
+fn a_roster_that_nobody_changed_is_read_once() {
+    let bench = Bench::new();
+    let (here, there) = (bench.registry(), bench.registry());
+    let set = |read: &Read, n: u8| {
+        let mut batch = Batch::new();
+        Registry::set_roster(&mut batch, read, &add(&read.roster, n)).unwrap();
+        bench.store().commit(batch).unwrap();
+    };
+    set(&here.roster().unwrap(), 1);
+    let first = here.roster().unwrap();
+    assert!(Arc::ptr_eq(&first.roster, &here.clone().roster().unwrap().roster), "clones share it");
+    for n in 2..5 {
+        // By another registry of the same store, as another process would.
+        set(&there.roster().unwrap(), n);
+        let seen = here.roster().unwrap();
+        assert_eq!(seen.roster.members(&list("a")).len(), usize::from(n));
+        assert_eq!(seen.roster, there.roster().unwrap().roster);
+    }
+    assert_eq!(first.roster.members(&list("a")).len(), 1, "who read it before keeps what it read");
 }

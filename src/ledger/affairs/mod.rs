@@ -69,7 +69,7 @@ pub struct Step<'a> {
     affairs: &'a Affairs,
     batch: &'a mut Batch,
     read: Read,
-    roster: Roster,
+    roster: Arc<Roster>,
     notes: Vec<Note>,
     actor: Actor,
     now: Timestamp,
@@ -100,7 +100,7 @@ impl Affairs {
         actor: Actor,
         now: Timestamp,
     ) -> Step<'a> {
-        let roster = read.roster.clone();
+        let roster = Arc::clone(&read.roster);
         Step { affairs: self, batch, read, roster, notes: Vec::new(), actor, now, written: Vec::new() }
     }
 
@@ -120,7 +120,7 @@ impl<'a> Step<'a> {
 
     /// The roster as it becomes.
     #[must_use]
-    pub const fn roster(&self) -> &Roster {
+    pub fn roster(&self) -> &Roster {
         &self.roster
     }
 
@@ -143,13 +143,13 @@ impl<'a> Step<'a> {
 
     /// Takes a change over, and journals it in the list's chain (`None`: the relay's own).
     pub fn apply(&mut self, list: Option<&ListName>, (roster, change): (Roster, Change)) {
-        self.roster = roster;
+        self.roster = Arc::new(roster);
         self.tell(list, Event::Roster { change });
     }
 
     /// Takes over what is no change of its own: how often somebody was reminded, when the next question is due.
     pub fn amend(&mut self, amended: impl FnOnce(&Roster) -> Roster) {
-        self.roster = amended(&self.roster);
+        self.roster = Arc::new(amended(&self.roster));
     }
 
     /// Journals an event.
@@ -217,7 +217,7 @@ impl<'a> Step<'a> {
     /// # Errors
     /// When the roster cannot be encoded.
     pub fn finish(self) -> Result<Vec<Note>, StoreError> {
-        if self.roster == self.read.roster {
+        if Arc::ptr_eq(&self.roster, &self.read.roster) || self.roster == self.read.roster {
             self.batch.expect(self.read.unchanged());
         } else {
             Registry::set_roster(self.batch, &self.read, &self.roster)?;
