@@ -1,6 +1,10 @@
 //! Vouchsafe: an encrypted mailing-list relay for embargoed vulnerability reports.
 #![forbid(unsafe_code)]
 
+// The helpers of the tests outside write OpenPGP mail for the tests inside, too.
+#[cfg(test)]
+extern crate self as vouchsafe;
+
 pub mod check;
 pub mod cli;
 pub mod config;

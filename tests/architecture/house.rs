@@ -195,7 +195,9 @@ fn test_files(name: &str, file: &File) -> Vec<String> {
             vec![format!("{own}{module}.rs")]
         }
     };
-    file.parsed.test_modules.iter().flat_map(places).collect()
+    // Whatever a file for tests declares is for tests.
+    let own_modules = file.parsed.modules.iter().filter(|_| file.test);
+    file.parsed.test_modules.iter().chain(own_modules).flat_map(places).collect()
 }
 
 /// Every Rust file below a folder.
@@ -243,8 +245,12 @@ mod tests {
     fn what_is_outside_and_what_is_an_orphan_is_told_apart() {
         let house = house(&[
             ("lib.rs", "pub mod a;"),
-            ("a.rs", "use std::fs::File; use tokio::net; fn f() { redb::open(); } #[cfg(test)] mod tests;"),
-            ("a/tests.rs", ""),
+            (
+                "a.rs",
+                "use std::fs::File; use tokio::net; fn f<'a>() -> impl Sized + use<'a> { redb::open(); } #[cfg(test)] mod tests;",
+            ),
+            ("a/tests.rs", "mod desk;"),
+            ("a/tests/desk.rs", ""),
             ("lost.rs", ""),
             ("main.rs", "use vouchsafe::a::X; fn main() {}"),
         ]);

@@ -122,11 +122,12 @@ fn attribute(tokens: &[TokenTree], at: usize, inside: &mut Vec<String>, out: &mu
 }
 
 fn import(tokens: &[TokenTree], at: usize, inside: &[String], out: &mut Parsed) -> usize {
-    let end = (at..tokens.len()).find(|i| is_punct(tokens, *i, ';')).unwrap_or(tokens.len());
-    // `use<'a>` in a type is no import.
-    if !is_punct(tokens, at, '<') {
-        tree(&tokens[at..end], &[], inside, out);
+    // `use<'a>` in a type is no import, and what stands behind it is read like anything else.
+    if is_punct(tokens, at, '<') {
+        return at;
     }
+    let end = (at..tokens.len()).find(|i| is_punct(tokens, *i, ';')).unwrap_or(tokens.len());
+    tree(&tokens[at..end], &[], inside, out);
     end
 }
 

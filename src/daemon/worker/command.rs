@@ -281,3 +281,6 @@ fn people<'r>(
     let team = deciding.map_or(&[][..], |team| read.roster.members(team));
     here.iter().chain(team).filter(|m| m.standing != Standing::Removed)
 }
+
+#[cfg(test)]
+mod tests;
