@@ -272,7 +272,8 @@ fn fill(place: &Path, people: &[Cert]) {
 /// A long life of the list, as the journal tells it.
 fn history(journal: &Journal, list: &ListName, now: Timestamp) {
     let event = |nth: usize| Event::Paused { paused: nth.is_multiple_of(2) };
-    let note = |nth| Note { list: Some(list.clone()), actor: Actor::Admin(0), event: event(nth) };
+    let note =
+        |nth| Note { list: Some(list.clone()), actor: Actor::Admin(0), event: event(nth), reason: None };
     let notes: Vec<Note> = (0..ENTRIES).map(note).collect();
     for part in notes.chunks(5_000) {
         journal.commit(&Batch::new(), part, now).unwrap();

@@ -203,7 +203,7 @@ fn sealed(len: u32) -> Sealed<AtRest> {
 }
 
 fn note(name: &str, event: Event) -> Note {
-    Note { list: Some(list(name)), actor: Actor::Relay, event }
+    Note { list: Some(list(name)), actor: Actor::Relay, event, reason: None }
 }
 
 fn paused(paused: bool) -> Event {

@@ -57,7 +57,8 @@ fn commits(criterion: &mut Criterion, store: &Arc<dyn Store>) {
         b.iter(|| {
             let parcel = ParcelId::new(NOW, &entropy);
             let event = Event::Delivered { parcel, member: member_id("ada") };
-            let note = Note { list: Some("distrib".parse().unwrap()), actor: Actor::Relay, event };
+            let note =
+                Note { list: Some("distrib".parse().unwrap()), actor: Actor::Relay, event, reason: None };
             journal.commit(&Batch::new(), &[note], NOW).unwrap();
         });
     });

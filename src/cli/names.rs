@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use crate::control::wire::{Address, Format, ListName};
+use crate::control::wire::{Address, Format, ListName, Request};
 
 /// A list that must be named.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,6 +24,24 @@ pub struct Who {
     pub list: ListName,
     /// The address.
     pub address: Address,
+}
+
+/// Why something is changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct Why {
+    /// Why, for the journal.
+    #[arg(long)]
+    pub reason: Option<String>,
+}
+
+impl Why {
+    /// The request, with the reason if there is one.
+    pub fn of(self, request: Request) -> Request {
+        match self.reason {
+            Some(reason) => Request::Because { reason, request: Box::new(request) },
+            None => request,
+        }
+    }
 }
 
 /// A list and a file for it.

@@ -29,7 +29,7 @@ pub use self::staff::Staff;
 pub use self::store::Store;
 pub use self::team::Team;
 pub(super) use self::team::{Body, NewPerson};
-use super::names::{FormatOrRule, ListAndFile, OneList, SomeList, Who, format, format_or_rule};
+use super::names::{FormatOrRule, ListAndFile, OneList, SomeList, Who, Why, format, format_or_rule};
 use crate::control::wire::{Format, ListName, OrgName, ParcelId};
 
 /// Verbs of `list`.
@@ -138,6 +138,9 @@ pub enum Member {
         /// Have it accept the list's terms by itself first: nothing is delivered before.
         #[arg(long)]
         ask: bool,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// Record a member's signed acceptance of the list's terms.
     Accept {
@@ -147,6 +150,9 @@ pub enum Member {
         /// The signed statement: lines `List:`, `Version:`, `Accepts:` with the text's SHA-256.
         #[arg(long, value_name = "FILE")]
         statement: PathBuf,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// Ask a member by mail now whether its address is read.
     AskAlias {
@@ -190,6 +196,9 @@ pub enum Member {
         /// Do not ask before another fingerprint takes the place of the pinned one.
         #[arg(long, short)]
         yes: bool,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// Set the format of a member's copies, or leave it to the rule.
     SetFormat {
@@ -199,6 +208,9 @@ pub enum Member {
         /// v1 is SEIPDv1, v2 is SEIPDv2; `rule` lets the version of the key decide.
         #[arg(long, value_parser = format_or_rule)]
         format: FormatOrRule,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// Further addresses of the same person or role, which a From may name.
     #[command(subcommand)]
@@ -220,18 +232,18 @@ pub enum Member {
         /// Of which list, and who.
         #[command(flatten)]
         who: Who,
-        /// Why, for the journal.
-        #[arg(long)]
-        reason: Option<String>,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// End a suspension.
     Resume {
         /// Of which list, and who.
         #[command(flatten)]
         who: Who,
-        /// Why, for the journal.
-        #[arg(long)]
-        reason: Option<String>,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// Remove a member, and withdraw its queued copies.
     #[command(visible_aliases = ["rm", "delete"])]
@@ -239,9 +251,9 @@ pub enum Member {
         /// Of which list, and who.
         #[command(flatten)]
         who: Who,
-        /// Why, for the journal.
-        #[arg(long)]
-        reason: Option<String>,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
         /// Do not ask.
         #[arg(long, short)]
         yes: bool,

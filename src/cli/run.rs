@@ -27,6 +27,7 @@ use std::path::Path;
 use super::args::Admin;
 use super::failure::{Failure, refused};
 use super::input::{self, Terminal};
+use super::names::{Who, Why};
 use super::nouns::{Journal, Key, List, Member, Queue, Store};
 use super::progress::waiting;
 use super::show;
@@ -193,11 +194,12 @@ impl Desk<'_> {
 
     fn member(&self, verb: Member) -> Result<Shown, Failure> {
         match verb {
-            Member::Add { who, org, cert, format, ask } => {
+            Member::Add { who, org, cert, format, ask, why } => {
                 let (cert, address) = (input::certificate(&cert)?, who.address);
-                self.order(&Request::MemberAdd { list: who.list, org, address, cert, format, ask })
+                let list = who.list;
+                self.order(&why.of(Request::MemberAdd { list, org, address, cert, format, ask }))
             }
-            Member::Accept { who, statement } => self.accept(who, &statement),
+            Member::Accept { who, statement, why } => self.accept(who, &statement, why),
             Member::AskAlias { who } => self.ask_alias(who),
             Member::Staff(verb) => self.staff(verb),
             Member::Ls { list, json, within } => {
@@ -210,14 +212,10 @@ impl Desk<'_> {
                 let row = expect!(self.ask(&request), Answer::Member(row) => row);
                 Ok(show::one(&*row, show::member, json).into())
             }
-            Member::SetCert { who, cert, yes } => {
-                let cert = input::certificate(&cert)?;
+            Member::SetCert { who, cert, yes, why } => self.set_cert(&who, &cert, yes, &why),
+            Member::SetFormat { who, format, why } => {
                 let (list, address) = (who.list, who.address);
-                self.set_cert(Request::MemberSetCert { list, address, cert, confirm_other: yes })
-            }
-            Member::SetFormat { who, format } => {
-                let (list, address) = (who.list, who.address);
-                self.order(&Request::MemberSetFormat { list, address, format: format.0 })
+                self.order(&why.of(Request::MemberSetFormat { list, address, format: format.0 }))
             }
             Member::Alias(verb) => self.alias(verb),
             Member::Cert(verb) => self.cert(verb),
@@ -225,13 +223,13 @@ impl Desk<'_> {
             Member::Probe { who } => {
                 self.order(&Request::MemberProbe { list: who.list, address: who.address })
             }
-            Member::Suspend { who, reason } => {
-                self.order(&Request::MemberSuspend { list: who.list, address: who.address, reason })
+            Member::Suspend { who: Who { list, address }, why: Why { reason } } => {
+                self.order(&Request::MemberSuspend { list, address, reason })
             }
-            Member::Resume { who, reason } => {
-                self.order(&Request::MemberResume { list: who.list, address: who.address, reason })
+            Member::Resume { who: Who { list, address }, why: Why { reason } } => {
+                self.order(&Request::MemberResume { list, address, reason })
             }
-            Member::Remove { who, reason, yes } => {
+            Member::Remove { who, why: Why { reason }, yes } => {
                 let what = format!("{} leaves {}; its queued copies are withdrawn.", who.address, who.list);
                 let request = Request::MemberRemove { list: who.list, address: who.address, reason };
                 self.after_consent(&request, yes, &one_line(&what))
@@ -240,14 +238,16 @@ impl Desk<'_> {
     }
 
     /// The daemon knows the pinned fingerprint, and so it says whether there is anything to agree to.
-    fn set_cert(&self, mut request: Request) -> Result<Shown, Failure> {
-        let answer = self.ask(&request)?;
+    fn set_cert(&self, who: &Who, cert: &Path, yes: bool, why: &Why) -> Result<Shown, Failure> {
+        let cert = input::certificate(cert)?;
+        let request = |confirm_other| {
+            let (list, address, cert) = (who.list.clone(), who.address.clone(), cert.clone());
+            why.clone().of(Request::MemberSetCert { list, address, cert, confirm_other })
+        };
+        let answer = self.ask(&request(yes))?;
         let Answer::Confirm { what } = answer else { return done(answer) };
         self.terminal.agree(false, &one_line(&what))?;
-        if let Request::MemberSetCert { confirm_other, .. } = &mut request {
-            *confirm_other = true;
-        }
-        self.order(&request)
+        self.order(&request(true))
     }
 
     fn queue(&self, verb: Queue) -> Result<Shown, Failure> {

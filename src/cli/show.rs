@@ -161,7 +161,7 @@ pub(super) const JOURNAL: Columns<JournalRow> = Columns {
             j.seq.to_string(),
             j.at.clone(),
             j.actor.clone(),
-            event(&j.event),
+            j.reason.iter().fold(event(&j.event), |line, reason| format!("{line} reason={reason}")),
             j.hash.chars().take(16).collect(),
         ]
     },

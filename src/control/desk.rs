@@ -1,5 +1,6 @@
 //! The desk: each request is load, decide, commit. What it decides it asks the roster; what it commits it journals.
 
+mod acting;
 mod apply;
 mod appoint;
 mod ballots;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use self::acting::{Acting, plain};
 use self::refusal::{Refused, not_found};
 use crate::control::wire::{Answer, Peer, Request, StatusRow};
 use crate::failpoint::{self, Point};
@@ -32,7 +34,7 @@ use crate::ledger::affairs::{Affairs, Step};
 use crate::ledger::alert::Alerts;
 use crate::ledger::certs::CertBook;
 use crate::ledger::hold::Holds;
-use crate::ledger::journal::{Actor, Event, Journal, Note};
+use crate::ledger::journal::{Actor, Journal, Note};
 use crate::ledger::queue::Queue;
 use crate::ledger::registry::Registry;
 use crate::ledger::rests::Rests;
@@ -155,13 +157,14 @@ impl Desk {
     /// Answers one request. Blocks.
     #[must_use]
     pub fn answer(&self, request: Request, peer: &Peer) -> Answer {
-        let actor = Actor::Admin(peer.uid);
+        let actor = Acting { who: Actor::Admin(peer.uid), why: None };
         self.route(request, &actor).unwrap_or_else(Refused::into_answer)
     }
 
-    fn route(&self, request: Request, actor: &Actor) -> Reply {
+    fn route(&self, request: Request, actor: &Acting) -> Reply {
         use Request as R;
         match request {
+            R::Because { reason, request } => self.route(*request, &actor.because(&reason)?),
             R::Status => self.status(),
             R::ListLs => self.list_ls(),
             R::ListShow { list } => self.list_show(&list),
@@ -188,13 +191,13 @@ impl Desk {
             }
             R::MemberProbe { list, address } => self.member_probe(&list, &address, actor),
             R::MemberSuspend { list, address, reason } => {
-                self.suspend(&list, &address, reason.as_deref(), actor)
+                self.suspend(&list, &address, plain(reason.as_deref())?, actor)
             }
             R::MemberResume { list, address, reason } => {
-                self.resume(&list, &address, reason.as_deref(), actor)
+                self.resume(&list, &address, plain(reason.as_deref())?, actor)
             }
             R::MemberRemove { list, address, reason } => {
-                self.remove(&list, &address, reason.as_deref(), actor)
+                self.remove(&list, &address, plain(reason.as_deref())?, actor)
             }
             R::Contact(request) => self.contact(request, actor),
             R::Duty(request) => self.duty(request, actor),
@@ -339,12 +342,13 @@ impl Desk {
     /// Makes a step of the roster's affairs, again when somebody else changed the store between.
     fn step<T>(
         &self,
-        actor: &Actor,
+        actor: &Acting,
         mut decide: impl FnMut(&mut Step<'_>) -> Result<T, Refused>,
     ) -> Result<T, Refused> {
         let affairs = self.affairs();
         self.change(|batch, now| {
-            let mut step = affairs.begin(batch, actor.clone(), now)?;
+            let mut step = affairs.begin(batch, actor.who.clone(), now)?;
+            step.because(actor.why.clone());
             let decided = decide(&mut step)?;
             Ok((decided, step.finish()?))
         })
@@ -376,10 +380,6 @@ impl Desk {
 
 fn copies(count: usize) -> String {
     if count == 1 { "one queued copy".to_owned() } else { format!("{count} queued copies") }
-}
-
-fn journalled(list: Option<&ListName>, actor: &Actor, event: Event) -> Note {
-    Note { list: list.cloned(), actor: actor.clone(), event }
 }
 
 fn done(what: String) -> Answer {

@@ -259,6 +259,13 @@ pub enum Request {
         /// Which.
         id: ParcelId,
     },
+    /// Any of these, answered as that is.
+    Because {
+        /// Why, for the journal.
+        reason: String,
+        /// Which.
+        request: Box<Self>,
+    },
     /// The roster as files.
     Roster(RosterRequest),
     /// The journal, list by list, each oldest first. [`Answer::Journal`].

@@ -238,7 +238,7 @@ impl Alarm {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let (alerts, copies) = (count(alerts.len()), count(stored.len().saturating_add(letters.len())));
         let event = Event::AdminsTold { alerts, copies };
-        let note = Note { list: Some(speaker.name.clone()), actor: Actor::Relay, event };
+        let note = Note { list: Some(speaker.name.clone()), actor: Actor::Relay, event, reason: None };
         self.journal.commit(&batch, &[note], now)?;
         failpoint::hit(Point::AlarmCommitted);
         tracing::warn!(list = %speaker.name, alerts, copies, "the admins are told what needs them");

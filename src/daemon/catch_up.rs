@@ -27,7 +27,7 @@ pub(super) fn journal_keys(
             Some(_) => Event::KeyImported { fingerprint },
             None => Event::SpoolKeyRotated { fingerprint },
         };
-        let note = Note { list: list.cloned(), actor: Actor::Relay, event };
+        let note = Note { list: list.cloned(), actor: Actor::Relay, event, reason: None };
         let notes: Vec<Note> = known.map(|_| note).into_iter().collect();
         let mut batch = Batch::new();
         Registry::set_known_key(&mut batch, list, fingerprint)?;

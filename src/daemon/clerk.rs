@@ -283,7 +283,7 @@ impl Clerk {
         tracing::warn!(list = %errand.list, member = %errand.to.id, about = errand.about.name(), "a letter is not written");
         let event =
             Event::LetterUnwritten { member: errand.to.id.clone(), about: errand.about.name().to_owned() };
-        let note = Note { list: Some(errand.list.clone()), actor: Actor::Relay, event };
+        let note = Note { list: Some(errand.list.clone()), actor: Actor::Relay, event, reason: None };
         Ok(self.journal.commit(&batch, &[note], now)?)
     }
 
@@ -303,7 +303,7 @@ impl Clerk {
     }
 
     fn note(&self, list: &List, event: Event) -> Note {
-        Note { list: Some(list.name.clone()), actor: Actor::Relay, event }
+        Note { list: Some(list.name.clone()), actor: Actor::Relay, event, reason: None }
     }
 }
 

@@ -141,7 +141,7 @@ impl Housekeeping {
     }
 
     fn note(&self, event: Event, batch: &Batch) -> Result<(), StoreError> {
-        let note = Note { list: None, actor: Actor::Relay, event };
+        let note = Note { list: None, actor: Actor::Relay, event, reason: None };
         self.journal.commit(batch, &[note], self.clock.now())
     }
 }

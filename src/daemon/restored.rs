@@ -36,7 +36,7 @@ pub(super) fn notice(
     restore::set_started(&mut batch, &started)?;
     if restored {
         restore::set_restored(&mut batch, Restored { at: now, waiting: true })?;
-        notes.push(Note { list: None, actor: Actor::Relay, event: Event::Restored });
+        notes.push(Note { list: None, actor: Actor::Relay, event: Event::Restored, reason: None });
     }
     Journal::new(Arc::clone(store)).commit(&batch, &notes, now)?;
     failpoint::hit(Point::StartNoted);

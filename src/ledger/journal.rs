@@ -30,6 +30,8 @@ pub struct Link {
     pub actor: Actor,
     /// What.
     pub event: Event,
+    /// Why, where somebody said so beside the event itself.
+    pub reason: Option<String>,
     /// SHA-256 over the link before and this one's bytes.
     pub hash: [u8; 32],
 }
@@ -49,6 +51,9 @@ struct Payload {
     at: Timestamp,
     actor: Actor,
     event: Event,
+    // Left out where there is none: an entry without a reason has the bytes, and the hash, that it always had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 /// The end of a chain.
@@ -151,8 +156,8 @@ impl Journal {
             });
             for note in notes.iter().filter(|n| n.list == chain) {
                 let (seq, list) = (head.seq + 1, chain.clone());
-                let (actor, event) = (note.actor.clone(), note.event.clone());
-                let payload = encode(&Payload { list, seq, at: now, actor, event })?;
+                let Note { actor, event, reason, .. } = note.clone();
+                let payload = encode(&Payload { list, seq, at: now, actor, event, reason })?;
                 head = Head { seq, hash: link_hash(&head.hash, &payload) };
                 let link = encode(&Stored { hash: head.hash.to_vec(), payload })?;
                 batch.put(Space::Journal, link_key(chain.as_ref(), seq), link);
@@ -285,7 +290,8 @@ fn link(entry: &Entry) -> Result<Link, StoreError> {
     let payload: Payload = decode(&stored.payload)?;
     let hash = <[u8; 32]>::try_from(stored.hash.as_slice())
         .map_err(|_| StoreError::Damaged("a journal hash has the wrong length".to_owned()))?;
-    Ok(Link { seq: payload.seq, at: payload.at, actor: payload.actor, event: payload.event, hash })
+    let Payload { seq, at, actor, event, reason, .. } = payload;
+    Ok(Link { seq, at, actor, event, reason, hash })
 }
 
 fn link_hash(before: &[u8; 32], payload: &[u8]) -> [u8; 32] {
@@ -309,4 +315,37 @@ fn head_key(list: Option<&ListName>) -> Vec<u8> {
     let mut key = HEADS.to_vec();
     key.extend_from_slice(&chain_key(list));
     key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An entry as it was before there were reasons.
+    #[derive(Serialize, Deserialize)]
+    struct Former {
+        list: Option<ListName>,
+        seq: u64,
+        at: Timestamp,
+        actor: Actor,
+        event: Event,
+    }
+
+    #[test]
+    fn an_entry_without_a_reason_has_the_bytes_that_it_always_had() {
+        let (list, at) = (Some("distrib".parse::<ListName>().unwrap()), Timestamp::from_secs(1_790_000_000));
+        let (actor, event) = (Actor::Admin(1000), Event::Paused { paused: true });
+        let former = Former { list: list.clone(), seq: 7, at, actor: actor.clone(), event: event.clone() };
+        let former = encode(&former).unwrap();
+        let now = |reason| {
+            let (list, actor, event) = (list.clone(), actor.clone(), event.clone());
+            encode(&Payload { list, seq: 7, at, actor, event, reason }).unwrap()
+        };
+        assert_eq!(now(None), former);
+        assert_eq!(link_hash(&[0; 32], &now(None)), link_hash(&[0; 32], &former));
+        assert_eq!(decode::<Payload>(&former).unwrap().reason, None);
+        let said = now(Some("asked by phone".to_owned()));
+        assert_ne!(link_hash(&[0; 32], &said), link_hash(&[0; 32], &former), "the hash covers the reason");
+        assert_eq!(decode::<Payload>(&said).unwrap().reason.as_deref(), Some("asked by phone"));
+    }
 }

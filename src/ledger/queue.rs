@@ -245,7 +245,9 @@ impl Queue {
             return Ok(false);
         };
         let event = Event::ParcelDropped { parcel: id, member };
-        self.journal.commit(&batch, &[Note { list: Some(list), actor, event }], now).map(|()| true)
+        self.journal
+            .commit(&batch, &[Note { list: Some(list), actor, event, reason: None }], now)
+            .map(|()| true)
     }
 
     /// Adds to the batch that every copy for this member of this list is withdrawn, and returns what to journal. A copy

@@ -140,7 +140,7 @@ impl SentBook {
         } else {
             Event::Delayed { parcel, member, status }
         };
-        let note = Note { list: Some(list.clone()), actor: Actor::Relay, event };
+        let note = Note { list: Some(list.clone()), actor: Actor::Relay, event, reason: None };
         Ok(Effect::Marked(Box::new((batch, note))))
     }
 

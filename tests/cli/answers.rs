@@ -259,6 +259,24 @@ fn the_newest_entries_of_all_lists_are_in_the_order_of_time() {
 }
 
 #[test]
+fn why_a_change_was_made_stands_beside_it() {
+    let daemon = Daemon::saying(|_| {
+        let row = |event: Value, reason: Option<&str>| JournalRow {
+            event,
+            reason: reason.map(ToOwned::to_owned),
+            ..JournalRow::default()
+        };
+        let rows =
+            vec![row(json!({ "kind": "paused" }), None), row(json!({ "kind": "roster" }), Some("told"))];
+        Answer::Journal(Page { rows, more: None })
+    });
+    let text = daemon.run("journal ls").unwrap();
+    assert!(text.contains("roster reason=told") && !text.contains("paused reason"), "{text}");
+    let rows: Value = serde_json::from_str(&daemon.run("journal ls --json").unwrap()).unwrap();
+    assert_eq!((&rows[0]["reason"], &rows[1]["reason"]), (&Value::Null, &json!("told")));
+}
+
+#[test]
 fn a_broken_chain_or_a_lost_head_is_shown_and_fails() {
     let verify = |sound: bool, head_found: Option<bool>| {
         let daemon = Daemon::saying(move |_| Answer::Verified {

@@ -170,6 +170,53 @@ fn contact_lines_ask_what_they_say() {
 }
 
 #[test]
+fn whatever_changes_the_roster_may_say_why() {
+    let daemon = Daemon::obliging();
+    let lines = [
+        "member add d p@x.example --org acme --cert CERT",
+        "member set-cert d p@x.example --cert CERT --yes",
+        "member set-format d p@x.example --format v2",
+        "member accept d p@x.example --statement CERT",
+        "member alias add d p@x.example --alias q@x.example",
+        "member alias remove d p@x.example --alias q@x.example",
+        "member cert add d p@x.example --cert CERT",
+        "member cert remove d p@x.example --fingerprint 0123456789ABCDEF0123456789ABCDEF01234567",
+        "member staff add d p@x.example --name Ada --statement CERT",
+        "member staff remove d p@x.example --person m-1",
+        "org add acme",
+        "org assess acme --list d vouched met",
+        "team add sec ada@x.example --name Ada --cert CERT",
+        "team term sec ada@x.example",
+        "team appoint sec ada@x.example --name Ada --cert CERT --approval CERT",
+        "team replace --old ada@x.example sec bob@x.example --name Bob --cert CERT --statement CERT",
+        "team body add tsc carol@x.example --cert CERT",
+        "team body remove tsc carol@x.example --yes",
+        &format!("hold release {ID} --yes"),
+        &format!("hold drop {ID} --yes"),
+        "hold ignore remove d 0123456789ABCDEF0123456789ABCDEF01234567",
+    ];
+    for line in lines {
+        daemon.run(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+        let request = daemon.asked().remove(0);
+        let because = json!({ "because": { "reason": "told", "request": request } });
+        asks(&daemon, &[&format!("{line} --reason told")], &because);
+    }
+    // These keep it in the change itself.
+    let lines = [
+        "member suspend d p@x.example",
+        "member resume d p@x.example",
+        "member remove d p@x.example --yes",
+        "member delivery off d p@x.example",
+        "org edit acme --kind other",
+        "team remove sec ada@x.example --yes",
+    ];
+    for line in lines {
+        daemon.run(&format!("{line} --reason told")).unwrap_or_else(|e| panic!("{line}: {e}"));
+        assert!(daemon.asked()[0].to_string().contains(r#""reason":"told""#), "{line}");
+    }
+}
+
+#[test]
 fn hold_queue_and_journal_lines_ask_what_they_say() {
     let daemon = Daemon::obliging();
     let of = |verb: &str| json!({ verb: { "id": ID } });

@@ -15,7 +15,7 @@ use crate::{Bench, T0, at, key, list, note, paused};
 fn each_list_and_the_relay_itself_have_a_chain_of_their_own() {
     let bench = Bench::new();
     let journal = bench.journal();
-    let own = |event| Note { list: None, actor: Actor::Admin(1000), event };
+    let own = |event| Note { list: None, actor: Actor::Admin(1000), event, reason: None };
     // Names that begin alike must not run into each other.
     for round in 0..3 {
         let notes = [
@@ -38,6 +38,22 @@ fn each_list_and_the_relay_itself_have_a_chain_of_their_own() {
     let shown: Vec<_> = page.iter().map(|l| (l.seq, l.at, l.event.clone())).collect();
     assert_eq!(shown, [(3, at(1), paused(true)), (4, at(1), paused(false)), (5, at(2), paused(true))]);
     assert_eq!(journal.links(None, 0, 1).unwrap()[0].actor, Actor::Admin(1000));
+}
+
+#[test]
+fn the_reason_is_of_the_chain() {
+    let bench = Bench::new();
+    let journal = bench.journal();
+    let told = Note { reason: Some("asked by phone".to_owned()), ..note("a", paused(true)) };
+    journal.commit(&Batch::new(), &[told, note("a", paused(false))], T0).unwrap();
+    let links = journal.links(Some(&list("a")), 0, 10).unwrap();
+    let reasons: Vec<_> = links.iter().map(|link| link.reason.as_deref()).collect();
+    assert_eq!(reasons, [Some("asked by phone"), None]);
+    let silent = Bench::new();
+    let other = silent.journal();
+    other.commit(&Batch::new(), &[note("a", paused(true)), note("a", paused(false))], T0).unwrap();
+    assert_ne!(journal.head(Some(&list("a"))).unwrap(), other.head(Some(&list("a"))).unwrap());
+    journal.verify(Some(&list("a")), None).unwrap().unwrap();
 }
 
 /// One of each kind, with every optional field there and missing.

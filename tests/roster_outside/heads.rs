@@ -48,6 +48,8 @@ struct Payload {
     at: Timestamp,
     actor: Actor,
     event: Event,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 /// A journal in the hands of somebody who can write the store and knows how a chain is made.
@@ -112,6 +114,8 @@ impl Forger {
             _ => None,
         });
         reasons.for_each(|reason| *reason = Some("own wish".to_owned()));
+        let mut unsaid = whole.clone();
+        unsaid.iter_mut().for_each(|payload| payload.reason = None);
         let mut missing = whole.clone();
         missing.remove(1);
         let mut swapped = whole.clone();
@@ -120,8 +124,14 @@ impl Forger {
         let first_suspended =
             cut.iter().position(|p| matches!(&p.event, Event::Roster { change: Change::Moved { .. } }));
         cut.truncate(first_suspended.unwrap());
-        for (what, chain) in [("changed", changed), ("missing", missing), ("swapped", swapped), ("cut", cut)]
-        {
+        let hands = [
+            ("changed", changed),
+            ("unsaid", unsaid),
+            ("missing", missing),
+            ("swapped", swapped),
+            ("cut", cut),
+        ];
+        for (what, chain) in hands {
             self.put(chain);
             assert_eq!(self.verified(kept), Err(Broken::HeadUnknown), "{what}");
         }
@@ -141,6 +151,15 @@ fn a_head_that_came_by_mail_shows_every_hand_on_the_journal() {
     assert!(removed["actor"].as_str().unwrap().starts_with("admin:"), "{removed}");
     assert_eq!(removed["event"]["reason"], "broke the embargo");
     assert!(removed["at"].as_str().unwrap().starts_with("20"), "{removed}");
+    // Where the change itself has no word for it, why it was made stands beside it, as one plain line.
+    let why = "moved\nhouse,\u{1b}[2J said by phone";
+    install.ok(&["member", "alias", "add", LIST, dora, "--alias", "dora@home.example", "--reason", why]);
+    let known =
+        install.events("roster").into_iter().find(|row| row["event"]["change"] == "alias-set").unwrap();
+    assert_eq!(known["reason"], "moved house, [2J said by phone", "{known}");
+    assert!(install.ok(&["journal", "ls", LIST]).contains("reason=moved house, [2J said by phone"));
+    let ran = install.run(&["org", "add", "umbra", "--reason", &"x".repeat(501)]);
+    assert_eq!((ran.code, install.ok(&["org", "ls"]).contains("umbra")), (64, false), "{ran:?}");
 
     office.days_later(1);
     let letter = office.letter(&people.ada, "security", SUBJECT, 1);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::super::names::Who;
+use super::super::names::{Who, Why};
 use crate::control::wire::{Address, Fingerprint};
 
 /// Verbs of `member alias`.
@@ -18,6 +18,9 @@ pub enum Alias {
         /// The further address.
         #[arg(long, value_name = "ADDRESS")]
         alias: Address,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// Forget one.
     #[command(visible_aliases = ["rm", "delete"])]
@@ -28,6 +31,9 @@ pub enum Alias {
         /// The further address.
         #[arg(long, value_name = "ADDRESS")]
         alias: Address,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
 }
 
@@ -42,6 +48,9 @@ pub enum Cert {
         /// The OpenPGP certificate; `-` reads standard input.
         #[arg(long, value_name = "FILE")]
         cert: PathBuf,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// Let them count no more.
     #[command(visible_aliases = ["rm", "delete"])]
@@ -52,6 +61,9 @@ pub enum Cert {
         /// Which certificate, as `member show` names it.
         #[arg(long)]
         fingerprint: Fingerprint,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
 }
 
@@ -63,17 +75,17 @@ pub enum Delivery {
         /// Of which list, and whom.
         #[command(flatten)]
         who: Who,
-        /// Why, for the journal.
-        #[arg(long)]
-        reason: Option<String>,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// Send no copies. The member stays active: it may post and vote.
     Off {
         /// Of which list, and whom.
         #[command(flatten)]
         who: Who,
-        /// Why, for the journal.
-        #[arg(long)]
-        reason: Option<String>,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
 }

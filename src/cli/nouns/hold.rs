@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::super::names::SomeList;
+use super::super::names::{SomeList, Why};
 use crate::control::wire::{Fingerprint, ListName, SpoolId};
 
 /// Verbs of `hold`.
@@ -30,6 +30,9 @@ pub enum Hold {
     Release {
         /// Which, as `ls` shows it.
         id: SpoolId,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
         /// Do not ask.
         #[arg(long, short)]
         yes: bool,
@@ -42,6 +45,9 @@ pub enum Hold {
         /// And from now on whatever else its key signs, where that would be held.
         #[arg(long)]
         ignore: bool,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
         /// Do not ask.
         #[arg(long, short)]
         yes: bool,
@@ -71,5 +77,8 @@ pub enum Ignore {
         list: ListName,
         /// Which key: its whole fingerprint, as `ls` shows it.
         key: Fingerprint,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
 }

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::super::names::Why;
 use super::Joining;
 use super::ballot::Decide;
 use crate::control::wire::{ListName, OrgFields, OrgName};
@@ -17,6 +18,9 @@ pub enum Org {
         /// What is known of it.
         #[command(flatten)]
         about: About,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// Change what is known of an organisation: what is given, and nothing else.
     Edit {
@@ -25,9 +29,9 @@ pub enum Org {
         /// What is new; an empty text takes away what was there.
         #[command(flatten)]
         about: About,
-        /// Why, for the journal.
-        #[arg(long)]
-        reason: Option<String>,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// What the team decides.
     #[command(flatten)]
@@ -74,6 +78,9 @@ pub enum Org {
         /// Who found it; without it the admin who asks.
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// About applications.
     #[command(flatten)]

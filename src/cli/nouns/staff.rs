@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::super::names::Who;
+use super::super::names::{Who, Why};
 use crate::id::MemberId;
 
 /// Verbs of `member staff`.
@@ -24,6 +24,9 @@ pub enum Staff {
         /// The person's OpenPGP certificate; without it the contact's has signed.
         #[arg(long, value_name = "FILE")]
         cert: Option<PathBuf>,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// Forget somebody.
     #[command(visible_aliases = ["rm", "delete"])]
@@ -34,5 +37,8 @@ pub enum Staff {
         /// The person, as `member show` names it.
         #[arg(long)]
         person: MemberId,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::super::names::{SomeList, Who};
+use super::super::names::{SomeList, Who, Why};
 use crate::control::wire::{Address, OrgName};
 
 /// Verbs of `team`.
@@ -18,6 +18,9 @@ pub enum Team {
         /// The day on which the term began, where the policy has terms; today when not given.
         #[arg(long, value_name = "DAY")]
         term_starts: Option<String>,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// Show the team of one list or of all.
     #[command(visible_alias = "list")]
@@ -49,6 +52,9 @@ pub enum Team {
         /// The day on which it began; today when not given.
         #[arg(long, value_name = "DAY")]
         starts: Option<String>,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// Appoint a person, or appoint anew, by signed approvals of the body that the policy names.
     Appoint {
@@ -58,6 +64,9 @@ pub enum Team {
         /// A statement that somebody of the body has signed; once for each.
         #[arg(long, value_name = "FILE", required = true)]
         approval: Vec<PathBuf>,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// Put a person in the place of another one for the rest of the term.
     Replace {
@@ -70,6 +79,9 @@ pub enum Team {
         /// The statement that whoever may replace has signed.
         #[arg(long, value_name = "FILE")]
         statement: PathBuf,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// The bodies that approve persons of teams.
     #[command(subcommand)]
@@ -80,9 +92,9 @@ pub enum Team {
         /// Of which list, and who.
         #[command(flatten)]
         who: Who,
-        /// Why, for the journal.
-        #[arg(long)]
-        reason: Option<String>,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
         /// Also where the team becomes smaller than its policy wants it.
         #[arg(long, requires = "reason")]
         below_minimum: bool,
@@ -124,6 +136,9 @@ pub enum Body {
         /// The OpenPGP certificate; `-` reads standard input.
         #[arg(long, value_name = "FILE")]
         cert: PathBuf,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// Show who is of which body.
     #[command(visible_alias = "list")]
@@ -139,6 +154,9 @@ pub enum Body {
         body: String,
         /// Who.
         address: Address,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
         /// Do not ask.
         #[arg(long, short)]
         yes: bool,

@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 
 use super::super::failure::Failure;
 use super::super::input;
-use super::super::names::Who;
+use super::super::names::{Who, Why};
 use super::super::nouns::{Breach, Staff, Told};
 use super::super::show;
 use super::{Desk, Shown};
 use crate::control::wire::{Answer, DutyRequest, Request, Told as Answers};
 
 impl Desk<'_> {
-    pub(super) fn accept(&self, who: Who, statement: &Path) -> Result<Shown, Failure> {
+    pub(super) fn accept(&self, who: Who, statement: &Path, why: Why) -> Result<Shown, Failure> {
         let statement = input::certificate(statement)?;
-        self.order(&Request::Duty(DutyRequest::Accept { list: who.list, address: who.address, statement }))
+        let Who { list, address } = who;
+        self.order(&why.of(Request::Duty(DutyRequest::Accept { list, address, statement })))
     }
 
     pub(super) fn ask_alias(&self, who: Who) -> Result<Shown, Failure> {
@@ -21,17 +22,18 @@ impl Desk<'_> {
     }
 
     pub(super) fn staff(&self, verb: Staff) -> Result<Shown, Failure> {
-        let request = match verb {
-            Staff::Add { who, name, statement, cert } => {
+        let (request, why) = match verb {
+            Staff::Add { who, name, statement, cert, why } => {
                 let statement = input::certificate(&statement)?;
                 let cert = cert.as_deref().map(input::certificate).transpose()?;
-                DutyRequest::StaffAdd { list: who.list, address: who.address, name, statement, cert }
+                let Who { list, address } = who;
+                (DutyRequest::StaffAdd { list, address, name, statement, cert }, why)
             }
-            Staff::Remove { who, person } => {
-                DutyRequest::StaffRemove { list: who.list, address: who.address, staff: person }
+            Staff::Remove { who: Who { list, address }, person: staff, why } => {
+                (DutyRequest::StaffRemove { list, address, staff }, why)
             }
         };
-        self.order(&Request::Duty(request))
+        self.order(&why.of(Request::Duty(request)))
     }
 
     pub(super) fn breach(&self, verb: Breach) -> Result<Shown, Failure> {

@@ -1,6 +1,7 @@
 //! What is asked about organisations.
 
 use super::super::failure::Failure;
+use super::super::names::Why;
 use super::super::nouns::Org;
 use super::super::show;
 use super::{Desk, Shown};
@@ -11,10 +12,10 @@ impl Desk<'_> {
         match verb {
             Org::Applications(verb) => self.apply(verb),
             Org::Decide(verb) => self.decide(verb),
-            Org::Add { name, about } => {
-                self.order(&Request::Org(OrgRequest::Add { org: name, about: about.into() }))
+            Org::Add { name, about, why } => {
+                self.order(&why.of(Request::Org(OrgRequest::Add { org: name, about: about.into() })))
             }
-            Org::Edit { name, about, reason } => {
+            Org::Edit { name, about, why: Why { reason } } => {
                 self.order(&Request::Org(OrgRequest::Edit { org: name, about: about.into(), reason }))
             }
             Org::Ls { public: true, json, .. } => {
@@ -35,10 +36,10 @@ impl Desk<'_> {
                 }
                 Ok(text.into())
             }
-            Org::Assess { name, list, criterion, state, evidence, review, by } => {
+            Org::Assess { name, list, criterion, state, evidence, review, by, why } => {
                 let org = name;
                 let request = OrgRequest::Assess { org, list, criterion, state, evidence, review, by };
-                self.order(&Request::Org(request))
+                self.order(&why.of(Request::Org(request)))
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Applications: the form, what is handed in, who vouches.
 
+use super::acting::Acting;
 use std::sync::Arc;
 
 use super::refusal::Refused;
@@ -7,7 +8,6 @@ use super::{Desk, Reply, done};
 use crate::control::wire::{Answer, ApplicationRow, ApplyRequest, Certificate, ErrorKind, VoucherRow};
 use crate::id::{ApplicationId, ListName};
 use crate::ledger::affairs::application::{self, Came};
-use crate::ledger::journal::Actor;
 use crate::ledger::shelf::Shelf;
 use crate::mail::address::Address;
 use crate::pgp::cert::Cert;
@@ -17,7 +17,7 @@ use crate::roster::application::{Application, Refusal as Rule, Stage};
 use crate::roster::form::{self, Signer};
 
 impl Desk {
-    pub(super) fn apply(&self, request: ApplyRequest, actor: &Actor) -> Reply {
+    pub(super) fn apply(&self, request: ApplyRequest, actor: &Acting) -> Reply {
         match request {
             ApplyRequest::Form { list } => Ok(Answer::Form(form::text(self.list(&list)?))),
             ApplyRequest::Apply { list, form, cert } => self.applied(&list, &form, &cert, actor),
@@ -33,7 +33,7 @@ impl Desk {
         }
     }
 
-    fn applied(&self, name: &ListName, text: &str, cert: &Certificate, actor: &Actor) -> Reply {
+    fn applied(&self, name: &ListName, text: &str, cert: &Certificate, actor: &Acting) -> Reply {
         self.not_public(name)?;
         let list = self.list(name)?;
         let cert = self.usable(&cert.0)?;
@@ -88,7 +88,7 @@ impl Desk {
         id: &ApplicationId,
         signed: &Certificate,
         signature: Option<&Certificate>,
-        actor: &Actor,
+        actor: &Acting,
     ) -> Reply {
         let found = Shelf::<Application>::new(&self.store).application(id)?;
         let it = found.ok_or_else(|| Refusal::Application(Rule::NoApplication(id.clone())))?.it;

@@ -1,12 +1,12 @@
 //! Persons of teams whom others appoint by their signatures, and the bodies that do.
 
+use super::acting::Acting;
 use super::ballots::unsigned;
 use super::refusal::Refused;
 use super::{Desk, Reply, copies, done};
 use crate::control::wire::{Answer, BodyRow, Certificate, ErrorKind, Seat};
 use crate::id::{Fingerprint, MemberId};
 use crate::ledger::affairs::appoint;
-use crate::ledger::journal::Actor;
 use crate::ledger::registry::Registry;
 use crate::mail::address::Address;
 use crate::pgp::signed_text;
@@ -14,7 +14,7 @@ use crate::roster::statement::Signed;
 use crate::roster::term::BodyMember;
 
 impl Desk {
-    pub(super) fn team_appoint(&self, who: &Seat, approvals: &[Certificate], actor: &Actor) -> Reply {
+    pub(super) fn team_appoint(&self, who: &Seat, approvals: &[Certificate], actor: &Acting) -> Reply {
         let list = self.list(&who.list)?;
         let (person, cert) = self.person(who)?;
         let roster = self.registry.roster()?.roster;
@@ -38,7 +38,7 @@ impl Desk {
         old: &Address,
         who: &Seat,
         statement: &Certificate,
-        actor: &Actor,
+        actor: &Acting,
     ) -> Reply {
         let list = self.list(&who.list)?;
         let (person, cert) = self.person(who)?;
@@ -72,7 +72,7 @@ impl Desk {
         Ok(Signed { signer: read.signer, made_at: read.made_at, text: read.text })
     }
 
-    pub(super) fn body_add(&self, body: &str, address: Address, cert: &Certificate, actor: &Actor) -> Reply {
+    pub(super) fn body_add(&self, body: &str, address: Address, cert: &Certificate, actor: &Acting) -> Reply {
         if body.trim().is_empty() || body.chars().any(char::is_control) {
             let why = "the body's name is empty or has control characters";
             let next = "name it as `team.approval` of the policy does";
@@ -105,7 +105,7 @@ impl Desk {
         Ok(Answer::Body(roster.bodies().map(row).collect()))
     }
 
-    pub(super) fn body_remove(&self, body: &str, address: &Address, actor: &Actor) -> Reply {
+    pub(super) fn body_remove(&self, body: &str, address: &Address, actor: &Acting) -> Reply {
         self.step(actor, |step| {
             let (changed, cert) = step.roster().leave_body(body, address)?;
             step.apply(None, changed);

@@ -1,5 +1,6 @@
 //! Ballots and removals.
 
+use super::acting::Acting;
 use super::refusal::{Refused, no_member, not_found};
 use super::{Desk, Reply, copies, done};
 use crate::control::wire::{
@@ -8,14 +9,13 @@ use crate::control::wire::{
 use crate::id::{BallotId, ListName};
 use crate::ledger::affairs::removal::{self, Asked, Whom};
 use crate::ledger::affairs::{Step, ballot};
-use crate::ledger::journal::Actor;
 use crate::ledger::shelf::Shelf;
 use crate::roster::Roster;
 use crate::roster::ballot::{Ballot, Choice, Given, Motion, Outcome};
 use crate::roster::statement::{Says, Signed, said};
 
 impl Desk {
-    pub(super) fn ballot(&self, request: BallotRequest, actor: &Actor) -> Reply {
+    pub(super) fn ballot(&self, request: BallotRequest, actor: &Acting) -> Reply {
         match request {
             BallotRequest::Ls { list } => self.ballot_ls(list.as_ref()),
             BallotRequest::Show { ballot } => self.ballot_show(&ballot),
@@ -55,7 +55,7 @@ impl Desk {
         by: &Address,
         choice: Choice,
         statement: Option<&Certificate>,
-        actor: &Actor,
+        actor: &Acting,
     ) -> Reply {
         let taken = Shelf::<Ballot>::new(&self.store).ballot(id)?.ok_or_else(|| no_ballot(id))?;
         let list = taken.it.list.clone();
@@ -102,7 +102,7 @@ impl Desk {
         whom: &Leaving,
         reason: Reason,
         text: Option<&str>,
-        actor: &Actor,
+        actor: &Acting,
     ) -> Reply {
         self.list(list)?;
         let asked = self.step(actor, |step| {
@@ -120,7 +120,7 @@ impl Desk {
         }))
     }
 
-    fn removal_withdraw(&self, list: &ListName, whom: &Leaving, actor: &Actor) -> Reply {
+    fn removal_withdraw(&self, list: &ListName, whom: &Leaving, actor: &Acting) -> Reply {
         self.list(list)?;
         let id = self.step(actor, |step| {
             let whom = meant(step, list, whom)?;

@@ -1,12 +1,13 @@
 //! Members' certificates: what is taken, what is merged, and what a look at one tells a person.
 
+use super::acting::{Acting, journalled};
 use std::time::Duration;
 
 use super::refusal::{Refused, no_member};
-use super::{Desk, Reply, journalled};
+use super::{Desk, Reply};
 use crate::control::wire::{Answer, Certificate, ErrorKind};
 use crate::id::ListName;
-use crate::ledger::journal::{Actor, Event};
+use crate::ledger::journal::Event;
 use crate::ledger::registry::Registry;
 use crate::mail::address::Address;
 use crate::pgp::cert::Cert;
@@ -23,7 +24,7 @@ impl Desk {
         address: &Address,
         given: &Certificate,
         confirm_other: bool,
-        actor: &Actor,
+        actor: &Acting,
     ) -> Reply {
         self.list(list)?;
         let roster = self.registry.roster()?.roster;

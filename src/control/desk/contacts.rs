@@ -1,10 +1,10 @@
 //! What members have besides address and certificate: aliases, further certificates, and whether copies go there.
 
+use super::acting::{Acting, plain};
 use super::refusal::{Refused, no_member};
 use super::{Desk, Reply, copies, done};
 use crate::control::wire::{Answer, Certificate, ContactRequest, ErrorKind};
 use crate::id::{Fingerprint, ListName};
-use crate::ledger::journal::Actor;
 use crate::ledger::registry::Registry;
 use crate::mail::address::Address;
 use crate::pgp::cert::Cert;
@@ -14,7 +14,7 @@ use crate::roster::role_address::flag;
 use crate::roster::{Change, Refusal, Roster};
 
 impl Desk {
-    pub(super) fn contact(&self, request: ContactRequest, actor: &Actor) -> Reply {
+    pub(super) fn contact(&self, request: ContactRequest, actor: &Acting) -> Reply {
         use ContactRequest as R;
         match request {
             R::AliasAdd { list, address, alias } => {
@@ -32,7 +32,7 @@ impl Desk {
                 Ok(done(format!("signatures by {fingerprint} do not count on {list} any more")))
             }
             R::Delivery { list, address, on, reason } => {
-                self.delivery(&list, &address, on, reason.as_ref(), actor)
+                self.delivery(&list, &address, on, plain(reason.as_deref())?.as_ref(), actor)
             }
         }
     }
@@ -41,7 +41,7 @@ impl Desk {
     fn changed(
         &self,
         list: &ListName,
-        actor: &Actor,
+        actor: &Acting,
         change: impl Fn(&Roster) -> Result<(Roster, Change), Refusal>,
     ) -> Result<(), Refused> {
         self.list(list)?;
@@ -53,7 +53,7 @@ impl Desk {
     }
 
     /// Mail is not sealed to it, so that it need not be fit for that.
-    fn cert_add(&self, list: &ListName, address: &Address, cert: &Certificate, actor: &Actor) -> Reply {
+    fn cert_add(&self, list: &ListName, address: &Address, cert: &Certificate, actor: &Acting) -> Reply {
         self.list(list)?;
         let cert = self.foreign(Cert::import(&cert.0)?)?;
         let fingerprint: Fingerprint = cert.fingerprint();
@@ -73,7 +73,7 @@ impl Desk {
         address: &Address,
         on: bool,
         reason: Option<&String>,
-        actor: &Actor,
+        actor: &Acting,
     ) -> Reply {
         self.list(list)?;
         let id = self.step(actor, |step| {

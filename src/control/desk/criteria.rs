@@ -1,5 +1,6 @@
 //! Criteria: what an admin writes down, and what of them needs somebody.
 
+use super::acting::Acting;
 use super::refusal::Refused;
 use super::{Desk, Reply, done};
 use crate::control::wire::{Answer, ErrorKind};
@@ -18,7 +19,7 @@ impl Desk {
         evidence: Option<String>,
         review: Option<Timestamp>,
         by: Option<String>,
-        actor: &Actor,
+        actor: &Acting,
     ) -> Result<Assessment, Refused> {
         let wrong =
             |why: &str, next: &str| Refused::new(ErrorKind::Usage, "nothing was written down", why, next);
@@ -39,7 +40,7 @@ impl Desk {
         if by.as_deref() == Some(RELAY) {
             return Err(wrong("what the relay finds it finds by itself", "give a person's name"));
         }
-        let by = by.unwrap_or_else(|| match actor {
+        let by = by.unwrap_or_else(|| match &actor.who {
             Actor::Admin(uid) => format!("admin:{uid}"),
             _ => RELAY.to_owned(),
         });
@@ -52,7 +53,7 @@ impl Desk {
         list: &ListName,
         criterion: &str,
         found: &Assessment,
-        actor: &Actor,
+        actor: &Acting,
     ) -> Reply {
         let rules = self.list(list)?;
         let (review, own) = self.step(actor, |step| {

@@ -1,5 +1,6 @@
 //! What members owe: acceptances on file, addresses asked for now, breaches.
 
+use super::acting::Acting;
 use std::sync::Arc;
 
 use super::refusal::{Refused, no_member, not_found};
@@ -8,7 +9,6 @@ use crate::control::wire::{Answer, BreachRow, Certificate, DutyRequest, ErrorKin
 use crate::id::{BreachId, ListName, MemberId, OrgName};
 use crate::ledger::affairs::breach::{self, Report};
 use crate::ledger::affairs::{acceptance, alias};
-use crate::ledger::journal::Actor;
 use crate::ledger::shelf::Shelf;
 use crate::mail::address::Address;
 use crate::mime::write::text_part;
@@ -25,7 +25,7 @@ use crate::secret::Plaintext;
 use crate::time::Timestamp;
 
 impl Desk {
-    pub(super) fn duty(&self, request: DutyRequest, actor: &Actor) -> Reply {
+    pub(super) fn duty(&self, request: DutyRequest, actor: &Acting) -> Reply {
         use DutyRequest as D;
         match request {
             D::Accept { list, address, statement } => self.accepted(&list, &address, &statement, actor),
@@ -44,7 +44,7 @@ impl Desk {
         }
     }
 
-    fn accepted(&self, list: &ListName, address: &Address, file: &Certificate, actor: &Actor) -> Reply {
+    fn accepted(&self, list: &ListName, address: &Address, file: &Certificate, actor: &Acting) -> Reply {
         let edition = self.edition(list)?;
         let member = self.member(list, address)?;
         let cert = self.certs.get(member.fingerprint)?.into_iter().collect::<Vec<_>>();
@@ -55,7 +55,7 @@ impl Desk {
         Ok(done(format!("{address} accepted version {} of the terms of {list}", edition.version)))
     }
 
-    fn ask_alias(&self, list: &ListName, address: &Address, actor: &Actor) -> Reply {
+    fn ask_alias(&self, list: &ListName, address: &Address, actor: &Acting) -> Reply {
         let rules = self.list(list)?;
         let due = self.step(actor, |step| {
             let member = step.roster().by_address(list, address).ok_or_else(|| no_member(list))?.clone();
@@ -74,7 +74,7 @@ impl Desk {
         address: &Address,
         name: &str,
         (file, cert): (&Certificate, Option<&Certificate>),
-        actor: &Actor,
+        actor: &Acting,
     ) -> Reply {
         if name.trim().is_empty() || name.chars().any(char::is_control) {
             let why = "the name is empty or has control characters";
@@ -98,7 +98,7 @@ impl Desk {
         Ok(done(format!("{} is recorded among the people of {address}", name.trim())))
     }
 
-    fn staff_remove(&self, list: &ListName, address: &Address, staff: &MemberId, actor: &Actor) -> Reply {
+    fn staff_remove(&self, list: &ListName, address: &Address, staff: &MemberId, actor: &Acting) -> Reply {
         self.list(list)?;
         self.step(actor, |step| {
             let id = step.roster().by_address(list, address).ok_or_else(|| no_member(list))?.id.clone();
@@ -115,7 +115,7 @@ impl Desk {
         org: Option<&OrgName>,
         known_since: Option<&str>,
         told: &Told,
-        actor: &Actor,
+        actor: &Acting,
     ) -> Reply {
         let rules = self.list(list)?;
         let known = known_since.map(|at| self.known_since(at)).transpose()?;
@@ -144,7 +144,7 @@ impl Desk {
         Ok(Answer::Done { what: format!("breach {} is open", breach.id), remarks })
     }
 
-    fn breach_answer(&self, id: &BreachId, told: &Told, actor: &Actor) -> Reply {
+    fn breach_answer(&self, id: &BreachId, told: &Told, actor: &Acting) -> Reply {
         let (answered, sealed) = self.sealed(told)?;
         if answered.is_empty() {
             let next = "give --what FILE, --to-whom FILE or --prevention FILE";
@@ -175,7 +175,7 @@ impl Desk {
         Ok(Answer::Breach(Box::new(self.breach_row(&breach, &roster))))
     }
 
-    fn breach_close(&self, id: &BreachId, org: Option<&OrgName>, strike: bool, actor: &Actor) -> Reply {
+    fn breach_close(&self, id: &BreachId, org: Option<&OrgName>, strike: bool, actor: &Acting) -> Reply {
         let decided = self.step(actor, |step| Ok(breach::close(step, id, org.cloned(), strike)?))?;
         let org = decided.breach.org.as_ref().map_or("nobody", OrgName::as_str);
         let what = match strike {

@@ -1,10 +1,11 @@
 //! The format of a member's copies: set by hand, or asked for by a probe.
 
+use super::acting::{Acting, journalled};
 use super::refusal::{Refused, not_found};
-use super::{Desk, Reply, done, journalled};
+use super::{Desk, Reply, done};
 use crate::control::wire::{ErrorKind, Format as WireFormat};
 use crate::id::{Fingerprint, ListName};
-use crate::ledger::journal::{Actor, Event};
+use crate::ledger::journal::Event;
 use crate::ledger::registry::Registry;
 use crate::ledger::token::LIFE;
 use crate::mail::address::Address;
@@ -18,7 +19,7 @@ impl Desk {
         list: &ListName,
         address: &Address,
         format: Option<WireFormat>,
-        actor: &Actor,
+        actor: &Acting,
     ) -> Reply {
         self.list(list)?;
         let format = format.map(|f| match f {
@@ -42,7 +43,7 @@ impl Desk {
     }
 
     /// Asks a member, in SEIPD version 2, whether it reads that. The answer is what changes the roster.
-    pub(super) fn member_probe(&self, list: &ListName, address: &Address, actor: &Actor) -> Reply {
+    pub(super) fn member_probe(&self, list: &ListName, address: &Address, actor: &Acting) -> Reply {
         self.list(list)?;
         let member = self.asked(list, address)?;
         let cert = self.reads_v2(&member)?;

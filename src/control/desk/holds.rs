@@ -1,5 +1,6 @@
 //! Held mail, and whom the teams ignore.
 
+use super::acting::Acting;
 use super::mail::{cursor, page_size};
 use super::refusal::{Refused, not_found};
 use super::{Desk, Reply, done};
@@ -7,7 +8,6 @@ use crate::control::wire::{Answer, ErrorKind, HoldRow, IgnoredRow, Page};
 use crate::id::{Fingerprint, ListName, SpoolId};
 use crate::ledger::affairs::holds::{self, Decided};
 use crate::ledger::hold::Held;
-use crate::ledger::journal::Actor;
 use crate::roster::moderation::Decision;
 
 impl Desk {
@@ -29,13 +29,13 @@ impl Desk {
         Ok(Answer::Hold(Box::new(hold_row(self.held(id)?))))
     }
 
-    pub(super) fn hold_release(&self, id: SpoolId, actor: &Actor) -> Reply {
+    pub(super) fn hold_release(&self, id: SpoolId, actor: &Acting) -> Reply {
         let held = self.hold_decide(id, Decision::Release, actor)?;
         self.arrived.notify_one();
         Ok(done(format!("{id} goes to {} now; what still stands against it will hold it again", held.list)))
     }
 
-    pub(super) fn hold_drop(&self, id: SpoolId, ignore: bool, actor: &Actor) -> Reply {
+    pub(super) fn hold_drop(&self, id: SpoolId, ignore: bool, actor: &Acting) -> Reply {
         let decision = if ignore { Decision::DropAndIgnore } else { Decision::Drop };
         let held = self.hold_decide(id, decision, actor)?;
         let also = held.signer.filter(|_| ignore).map_or_else(String::new, |signer| {
@@ -44,7 +44,7 @@ impl Desk {
         Ok(done(format!("{id} is gone{also}")))
     }
 
-    fn hold_decide(&self, id: SpoolId, decision: Decision, actor: &Actor) -> Result<Held, Refused> {
+    fn hold_decide(&self, id: SpoolId, decision: Decision, actor: &Acting) -> Result<Held, Refused> {
         let decided = self.step(actor, |step| Ok(holds::decide(step, None, id, decision, None)?))?;
         match decided {
             Decided::Made(held) => Ok(*held),
@@ -75,7 +75,7 @@ impl Desk {
         Ok(Answer::Ignored(all.map(row).collect()))
     }
 
-    pub(super) fn hold_heed(&self, list: &ListName, key: Fingerprint, actor: &Actor) -> Reply {
+    pub(super) fn hold_heed(&self, list: &ListName, key: Fingerprint, actor: &Acting) -> Reply {
         self.list(list)?;
         if !self.step(actor, |step| Ok(holds::heed(step, list, key)?))? {
             let why = "no team of that list ignores it";

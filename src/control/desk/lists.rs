@@ -1,12 +1,13 @@
 //! Lists and their keys.
 
+use super::acting::{Acting, journalled};
 use super::refusal::{Refused, not_found};
-use super::{Desk, Reply, journalled};
+use super::{Desk, Reply};
 use crate::control::wire::{Answer, ErrorKind, KeyRow, ListRow, Secret};
 use crate::failpoint::{self, Point};
 use crate::id::{Fingerprint, ListName};
 use crate::ledger::hold::Held;
-use crate::ledger::journal::{Actor, Event};
+use crate::ledger::journal::Event;
 use crate::ledger::queue::Row;
 use crate::ledger::registry::{ListState, Registry};
 use crate::mail::address::Address;
@@ -62,7 +63,7 @@ impl Desk {
         Ok(World::readers_of(list, &roster).into_iter().cloned().collect())
     }
 
-    pub(super) fn list_pause(&self, name: &ListName, paused: bool, actor: &Actor) -> Reply {
+    pub(super) fn list_pause(&self, name: &ListName, paused: bool, actor: &Acting) -> Reply {
         self.list(name)?;
         self.change(|batch, _| {
             Registry::set_list_state(batch, name, ListState { paused })?;
@@ -113,7 +114,7 @@ impl Desk {
         key: &Secret,
         passphrase: Option<&Secret>,
         confirm: bool,
-        actor: &Actor,
+        actor: &Acting,
     ) -> Reply {
         let list = self.list(name)?;
         if !list.kind.takes_mail() {

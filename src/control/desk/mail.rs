@@ -1,5 +1,6 @@
 //! Held mail, queued copies and the journal.
 
+use super::acting::Acting;
 use data_encoding::HEXLOWER_PERMISSIVE;
 
 use super::refusal::Refused;
@@ -15,7 +16,7 @@ const LINKS: usize = 10_000;
 const OWN_CHAIN: &str = "(relay)";
 
 impl Desk {
-    pub(super) fn route_mail(&self, request: Request, actor: &Actor) -> Reply {
+    pub(super) fn route_mail(&self, request: Request, actor: &Acting) -> Reply {
         use Request as R;
         match request {
             R::HoldLs { list, after, limit } => self.hold_ls(list.as_ref(), after.as_deref(), limit),
@@ -214,6 +215,7 @@ fn journal_row(chain: &str, link: Link) -> JournalRow {
             Actor::Member(id) => format!("member:{id}"),
         },
         event: serde_json::to_value(&link.event).unwrap_or_default(),
+        reason: link.reason,
         hash: data_encoding::HEXLOWER.encode(&link.hash),
     }
 }

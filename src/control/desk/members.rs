@@ -1,5 +1,6 @@
 //! Organisations, members and teams.
 
+use super::acting::Acting;
 use super::certs::Receives;
 use super::refusal::{Refused, no_member};
 use super::{Desk, Reply, done};
@@ -7,7 +8,6 @@ use crate::control::wire::{Answer, Certificate, ErrorKind, Format as WireFormat,
 use crate::id::{Fingerprint, ListName, MemberId, OrgName};
 use crate::ledger::affairs;
 use crate::ledger::certs::Outlooks;
-use crate::ledger::journal::Actor;
 use crate::ledger::registry::Registry;
 use crate::mail::address::Address;
 use crate::mail::directory::Kind;
@@ -25,7 +25,7 @@ impl Desk {
         address: Address,
         cert: &Certificate,
         (format, ask): (Option<WireFormat>, bool),
-        actor: &Actor,
+        actor: &Acting,
     ) -> Reply {
         self.not_public(list)?;
         let terms = self.list(list)?.terms().map(|terms| terms.version.clone());
@@ -77,7 +77,7 @@ impl Desk {
         role: Role,
         cert: &Certificate,
         (format, ask): (Option<Format>, bool),
-        actor: &Actor,
+        actor: &Acting,
     ) -> Reply {
         let cert = self.usable(&cert.0)?;
         self.not_ours(&address)?;
@@ -156,17 +156,29 @@ impl Desk {
         &self,
         list: &ListName,
         at: &Address,
-        reason: Option<&str>,
-        actor: &Actor,
+        reason: Option<String>,
+        actor: &Acting,
     ) -> Reply {
         self.move_to(list, at, Standing::Suspended, reason, actor)
     }
 
-    pub(super) fn resume(&self, list: &ListName, at: &Address, reason: Option<&str>, actor: &Actor) -> Reply {
+    pub(super) fn resume(
+        &self,
+        list: &ListName,
+        at: &Address,
+        reason: Option<String>,
+        actor: &Acting,
+    ) -> Reply {
         self.move_to(list, at, Standing::Active, reason, actor)
     }
 
-    pub(super) fn remove(&self, list: &ListName, at: &Address, reason: Option<&str>, actor: &Actor) -> Reply {
+    pub(super) fn remove(
+        &self,
+        list: &ListName,
+        at: &Address,
+        reason: Option<String>,
+        actor: &Acting,
+    ) -> Reply {
         self.move_to(list, at, Standing::Removed, reason, actor)
     }
 
@@ -175,8 +187,8 @@ impl Desk {
         list: &ListName,
         address: &Address,
         to: Standing,
-        reason: Option<&str>,
-        actor: &Actor,
+        reason: Option<String>,
+        actor: &Acting,
     ) -> Reply {
         self.list(list)?;
         let withdrawn = self.step(actor, |step| {
@@ -186,8 +198,7 @@ impl Desk {
             } else {
                 affairs::team::guard(step, list, &member, None)?;
             }
-            let reason = reason.map(ToOwned::to_owned);
-            Ok(affairs::members::moved(step, list, &member.id, to, Cause::Admin, reason)?)
+            Ok(affairs::members::moved(step, list, &member.id, to, Cause::Admin, reason.clone())?)
         })?;
         if to == Standing::Active {
             self.hurry(None);

@@ -1,5 +1,6 @@
 //! Organisations: what is known of them, how they stand by the criteria, and what of it anybody may know.
 
+use super::acting::{Acting, plain};
 use std::collections::BTreeMap;
 
 use super::refusal::{Refused, not_found};
@@ -8,7 +9,6 @@ use crate::control::wire::{
     Answer, CriterionRow, ErrorKind, MemberRow, OrgFields, OrgRequest, OrgRow, RegisterRow,
 };
 use crate::id::OrgName;
-use crate::ledger::journal::Actor;
 use crate::relay::world::List;
 use crate::roster::membership::{Member, Role};
 use crate::roster::org::OrgEdit;
@@ -17,10 +17,12 @@ use crate::roster::{Org, Roster};
 use crate::time::Timestamp;
 
 impl Desk {
-    pub(super) fn org(&self, request: OrgRequest, actor: &Actor) -> Reply {
+    pub(super) fn org(&self, request: OrgRequest, actor: &Acting) -> Reply {
         match request {
             OrgRequest::Add { org, about } => self.org_add(&org, about, actor),
-            OrgRequest::Edit { org, about, reason } => self.org_edit(&org, about, reason, actor),
+            OrgRequest::Edit { org, about, reason } => {
+                self.org_edit(&org, about, plain(reason.as_deref())?, actor)
+            }
             OrgRequest::Ls => self.org_ls(),
             OrgRequest::Register => self.org_register(),
             OrgRequest::Show { org } => self.org_show(&org),
@@ -31,7 +33,7 @@ impl Desk {
         }
     }
 
-    fn org_add(&self, org: &OrgName, about: OrgFields, actor: &Actor) -> Reply {
+    fn org_add(&self, org: &OrgName, about: OrgFields, actor: &Acting) -> Reply {
         let edit = edit(about)?;
         let title = edit.title.clone().unwrap_or_else(|| org.to_string());
         self.step(actor, |step| {
@@ -45,7 +47,7 @@ impl Desk {
         Ok(done(format!("organisation {org} is on the roster")))
     }
 
-    fn org_edit(&self, org: &OrgName, about: OrgFields, reason: Option<String>, actor: &Actor) -> Reply {
+    fn org_edit(&self, org: &OrgName, about: OrgFields, reason: Option<String>, actor: &Acting) -> Reply {
         let edit = edit(about)?;
         if edit.is_empty() {
             let next = "give what is new, see `vouchsafe org edit --help`";

@@ -1,11 +1,11 @@
 //! Queued copies, and the destinations that they wait for.
 
+use super::acting::Acting;
 use super::mail::{all, count, cursor, page_size};
 use super::refusal::{Refused, not_found};
 use super::{Desk, Reply, done};
 use crate::control::wire::{Answer, ErrorKind, Page, ParcelRow, Part, RestRow};
 use crate::id::{ListName, ParcelId};
-use crate::ledger::journal::Actor;
 use crate::ledger::queue::{Row, State};
 use crate::ledger::rests::Rest;
 
@@ -141,8 +141,8 @@ impl Desk {
         }
     }
 
-    pub(super) fn queue_drop(&self, id: ParcelId, actor: &Actor) -> Reply {
-        if !self.queue.drop_parcel(id, actor, self.clock.now())? {
+    pub(super) fn queue_drop(&self, id: ParcelId, actor: &Acting) -> Reply {
+        if !self.queue.drop_parcel(id, &actor.who, self.clock.now())? {
             return Err(no_parcel(id));
         }
         Ok(done(format!("{id} is gone; its reader will not get it")))

@@ -1,14 +1,15 @@
 //! After the store was restored from a backup.
 
+use super::acting::{Acting, journalled};
 use super::refusal::Refused;
-use super::{Desk, Reply, journalled};
+use super::{Desk, Reply};
 use crate::control::wire::{Answer, ErrorKind};
-use crate::ledger::journal::{Actor, Event};
+use crate::ledger::journal::Event;
 use crate::ledger::restore::{self, Restored};
 
 impl Desk {
     /// An admin knows what the daemon could not notice.
-    pub(super) fn store_restored(&self, actor: &Actor) -> Reply {
+    pub(super) fn store_restored(&self, actor: &Acting) -> Reply {
         self.change(|batch, now| {
             restore::set_restored(batch, Restored { at: now, waiting: true })?;
             Ok(((), vec![journalled(None, actor, Event::Restored)]))
@@ -21,7 +22,7 @@ impl Desk {
     }
 
     /// What waited goes on.
-    pub(super) fn store_resume(&self, actor: &Actor) -> Reply {
+    pub(super) fn store_resume(&self, actor: &Acting) -> Reply {
         let at = self.change(|batch, _| {
             let (found, expect) = restore::restored(&*self.store)?;
             let Some(restored) = found.filter(|restored| restored.waiting) else { return Err(not_waiting()) };

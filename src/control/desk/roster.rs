@@ -4,18 +4,18 @@ mod import;
 mod plan;
 mod source;
 
+use super::acting::Acting;
 use super::refusal::Refused;
 use super::{Desk, Reply};
 use crate::control::wire::{Answer, ErrorKind, RosterAnswer, RosterFile, RosterRequest};
 use crate::id::{Fingerprint, ListName};
-use crate::ledger::journal::Actor;
 use crate::pgp::seal::SealError;
 use crate::pgp::text::{sign_text, signature_of};
 use crate::roster::exchange::directory::{self, NoRoster};
 use crate::roster::exchange::{Portable, manifest};
 
 impl Desk {
-    pub(super) fn roster(&self, request: RosterRequest, actor: &Actor) -> Reply {
+    pub(super) fn roster(&self, request: RosterRequest, actor: &Acting) -> Reply {
         match request {
             RosterRequest::Export { list, kept } => self.roster_export(list.as_ref(), &kept),
             RosterRequest::Certificates { certificates } => self.roster_certificates(&certificates),

@@ -1,12 +1,12 @@
 //! Persons of teams: added by the admin, for how long, and how they leave. `appoint.rs` has those whom others appoint.
 
+use super::acting::{Acting, plain};
 use super::refusal::{Refused, no_member};
 use super::{Desk, Reply, copies, done};
 use crate::control::wire::{Answer, ErrorKind, Seat, TeamRequest};
 use crate::id::{ListName, MemberId, OrgName};
 use crate::ledger::affairs;
 use crate::ledger::affairs::appoint::Person;
-use crate::ledger::journal::Actor;
 use crate::ledger::registry::Registry;
 use crate::mail::address::Address;
 use crate::mail::directory::Kind;
@@ -15,7 +15,7 @@ use crate::roster::membership::{Cause, Standing};
 use crate::time::Timestamp;
 
 impl Desk {
-    pub(super) fn team(&self, request: TeamRequest, actor: &Actor) -> Reply {
+    pub(super) fn team(&self, request: TeamRequest, actor: &Acting) -> Reply {
         match request {
             TeamRequest::Add { list, address, name, cert, role, roles, org, starts } => {
                 let roles = role.into_iter().chain(roles).collect();
@@ -37,7 +37,7 @@ impl Desk {
         }
     }
 
-    fn team_add(&self, seat: &Seat, starts: Option<&str>, actor: &Actor) -> Reply {
+    fn team_add(&self, seat: &Seat, starts: Option<&str>, actor: &Acting) -> Reply {
         let list = &seat.list;
         let (person, cert) = self.person(seat)?;
         let starts = starts.map(day).transpose()?;
@@ -101,10 +101,11 @@ impl Desk {
         address: &Address,
         reason: Option<&str>,
         below_minimum: bool,
-        actor: &Actor,
+        actor: &Acting,
     ) -> Reply {
         self.list(list)?;
-        let reason = reason.filter(|reason| !reason.trim().is_empty());
+        let reason = plain(reason)?;
+        let reason = reason.as_deref();
         if below_minimum && reason.is_none() {
             let next = "say why with --reason: it stands in the journal";
             return Err(Refused::new(ErrorKind::Usage, "nobody was removed", "a reason is missing", next));
@@ -127,7 +128,7 @@ impl Desk {
         Ok(found.into_iter().map(|(list, what)| format!("the team of {list}: {what}")).collect())
     }
 
-    fn team_term(&self, list: &ListName, address: &Address, starts: Option<&str>, actor: &Actor) -> Reply {
+    fn team_term(&self, list: &ListName, address: &Address, starts: Option<&str>, actor: &Acting) -> Reply {
         self.list(list)?;
         let starts = starts.map(day).transpose()?;
         let term = self.step(actor, |step| {

@@ -299,6 +299,9 @@ pub struct JournalRow {
     pub actor: String,
     /// What: an object with a `kind`.
     pub event: serde_json::Value,
+    /// Why, where the admin said so beside the event itself.
+    #[serde(default)]
+    pub reason: Option<String>,
     /// The hash that closes it.
     pub hash: String,
 }

@@ -50,5 +50,5 @@ pub(super) fn held(
 }
 
 pub(super) fn note(spooled: &Spooled, event: Event) -> Note {
-    Note { list: Some(spooled.list.clone()), actor: Actor::Relay, event }
+    Note { list: Some(spooled.list.clone()), actor: Actor::Relay, event, reason: None }
 }

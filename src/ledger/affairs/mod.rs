@@ -72,6 +72,7 @@ pub struct Step<'a> {
     roster: Arc<Roster>,
     notes: Vec<Note>,
     actor: Actor,
+    reason: Option<String>,
     now: Timestamp,
     written: Vec<MemberId>,
 }
@@ -101,7 +102,8 @@ impl Affairs {
         now: Timestamp,
     ) -> Step<'a> {
         let roster = Arc::clone(&read.roster);
-        Step { affairs: self, batch, read, roster, notes: Vec::new(), actor, now, written: Vec::new() }
+        let (notes, written) = (Vec::new(), Vec::new());
+        Step { affairs: self, batch, read, roster, notes, actor, reason: None, now, written }
     }
 
     /// The list of this name, if the settings have it.
@@ -136,6 +138,11 @@ impl<'a> Step<'a> {
         &self.actor
     }
 
+    /// Why it is made: that stands in each of its entries from now on.
+    pub fn because(&mut self, reason: Option<String>) {
+        self.reason = reason;
+    }
+
     /// The batch, for records of one's own.
     pub const fn batch(&mut self) -> &mut Batch {
         self.batch
@@ -154,7 +161,8 @@ impl<'a> Step<'a> {
 
     /// Journals an event.
     pub fn tell(&mut self, list: Option<&ListName>, event: Event) {
-        self.notes.push(Note { list: list.cloned(), actor: self.actor.clone(), event });
+        let (actor, reason) = (self.actor.clone(), self.reason.clone());
+        self.notes.push(Note { list: list.cloned(), actor, event, reason });
     }
 
     /// A letter is due.

@@ -246,4 +246,6 @@ pub struct Note {
     pub actor: Actor,
     /// What.
     pub event: Event,
+    /// Why, where somebody said so beside the event itself.
+    pub reason: Option<String>,
 }

@@ -106,7 +106,7 @@ pub(super) fn unchanged(job: &Job) -> Record {
 }
 
 pub(super) fn note(parcel: &Parcel, actor: Actor, event: Event) -> Note {
-    Note { list: Some(parcel.list.clone()), actor, event }
+    Note { list: Some(parcel.list.clone()), actor, event, reason: None }
 }
 
 pub(super) fn remove(batch: &mut Batch, parcel: &Parcel) {

@@ -1,11 +1,12 @@
 //! An import: shown first, then done as one change, if it is still what was shown.
 
 use super::source::Wanted;
+use crate::control::desk::acting::Acting;
 use crate::control::desk::refusal::Refused;
 use crate::control::desk::{Desk, Reply};
 use crate::control::wire::{Answer, ErrorKind, PlanItem, RosterAnswer, RosterSource};
 use crate::ledger::affairs;
-use crate::ledger::journal::{Actor, Event};
+use crate::ledger::journal::Event;
 
 impl Desk {
     pub(super) fn roster_import(
@@ -13,7 +14,7 @@ impl Desk {
         source: RosterSource,
         (skip, bring_back): (bool, bool),
         agreed: Option<&str>,
-        actor: &Actor,
+        actor: &Acting,
     ) -> Reply {
         let wanted = Wanted { bring_back, ..self.wanted(source)? };
         let Some(agreed) = agreed else {
