@@ -1,5 +1,7 @@
 //! How an organisation stands by the criteria of a list's policy: what people found, and what the relay finds by itself.
 
+mod owed;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Change, Refusal, Roster};
@@ -116,6 +118,8 @@ pub fn found_by_relay(
     match criterion {
         "not-downstream" => not_downstream(roster, org, list, now),
         "vouched" => vouched(roster, org, list),
+        "accept-embargo" => owed::accept_embargo(roster.contacts(org, &list.name), list, now),
+        "monitored-alias" => owed::monitored_alias(roster.contacts(org, &list.name), list, now),
         _ => None,
     }
 }
