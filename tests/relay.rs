@@ -4,6 +4,8 @@
 
 #[path = "relay/announce.rs"]
 mod announce;
+#[path = "relay/applicants.rs"]
+mod applicants;
 #[path = "relay/automatic.rs"]
 mod automatic;
 #[path = "relay/bounces.rs"]

@@ -200,8 +200,19 @@ impl Setting {
 
     /// The same with the list's rules or the roster changed.
     pub(crate) fn relay_as(&self, sent: &Sent<'_>, list: &List, roster: &Roster) -> Result<Outcome, Fault> {
+        self.relay_beside(sent, list, roster, &[])
+    }
+
+    /// The same while somebody asks to belong, with these certificates.
+    pub(crate) fn relay_beside(
+        &self,
+        sent: &Sent<'_>,
+        list: &List,
+        roster: &Roster,
+        applicants: &[Arc<Cert>],
+    ) -> Result<Outcome, Fault> {
         let world = World {
-            applicants: &[],
+            applicants,
             list,
             roster,
             certs: &self.certs,
