@@ -24,6 +24,8 @@ mod registry;
 mod reviews;
 #[path = "ledger/spool.rs"]
 mod spool;
+#[path = "ledger/strangers.rs"]
+mod strangers;
 #[path = "ledger/tamper.rs"]
 mod tamper;
 #[path = "ledger/tokens.rs"]

@@ -336,6 +336,10 @@ fn membership(policy: &Policy, all: &mut Findings) {
         let what = "vouchers are counted, but \"vouched\" is no criterion";
         all.warn("membership.vouchers_required", what, "add \"vouched\" to criteria, or leave the key out");
     }
+    if m.vouchers_required.is_some() && m.founding_quorum.is_none() {
+        let what = "on a list without members nobody can vouch: its first ones can only be added by hand";
+        all.warn("membership.vouchers_required", what, "set founding_quorum, or add them with `member add`");
+    }
     if m.role_address_only == Some(true) && m.role_words.is_empty() && m.freemail_domains.is_empty() {
         let what = "role addresses are wanted, but nothing says what makes one: no address is flagged";
         all.warn("membership.role_address_only", what, "set role_words and freemail_domains");

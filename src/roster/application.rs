@@ -1,12 +1,16 @@
 //! Applications for membership: what was asked for, who speaks for whom, and the rule against each step. Pure: a voucher
 //! gives the application with it, or the rule against it.
 
+mod refusal;
+mod stage;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::refusal::Refusal;
+pub use self::stage::Stage;
 use crate::id::{ApplicationId, BallotId, Fingerprint, ListName, MemberId, OrgName, SpoolId};
 use crate::mail::address::Address;
 use crate::policy::Membership;
@@ -23,57 +27,6 @@ pub const CONFIRMED_BY: Duration = Duration::from_secs(7 * 24 * 3600);
 pub const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 /// The largest certificate of an applicant, in bytes: it is kept for a stranger.
 pub const LARGEST_CERT: usize = 64 * 1024;
-
-/// How far an application is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// Whoever reads the contact address is asked to confirm it.
-    Confirming,
-    /// Members are asked to vouch.
-    Vouching,
-    /// The team decides.
-    Deciding,
-    /// The team approved it, and what the policy asks of a member besides is still missing.
-    Approved,
-    /// The applicant is a member.
-    Admitted,
-    /// The team decided against it.
-    Refused,
-    /// The applicant or the admin took it back.
-    Withdrawn,
-    /// Its time ran out.
-    Lapsed,
-}
-
-impl Stage {
-    /// Whether it may still become a membership.
-    #[must_use]
-    pub const fn is_open(self) -> bool {
-        matches!(self, Self::Confirming | Self::Vouching | Self::Deciding | Self::Approved)
-    }
-
-    /// The word of it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Confirming => "confirming",
-            Self::Vouching => "vouching",
-            Self::Deciding => "deciding",
-            Self::Approved => "approved",
-            Self::Admitted => "admitted",
-            Self::Refused => "refused",
-            Self::Withdrawn => "withdrawn",
-            Self::Lapsed => "lapsed",
-        }
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
 
 /// A complete form: what the applicant says of itself, to be kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -194,84 +147,6 @@ pub enum Change {
     },
 }
 
-/// The rule against a step.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// There is no such application.
-    #[error("there is no application {0}")]
-    NoApplication(ApplicationId),
-    /// The list takes none.
-    #[error("{0} takes no applications: members are added to lists of kind announce and discuss")]
-    NotThisList(ListName),
-    /// Too many are open.
-    #[error("{limit} applications to {list} are open, and more are not taken until some are decided")]
-    TooMany {
-        /// To which list.
-        list: ListName,
-        /// How many may be open.
-        limit: u32,
-    },
-    /// One at a time.
-    #[error("application {0} of the same certificate is open")]
-    AlreadyOpen(ApplicationId),
-    /// Who is a member need not apply.
-    #[error("the certificate {0} is a member's already")]
-    AlreadyMember(Fingerprint),
-    /// It is decided, or enough have vouched.
-    #[error("application {id} is {stage}")]
-    NotOpen {
-        /// Which.
-        id: ApplicationId,
-        /// How far it is.
-        stage: Stage,
-    },
-    /// The voucher period is over.
-    #[error("vouchers for application {id} counted until {until}")]
-    TooLate {
-        /// Which.
-        id: ApplicationId,
-        /// Until when.
-        until: Timestamp,
-    },
-    /// Nobody vouches for themselves.
-    #[error("nobody vouches for themselves ({0})")]
-    Oneself(ApplicationId),
-    /// The policy wants somebody of another organisation.
-    #[error("a voucher for {id} has to come from another organisation than {org}")]
-    SameOrg {
-        /// For which.
-        id: ApplicationId,
-        /// Whose.
-        org: OrgName,
-    },
-    /// Only active members vouch.
-    #[error("only an active member vouches for {id}, and this one is {standing}")]
-    NotActive {
-        /// For which.
-        id: ApplicationId,
-        /// Where the voucher stands.
-        standing: Standing,
-    },
-    /// Only members of the list vouch.
-    #[error("only a member of the list vouches for {0}")]
-    NotAMember(ApplicationId),
-    /// Each counts once.
-    #[error("this member has vouched for {0} already")]
-    Twice(ApplicationId),
-    /// The team has not decided yet.
-    #[error("application {0} of this member is not decided: the team does that")]
-    Undecided(ApplicationId),
-    /// A statement for another application.
-    #[error("the statement does not name application {0}: it has to, with all its letters")]
-    OtherApplication(ApplicationId),
-    /// A statement for another person.
-    #[error("the statement does not name the applicant's certificate {0}: it has to, with all its digits")]
-    OtherPerson(Fingerprint),
-    /// Nobody signed it so that it counts.
-    #[error("the statement has no signature that counts: {0}")]
-    BadStatement(String),
-}
-
 impl Application {
     /// The application with one voucher more.
     ///
@@ -314,6 +189,21 @@ impl Application {
             statement,
         });
         Ok(new)
+    }
+
+    /// Whether nobody of the voucher's organisation speaks for the applicant yet, of those who are `there` still.
+    ///
+    /// # Errors
+    /// When somebody does.
+    pub fn speaks_first(&self, voucher: &Member, there: impl Fn(&MemberId) -> bool) -> Result<(), Refusal> {
+        let Some(org) = voucher.org() else { return Ok(()) };
+        let colleague = |earlier: &Voucher| {
+            earlier.org.as_ref() == Some(org) && earlier.by != voucher.id && there(&earlier.by)
+        };
+        if self.vouchers.iter().any(colleague) {
+            return Err(Refusal::SameVoice { id: self.id.clone(), org: org.clone() });
+        }
+        Ok(())
     }
 
     /// Whether this member could vouch today: those are asked.

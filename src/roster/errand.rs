@@ -77,6 +77,9 @@ pub enum About {
         title: String,
         /// How many have to approve.
         quorum: u32,
+        /// What a voter should see of it, a sentence each.
+        #[serde(default)]
+        remarks: Vec<String>,
     },
     /// A vote was counted.
     Voted {
@@ -196,6 +199,8 @@ pub enum About {
         /// How many more are needed.
         missing: u32,
     },
+    /// Somebody applies for the organisation of whoever reads the letter.
+    ColleagueApplies(Box<Who>),
     /// A voucher does not count.
     VouchRefused {
         /// For which application.

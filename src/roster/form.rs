@@ -308,7 +308,8 @@ impl Sheet {
 }
 
 /// Whether an address is one of a list: its posting address, or that with an ending.
-fn is_ours(list: &Address, address: &Address) -> bool {
+#[must_use]
+pub fn is_ours(list: &Address, address: &Address) -> bool {
     let endings = ["-request", "-owner", "-reporter", "-bounces"];
     let with = |ending: &&str| list.with_suffix(ending).is_ok_and(|ours| ours.same_mailbox(address));
     list.same_mailbox(address) || endings.iter().any(with)

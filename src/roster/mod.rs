@@ -19,6 +19,7 @@ pub mod moderation;
 pub mod org;
 mod refusal;
 mod register;
+pub mod remarks;
 pub mod removal;
 pub mod review;
 pub mod role_address;

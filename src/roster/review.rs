@@ -10,6 +10,7 @@ use crate::mail::list::List;
 use crate::policy::VoucherRemoved;
 use crate::roster::criteria::{Assessment, Judged, RELAY, State};
 use crate::roster::membership::Member;
+use crate::roster::remarks::voices;
 use crate::time::Timestamp;
 
 impl Roster {
@@ -139,8 +140,10 @@ fn vouched(roster: &Roster, org: &OrgName, list: &List) -> Option<Assessment> {
     let again = list.membership().voucher_removed.is_some_and(|removed| removed != VoucherRemoved::Keep);
     let counts = |by: &&MemberId| !again || roster.by_id(&list.name, by).is_some_and(Member::belongs);
     let found = roster.contacts(org, &list.name).find_map(|contact| {
-        let by: Vec<&str> = contact.file.vouched_by.iter().filter(counts).map(MemberId::as_str).collect();
-        (by.len() >= wanted).then_some((contact.since, by))
+        let by: Vec<&MemberId> = contact.file.vouched_by.iter().filter(counts).collect();
+        let org = |by: &MemberId| roster.by_id(&list.name, by).and_then(Member::org);
+        let enough = voices(by.iter().map(|by| (*by, org(by)))) >= wanted;
+        enough.then(|| (contact.since, by.iter().map(|by| by.as_str()).collect::<Vec<_>>()))
     });
     let (since, by) = found?;
     Some(by_relay(State::Met, since, format!("vouched for by {}", by.join(", "))))

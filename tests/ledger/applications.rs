@@ -40,7 +40,7 @@ fn the_list(rules: &str) -> List {
     }
 }
 
-fn member(n: u8, role: Role) -> Member {
+pub(crate) fn member(n: u8, role: Role) -> Member {
     Member {
         id: format!("m-{n}").parse().unwrap(),
         address: format!("p{n}@org{n}.example").parse().unwrap(),
@@ -54,14 +54,14 @@ fn member(n: u8, role: Role) -> Member {
 }
 
 /// A bench with a team of one, and so many members of organisations of their own.
-struct Office {
+pub(crate) struct Office {
     bench: Bench,
-    affairs: Affairs,
+    pub(crate) affairs: Affairs,
     cert: Cert,
 }
 
 impl Office {
-    fn new(rules: &str, members: u8) -> Self {
+    pub(crate) fn new(rules: &str, members: u8) -> Self {
         let bench = Bench::new();
         let affairs = Affairs {
             store: bench.store(),
@@ -91,7 +91,7 @@ impl Office {
         office
     }
 
-    fn step<T>(
+    pub(crate) fn step<T>(
         &self,
         now: Timestamp,
         act: impl FnOnce(&mut Step<'_>) -> Result<T, Trouble>,
@@ -105,49 +105,49 @@ impl Office {
     }
 
     /// Applies as the admin hands it in; `mail`: as a mail does.
-    fn apply(&self, mail: bool, now: Timestamp) -> Result<Application, Trouble> {
+    pub(crate) fn apply(&self, mail: bool, now: Timestamp) -> Result<Application, Trouble> {
         let form = filled();
         let mail = mail.then(|| vouchsafe::id::SpoolId::new(now, &Entropy::seeded(9)));
         let list = self.affairs.lists[0].clone();
         self.step(now, |step| application::take(step, &list, Came { form, cert: &self.cert, mail }))
     }
 
-    fn vouch(&self, id: &ApplicationId, n: u8, now: Timestamp) -> Result<Application, Trouble> {
+    pub(crate) fn vouch(&self, id: &ApplicationId, n: u8, now: Timestamp) -> Result<Application, Trouble> {
         let org = format!("org{n}").parse().unwrap();
         self.step(now, |step| application::vouch(step, id, &member(n, Role::Contact { org }), None))
     }
 
-    fn remove(&self, n: u8, now: Timestamp) {
+    pub(crate) fn remove(&self, n: u8, now: Timestamp) {
         let id: MemberId = format!("m-{n}").parse().unwrap();
         self.step(now, |step| members::moved(step, &list("a"), &id, Standing::Removed, Cause::Admin, None))
             .unwrap();
     }
 
-    fn stage(&self, id: &ApplicationId) -> Option<Stage> {
+    pub(crate) fn stage(&self, id: &ApplicationId) -> Option<Stage> {
         let shelf = Shelf::<Application>::new(&self.affairs.store);
         shelf.application(id).unwrap().map(|taken| taken.it.stage)
     }
 
-    fn applicant(&self) -> Option<Member> {
+    pub(crate) fn applicant(&self) -> Option<Member> {
         let roster = self.bench.registry().roster().unwrap().roster;
         roster.by_address(&list("a"), &"psirt@acme.example".parse().unwrap()).cloned()
     }
 
-    fn keeps_cert(&self) -> bool {
+    pub(crate) fn keeps_cert(&self) -> bool {
         self.bench.registry().cert(self.cert.fingerprint()).unwrap().is_some()
     }
 
-    fn letters(&self) -> Vec<(String, String)> {
+    pub(crate) fn letters(&self) -> Vec<(String, String)> {
         let waiting = Outbox::new(&self.affairs.store).waiting(None, 1000).unwrap();
         waiting.iter().map(|w| (w.errand.to.id.to_string(), w.errand.about.name().to_owned())).collect()
     }
 
-    fn tick(&self, now: Timestamp) {
+    pub(crate) fn tick(&self, now: Timestamp) {
         clock::tick(&self.affairs, &self.bench.journal(), now).unwrap();
     }
 }
 
-const RULES: &str = "criteria = [\"vouched\"]\nvouchers_required = 1\nvoucher_period = \"30d\"\napplication_period = \"60d\"\n";
+pub(crate) const RULES: &str = "criteria = [\"vouched\"]\nvouchers_required = 1\nvoucher_period = \"30d\"\napplication_period = \"60d\"\n";
 
 #[test]
 fn nobody_is_asked_anything_before_the_address_is_confirmed_and_silence_leaves_nothing() {
@@ -240,7 +240,7 @@ fn who_is_refused_leaves_neither_a_place_nor_a_certificate_and_may_come_again() 
 
 #[test]
 fn the_first_of_an_empty_list_come_by_the_team_alone() {
-    let office = Office::new(RULES, 0);
+    let office = Office::new(&format!("{RULES}founding_quorum = 1\n"), 0);
     let first = office.apply(false, T0).unwrap();
     assert!(first.founding && first.stage == Stage::Deciding && first.ballot.is_some());
     office.step(at(1), |step| admission::admitted(step, &first.id)).unwrap();
@@ -331,7 +331,7 @@ fn strangers_cannot_fill_the_store_nor_take_somebodys_address() {
     let full = apply(&office, "other@other.example").unwrap_err();
     assert!(matches!(full, Trouble::Refused(Refusal::Application(Rule::TooMany { limit: 1, .. }))), "{full}");
     let office = Office::new(RULES, 1);
-    for taken in ["p1@org1.example", "p100@org100.example"] {
+    for taken in ["p1@org1.example", "p100@org100.example", "a-request@lists.example"] {
         let refused = apply(&office, taken).unwrap_err();
         assert!(matches!(refused, Trouble::Refused(Refusal::AddressTaken(_))), "{taken}: {refused}");
     }

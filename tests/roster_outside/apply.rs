@@ -18,7 +18,12 @@ const FORM: &str = "Application: distrib-announce\nOrganisation: acme\nTitle: Ac
 
 /// The usual scene, where two members have to vouch.
 fn office() -> Option<Office> {
-    let policy = POLICY.replace("vouchers_required = 1", "vouchers_required = 2");
+    office_where("vouchers_required = 1", "vouchers_required = 2")
+}
+
+/// The usual scene with another rule.
+fn office_where(rule: &str, other: &str) -> Option<Office> {
+    let policy = POLICY.replace(rule, other);
     assert_ne!(policy, POLICY);
     Some(Office { scene: Scene::beside_sink(&[], &[("policies/kubeedge.toml", &policy)])?, wall: None })
 }
@@ -141,6 +146,12 @@ fn admitted(office: &Office, wile: &Person) {
     for voter in [&people.ada, &people.bob] {
         let vote = office.letter(voter, LIST, "Please vote", 1);
         assert!(vote.text.contains("vouched for by dora and emil"), "{}", vote.text);
+        let words = vote.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for (who, how) in [(&people.dora, "by signed mail"), (&people.emil, "by a signed statement")] {
+            assert!(words.contains(&format!("Vouched for by {}", who.address)), "{words}");
+            assert!(words.contains(how), "{words}");
+        }
+        assert!(words.contains("acme came onto the roster after this application"), "{words}");
         office.answer(voter, LIST, &vote.tokens[0]);
         office.letter(voter, LIST, "vote is counted", 1);
         if install.json(&["org", "applications"])[0]["stage"] != "deciding" {

@@ -176,7 +176,7 @@ fn row(ballot: &Ballot, roster: &Roster) -> BallotRow {
         motion: motion.to_owned(),
         title: ballot.title.clone(),
         reason,
-        words: ballot.words.clone(),
+        words: ballot.words.as_ref().map(|words| words.replace('\n', " ")),
         opened: ballot.opened.to_string(),
         from: ballot.from.map(|at| at.to_string()),
         closes: ballot.closes.map(|at| at.to_string()),

@@ -125,9 +125,13 @@ fn of_application(refusal: &application::Refusal) -> (ErrorKind, &'static str) {
         R::TooMany { .. } => (ErrorKind::Data, "decide or withdraw some: `org applications`"),
         R::Undecided(_) => (ErrorKind::Data, "look at `org application`; `org withdraw` ends it"),
         R::NotOpen { .. } | R::TooLate { .. } => (ErrorKind::Data, "the applicant may apply again"),
-        R::Oneself(_) | R::SameOrg { .. } | R::NotActive { .. } | R::NotAMember(_) | R::Twice(_) => {
-            (ErrorKind::Data, "ask another active member of the list, of another organisation")
-        }
+        R::Oneself(_)
+        | R::SameOrg { .. }
+        | R::SameVoice { .. }
+        | R::NotActive { .. }
+        | R::NotAMember(_)
+        | R::Twice(_) => (ErrorKind::Data, "ask another active member of the list, of another organisation"),
+        R::NobodyVouches(_) => (ErrorKind::Data, "add them with `member add`, or set founding_quorum"),
         R::OtherApplication(_) | R::OtherPerson(_) | R::BadStatement(_) => (
             ErrorKind::Data,
             "ask for a signed text that names application and certificate: `org application ID`",

@@ -12,7 +12,7 @@ use crate::mail::list::List;
 use crate::roster::Change;
 use crate::roster::application::{Application, Change as What, Refusal, Stage};
 use crate::roster::ballot::{Ballot, Change as BallotChange, Outcome};
-use crate::roster::errand::{About, Errand, Reached};
+use crate::roster::errand::{About, Errand, Reached, Who};
 use crate::roster::membership::{Cause, Member, Standing};
 use crate::roster::org::OrgEdit;
 use crate::roster::review::by_itself;
@@ -45,6 +45,11 @@ pub fn admitted(step: &mut Step<'_>, id: &ApplicationId) -> Result<(), Trouble> 
         ask(step, &list, &application, &[])?;
         return Ok(taken.put_back(step.batch(), &application)?);
     }
+    // Nobody becomes the contact of an organisation that was not there when the team was asked.
+    let org = step.roster().org(&application.form.org);
+    if org.is_some_and(|org| org.since > application.since) {
+        return asked_anew(step, &taken);
+    }
     registered(step, &list, &application)?;
     application.stage = Stage::Approved;
     if asking::ask(step, &list.name, &application.member)? {
@@ -54,6 +59,42 @@ pub fn admitted(step: &mut Step<'_>, id: &ApplicationId) -> Result<(), Trouble> 
         activate(step, &mut application)?;
     }
     Ok(taken.put_back(step.batch(), &application)?)
+}
+
+/// The team decides once more, by a ballot that says what it could not know: the clock opens it.
+fn asked_anew(step: &mut Step<'_>, taken: &Taken<Application>) -> Result<(), Trouble> {
+    let mut application = taken.it.clone();
+    (application.stage, application.since, application.ballot) = (Stage::Deciding, step.now(), None);
+    tell(step, &application);
+    let (id, org) = (&application.id, &application.form.org);
+    let problem = format!(
+        "application {id} was approved, and {org} came onto the roster meanwhile: the team is asked again"
+    );
+    step.alert(&application.list, Incident::Trouble { part: "applications".to_owned(), problem })?;
+    colleagues_told(step, &application)?;
+    Ok(taken.put_back(step.batch(), &application)?)
+}
+
+/// The contacts that an organisation has hear that somebody applies for it: whoever comes would stand for it as they do.
+///
+/// # Errors
+/// When a letter cannot be put into the outbox.
+pub fn colleagues_told(step: &mut Step<'_>, application: &Application) -> Result<(), Trouble> {
+    let theirs = |m: &Member| m.is_active() && m.contact_of() == Some(&application.form.org);
+    let mut told: Vec<Reached> = Vec::new();
+    for (_, member) in step.roster().everyone().filter(|(_, m)| theirs(m)) {
+        // Who is on several lists hears it once.
+        let once =
+            |to: &Reached| to.fingerprint == member.fingerprint && to.address.same_mailbox(&member.address);
+        if !told.iter().any(once) {
+            told.push(Reached::from(member));
+        }
+    }
+    for to in told {
+        let about = About::ColleagueApplies(Box::new(Who::of(application, Vec::new())));
+        step.write(&Errand { list: application.list.clone(), to, about, until: None })?;
+    }
+    Ok(())
 }
 
 /// The organisation comes onto the roster with what its application says, if it is not there; and that it was vouched for
@@ -131,30 +172,59 @@ pub fn called_off(
     taken: &Taken<Application>,
     stage: Stage,
 ) -> Result<Application, Trouble> {
-    if let Some(id) = &taken.it.ballot
+    ballot_closed(step, &taken.it)?;
+    ended(step, taken, stage)
+}
+
+fn ballot_closed(step: &mut Step<'_>, application: &Application) -> Result<(), Trouble> {
+    if let Some(id) = &application.ballot
         && let Some(ballot) = Shelf::<Ballot>::new(&step.affairs().store).ballot(id)?
         && ballot.it.outcome == Outcome::Open
     {
         let closed = Ballot { outcome: Outcome::Lapsed, ..ballot.it.clone() };
         ballot.put_back(step.batch(), &closed)?;
         let what = BallotChange::Closed { ballot: id.clone(), outcome: Outcome::Lapsed };
-        step.tell(Some(&taken.it.list), Event::Roster { change: Change::Ballot { what } });
+        step.tell(Some(&application.list), Event::Roster { change: Change::Ballot { what } });
     }
-    ended(step, taken, stage)
+    Ok(())
+}
+
+/// An admin put somebody else in the place of applicants, who had their address or their certificate: what they asked for ends with
+/// that.
+///
+/// # Errors
+/// When the store fails.
+pub fn overtaken(step: &mut Step<'_>, applicants: &[Member]) -> Result<(), Trouble> {
+    for applicant in applicants {
+        let Some(id) = &applicant.file.application else { continue };
+        let Some(taken) = open(step, id)? else { continue };
+        ballot_closed(step, &taken.it)?;
+        over(step, &taken, Stage::Withdrawn, Some(applicant))?;
+    }
+    Ok(())
 }
 
 /// Ends an application that did not become a membership.
 fn ended(step: &mut Step<'_>, taken: &Taken<Application>, stage: Stage) -> Result<Application, Trouble> {
+    let applicant = step.roster().by_id(&taken.it.list, &taken.it.member).cloned();
+    over(step, taken, stage, applicant.as_ref())
+}
+
+fn over(
+    step: &mut Step<'_>,
+    taken: &Taken<Application>,
+    stage: Stage,
+    applicant: Option<&Member>,
+) -> Result<Application, Trouble> {
     let mut application = taken.it.clone();
-    let silent = application.stage == Stage::Confirming && stage == Stage::Lapsed;
+    let silent = application.stage == Stage::Confirming;
     application.stage = stage;
     application.since = step.now();
     let (list, member) = (application.list.clone(), application.member.clone());
-    if silent {
-        // Nobody has shown that the address is the applicant's: it gets no second letter.
-        tell(step, &application);
-    } else {
-        went(step, &application)?;
+    tell(step, &application);
+    // Where nobody has shown that the address is the applicant's it gets no second letter.
+    if let Some(applicant) = applicant.filter(|_| !silent) {
+        written(step, &application, applicant)?;
     }
     step.amend(|roster| roster.without_applicant(&list, &member));
     step.withdraw(&list, &member)?;
@@ -192,13 +262,19 @@ pub fn decided(step: &Step<'_>, list: &ListName, member: &MemberId) -> Result<()
 /// Journals how far an application is, and writes to the applicant.
 fn went(step: &mut Step<'_>, application: &Application) -> Result<(), Trouble> {
     tell(step, application);
-    let (list, id, stage) = (application.list.clone(), application.id.clone(), application.stage);
-    let Some(member) = step.roster().by_id(&list, &application.member) else { return Ok(()) };
-    let mut to = Reached::from(member);
+    match step.roster().by_id(&application.list, &application.member).cloned() {
+        Some(applicant) => written(step, application, &applicant),
+        None => Ok(()),
+    }
+}
+
+/// Writes to the applicant how far an application is.
+fn written(step: &mut Step<'_>, application: &Application, applicant: &Member) -> Result<(), Trouble> {
+    let mut to = Reached::from(applicant);
     // When the letter is written, the certificate may be kept no longer.
     to.cert = step.affairs().registry.cert(application.fingerprint)?.map(|(bytes, _)| bytes);
-    let about = About::ApplicationWent { application: id, stage };
-    Ok(step.write(&Errand { list, to, about, until: None })?)
+    let about = About::ApplicationWent { application: application.id.clone(), stage: application.stage };
+    Ok(step.write(&Errand { list: application.list.clone(), to, about, until: None })?)
 }
 
 fn tell(step: &mut Step<'_>, application: &Application) {

@@ -3,9 +3,9 @@
 
 use std::num::NonZeroU32;
 
-use super::admission::called_off;
+use super::admission::{called_off, colleagues_told};
 use super::ballot::{self, Wanted};
-use super::vouchers::{ask, missing, needed};
+use super::vouchers::{ask, counted, missing, needed};
 use super::{Step, Trouble};
 use crate::id::{ApplicationId, MemberId, OrgName, SpoolId};
 use crate::ledger::journal::Event;
@@ -18,8 +18,10 @@ use crate::pgp::cert::Cert;
 use crate::roster::application::{Application, Change as What, Filled, KEPT, MOST_OPEN, Refusal, Stage};
 use crate::roster::ballot::Motion;
 use crate::roster::errand::{About, Errand, Reached, Who};
+use crate::roster::form::is_ours;
 use crate::roster::membership::{Cause, Member, MemberFile, Role, Standing};
-use crate::roster::{Change, Refusal as AnyRefusal, role_address};
+use crate::roster::remarks::{Beside, of_applicant, of_vouchers};
+use crate::roster::{Change, Refusal as AnyRefusal};
 
 /// A complete application that came.
 pub struct Came<'a> {
@@ -69,9 +71,16 @@ fn free(step: &Step<'_>, list: &List, came: &Came<'_>) -> Result<(), Trouble> {
     if step.roster().members(&list.name).iter().any(|m| m.belongs() && m.signs_with(fingerprint)) {
         return Err(refused(Refusal::AlreadyMember(fingerprint)));
     }
+    if is_founding(step, list) && list.membership().founding_quorum.is_none() {
+        return Err(refused(Refusal::NobodyVouches(list.name.clone())));
+    }
     let limit = list.membership().open_applications.map_or(MOST_OPEN, NonZeroU32::get);
     if u32::try_from(open.len()).unwrap_or(u32::MAX) >= limit {
         return Err(refused(Refusal::TooMany { list: list.name.clone(), limit }));
+    }
+    // What goes to a list of ours would come back in.
+    if step.affairs().lists.iter().any(|ours| is_ours(&ours.address, &came.form.address)) {
+        return Err(Trouble::Refused(AnyRefusal::AddressTaken(list.name.clone())));
     }
     // A person of a team, or another list's member: nobody takes somebody's place by a form.
     let theirs = |m: &Member| m.belongs() && !m.signs_with(fingerprint) && m.is_called(&came.form.address);
@@ -111,13 +120,18 @@ fn made(
         stage: Stage::Confirming,
         since: now,
         // The founding members of an empty list come by the team alone.
-        founding: needed(list) > 0 && step.roster().active(&list.name).next().is_none(),
+        founding: is_founding(step, list),
         vouchers: Vec::new(),
         ballot: None,
         mail,
         form,
     };
     (application, person)
+}
+
+/// Whether vouchers are asked for, and nobody is there who could give one.
+fn is_founding(step: &Step<'_>, list: &List) -> bool {
+    needed(list) > 0 && step.roster().active(&list.name).next().is_none()
 }
 
 /// Whoever reads the contact address confirmed it, with the certificate that signed the application.
@@ -162,8 +176,7 @@ pub fn vouch(
     let Some(voucher) = step.roster().by_id(&list.name, &voucher.id).cloned() else {
         return Err(refused(Refusal::NotAMember(id.clone())));
     };
-    let applicant = step.roster().by_id(&list.name, &taken.it.member).cloned();
-    let vouched = taken.it.vouch(&voucher, applicant.as_ref(), list.membership(), statement, step.now());
+    let vouched = counted(step, &list, &taken.it, &voucher, statement);
     let mut application = vouched.map_err(refused)?;
     if let Some(changed) = step.roster().vouched(&application) {
         step.apply(Some(&list.name), changed);
@@ -224,7 +237,9 @@ fn opened(step: &mut Step<'_>, list: &List, application: &mut Application) -> Re
         concerned: vec![application.member.clone()],
         closes: application.lapses,
     };
-    match ballot::open(step, wanted) {
+    // Who speaks for them, and what is like somebody else's: what a voter has to weigh.
+    let words = remarked(step, list, application, true)?.join("\n");
+    match ballot::open_from(step, wanted, Some(words).filter(|words| !words.is_empty()), None) {
         Ok(ballot) => application.ballot = Some(ballot),
         Err(Trouble::Refused(AnyRefusal::Ballot(_))) => return Ok(false),
         Err(trouble) => return Err(trouble),
@@ -232,7 +247,7 @@ fn opened(step: &mut Step<'_>, list: &List, application: &mut Application) -> Re
     Ok(true)
 }
 
-/// Who it is, and who speaks for them: what a voter has to weigh.
+/// Who it is, and who speaks for them.
 fn motion_title(application: &Application) -> String {
     let by: Vec<&str> =
         application.vouchers.iter().map(|v| v.org.as_ref().map_or(v.by.as_str(), OrgName::as_str)).collect();
@@ -245,54 +260,35 @@ fn announced(step: &mut Step<'_>, list: &List, application: &Application) -> Res
         (0, _) => "The team decides about it.".to_owned(),
         (_, true) => "Nobody is on the list who could vouch, so the team decides about it alone.".to_owned(),
         (1, false) => "A member of another organisation has to vouch; then the team decides.".to_owned(),
-        (more, false) => format!("{more} members have to vouch; then the team decides."),
+        (more, false) => format!("{more} other organisations have to vouch; then the team decides."),
     };
     let lapses = application.lapses.map(|end| format!("It lapses {end} if it is not decided."));
     let about = About::ApplicationTaken(Box::new(Who::of(application, lapses.into_iter().collect())));
     let to = applicant(step, application)?;
     step.write(&Errand { list: list.name.clone(), to, about, until: None })?;
-    let about = About::ApplicationCame(Box::new(Who::of(application, noted(step, application, next)?)));
+    let mut remarks = vec![next];
+    remarks.extend(remarked(step, list, application, false)?);
+    let about = About::ApplicationCame(Box::new(Who::of(application, remarks)));
     let team: Vec<Reached> = step.deciders(&list.name).map(Reached::from).collect();
     for to in team {
         step.write(&Errand { list: list.name.clone(), to, about: about.clone(), until: None })?;
     }
-    Ok(())
+    colleagues_told(step, application)
 }
 
-/// What the team should see at once.
-fn noted(step: &Step<'_>, application: &Application, next: String) -> Result<Vec<String>, Trouble> {
-    let form = &application.form;
-    let mut remarks = vec![next];
-    if step.roster().orgs().any(|(name, _)| *name == form.org) {
-        remarks.push("The organisation is on the roster already: see that it is the same.".to_owned());
-    }
-    let rules = step.affairs().list(&application.list).map(List::membership);
-    if let Some(flag) = rules.and_then(|rules| role_address::flag(&form.address, rules)) {
-        remarks.push(format!("The contact is {flag}."));
-    }
-    let named = |org: &str| form.upstream.eq_ignore_ascii_case(org);
-    if step.roster().orgs().any(|(name, org)| named(name.as_str()) || named(&org.title)) {
-        remarks.push("The upstream that it names is on the roster: is it downstream of a member?".to_owned());
-    }
-    let removed = |m: &Member| m.standing == Standing::Removed && m.signs_with(application.fingerprint);
-    if step.roster().everyone().any(|(_, m)| removed(m)) {
-        remarks.push("The certificate was a member's who was removed.".to_owned());
-    }
-    let same = |it: &Application| {
-        it.fingerprint == application.fingerprint
-            || it.form.org == form.org
-            || it.form.address.same_mailbox(&form.address)
-    };
-    for earlier in Shelf::<Application>::new(&step.affairs().store).all()? {
-        let it = earlier.it;
-        if it.id != application.id && same(&it) {
-            remarks.push(format!(
-                "Application {} of the same organisation, address or key is {}.",
-                it.id, it.stage
-            ));
-        }
-    }
-    Ok(remarks)
+/// What the team should see: of the applicant, and of those who vouched.
+fn remarked(
+    step: &Step<'_>,
+    list: &List,
+    application: &Application,
+    vouched: bool,
+) -> Result<Vec<String>, Trouble> {
+    let all = Shelf::<Application>::new(&step.affairs().store).all()?;
+    let all: Vec<Application> = all.into_iter().map(|taken| taken.it).collect();
+    let beside = Beside { roster: step.roster(), rules: list.membership(), all: &all };
+    let mut said = if vouched { of_vouchers(application, beside) } else { Vec::new() };
+    said.extend(of_applicant(application, beside));
+    Ok(said)
 }
 
 /// The applicant or the admin takes an application back.

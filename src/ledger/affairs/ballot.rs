@@ -110,10 +110,19 @@ fn asked(step: &mut Step<'_>, mut ballot: Ballot) -> Result<Ballot, Trouble> {
             ballot: ballot.id.clone(),
             title: ballot.title.clone(),
             quorum: ballot.quorum,
+            // Why somebody is to be removed the team has read before.
+            remarks: match &ballot.motion {
+                Motion::Admit { .. } => lines(ballot.words.as_deref()),
+                Motion::Remove { .. } => Vec::new(),
+            },
         };
         step.write(&Errand { list: ballot.list.clone(), to, about, until: ballot.closes })?;
     }
     Ok(ballot)
+}
+
+fn lines(words: Option<&str>) -> Vec<String> {
+    words.unwrap_or_default().lines().map(ToOwned::to_owned).collect()
 }
 
 /// Counts a vote, and carries out what it decides.

@@ -8,10 +8,11 @@ use crate::ledger::shelf::Shelf;
 use crate::mail::incident::Incident;
 use crate::mail::list::List;
 use crate::policy::VoucherRemoved;
-use crate::roster::application::Application;
+use crate::roster::application::{Application, Refusal};
 use crate::roster::criteria::{Assessment, RELAY, State};
 use crate::roster::errand::{About, Errand, Reached, Who};
 use crate::roster::membership::{Cause, Member, Standing};
+use crate::roster::remarks::voices;
 
 /// The criterion.
 const VOUCHED: &str = "vouched";
@@ -22,12 +23,30 @@ pub fn needed(list: &List) -> u32 {
     list.membership().vouchers_required.map_or(0, NonZeroU32::get)
 }
 
-/// How many are missing: those of members who have left count no more; those of suspended ones do.
+/// How many are missing: organisations count, and not their people. Those of members who have left count no more; those of
+/// suspended ones do.
 #[must_use]
 pub fn missing(step: &Step<'_>, list: &List, application: &Application) -> u32 {
-    let there = |by: &MemberId| is_there(step, &list.name, by);
-    let counted = application.vouchers.iter().filter(|voucher| there(&voucher.by)).count();
+    let there = application.vouchers.iter().filter(|voucher| is_there(step, &list.name, &voucher.by));
+    let counted = voices(there.map(|voucher| (&voucher.by, voucher.org.as_ref())));
     needed(list).saturating_sub(u32::try_from(counted).unwrap_or(u32::MAX))
+}
+
+/// Counts a voucher, unless somebody of the same organisation speaks already.
+///
+/// # Errors
+/// The first rule against it.
+pub fn counted(
+    step: &Step<'_>,
+    list: &List,
+    application: &Application,
+    voucher: &Member,
+    statement: Option<String>,
+) -> Result<Application, Refusal> {
+    let applicant = step.roster().by_id(&list.name, &application.member);
+    let vouched = application.vouch(voucher, applicant, list.membership(), statement, step.now())?;
+    application.speaks_first(voucher, |by| is_there(step, &list.name, by))?;
+    Ok(vouched)
 }
 
 /// Asks everybody who may vouch by mail.
@@ -40,7 +59,10 @@ pub fn ask(
     application: &Application,
     remarks: &[String],
 ) -> Result<(), Trouble> {
-    let able = |m: &&Member| application.may_vouch(m, list.membership());
+    let able = |m: &&Member| {
+        let first = application.speaks_first(m, |by| is_there(step, &list.name, by)).is_ok();
+        first && application.may_vouch(m, list.membership())
+    };
     let asked: Vec<Reached> = step.roster().active(&list.name).filter(able).map(Reached::from).collect();
     for to in asked {
         let about = About::VouchWanted(Box::new(Who::of(application, remarks.to_vec())));
@@ -108,8 +130,9 @@ pub fn assessed(step: &mut Step<'_>, list: &List, org: &OrgName, found: Assessme
 
 /// How many of those who vouched are on the list still.
 fn remaining(step: &Step<'_>, list: &ListName, member: &Member) -> u32 {
-    let there = member.file.vouched_by.iter().filter(|by| is_there(step, list, by)).count();
-    u32::try_from(there).unwrap_or(u32::MAX)
+    let there = member.file.vouched_by.iter().filter(|by| is_there(step, list, by));
+    let speak = there.map(|by| (by, step.roster().by_id(list, by).and_then(Member::org)));
+    u32::try_from(voices(speak)).unwrap_or(u32::MAX)
 }
 
 fn is_there(step: &Step<'_>, list: &ListName, by: &MemberId) -> bool {

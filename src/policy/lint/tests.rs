@@ -39,6 +39,16 @@ fn a_criterion_is_known_or_worded() {
 }
 
 #[test]
+fn who_wants_vouchers_says_who_lets_the_first_in() {
+    let rules = "[membership]\ncriteria = [\"vouched\"]\nvouchers_required = 1";
+    let by_hand = told(rules);
+    assert!(by_hand.starts_with("warning membership.vouchers_required"), "{by_hand}");
+    assert!(by_hand.contains("added by hand") && by_hand.lines().count() == 1, "{by_hand}");
+    assert_eq!(told(&format!("{rules}\nfounding_quorum = 2")), "");
+    assert_eq!(told("[membership]\ncriteria = [\"accept-embargo\"]\n[terms]\ntext = \"a.md\""), "");
+}
+
+#[test]
 fn who_wants_role_addresses_says_what_makes_one() {
     let nothing = told("[membership]\nrole_address_only = true");
     assert!(nothing.starts_with("warning membership.role_address_only"), "{nothing}");

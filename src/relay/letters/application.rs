@@ -78,6 +78,23 @@ pub(super) fn came(page: &Page<'_>, who: &Who) -> Said {
     Said { subject: format!("Application {}: {}", who.application, short(&who.title)), text }
 }
 
+/// To those who stand for the organisation by now: they know whether it is one of theirs.
+pub(super) fn colleague(page: &Page<'_>, who: &Who) -> Said {
+    let request = page.list.request();
+    let text = format!(
+        "Somebody applies for {}\n({}) as a contact of your organisation:\n\n{}\n{}\
+         It is application {}. If it is not one of yours, tell the team: write to\n\n    {request}\n\nencrypted and \
+         signed. The team decides; if it admits them, they are a contact\nof {} as you are.\n",
+        page.list.title,
+        page.list.address,
+        facts(who),
+        remarks(who),
+        who.application,
+        who.org,
+    );
+    Said { subject: format!("Somebody applies for {}", who.org), text }
+}
+
 pub(super) fn vouch_wanted(page: &Page<'_>, who: &Who) -> Said {
     let text = format!(
         "Somebody applies for {}\n({}), of which you are a member:\n\n{}\n{}\

@@ -1,18 +1,26 @@
 //! Letters about ballots.
 
-use super::page::{Page, Said, folded};
+use super::page::{Page, Said, folded, wrapped};
 use crate::id::BallotId;
 use crate::roster::ballot::{Choice, Motion, Outcome};
 
-pub(super) fn wanted(page: &Page<'_>, motion: &Motion, ballot: &BallotId, title: &str, quorum: u32) -> Said {
+pub(super) fn wanted(
+    page: &Page<'_>,
+    motion: &Motion,
+    ballot: &BallotId,
+    (title, remarks): (&str, &[String]),
+    quorum: u32,
+) -> Said {
     let what = match motion {
         Motion::Admit { application } => format!("to admit {title} (application {application})"),
         Motion::Remove { reason, .. } => format!("to remove {title} ({reason})"),
     };
     let list = page.list;
+    let remarks: String = remarks.iter().map(|remark| wrapped(remark, "- ", "  ")).collect();
+    let gap = if remarks.is_empty() { "" } else { "\n" };
     let text = format!(
-        "The team of {} ({}) decides whether\n{what}.\n\nIt needs {quorum} who approve. This is ballot {ballot}.\n\n\
-         To approve:\n\n    {}\n\nTo object:\n\n    {}\n\n{}",
+        "The team of {} ({}) decides whether\n{what}.\n\n{remarks}{gap}It needs {quorum} who approve. This is ballot \
+         {ballot}.\n\nTo approve:\n\n    {}\n\nTo object:\n\n    {}\n\n{}",
         list.title,
         list.address,
         page.token(0),

@@ -32,8 +32,8 @@ impl Page<'_> {
     fn said(&self) -> Said {
         let said = match &self.errand.about {
             About::FormatAsked => probe::asked(self),
-            About::VoteWanted { motion, ballot, title, quorum } => {
-                ballot::wanted(self, motion, ballot, title, *quorum)
+            About::VoteWanted { motion, ballot, title, quorum, remarks } => {
+                ballot::wanted(self, motion, ballot, (title, remarks), *quorum)
             }
             About::Voted { choice, title, outcome } => ballot::voted(*choice, title, *outcome),
             About::FormReturned { faults, lines } => application::returned(self, faults, lines),
@@ -42,6 +42,7 @@ impl Page<'_> {
             About::ApplicationTaken(who) => application::taken(self, who),
             About::ApplicationCame(who) => application::came(self, who),
             About::VouchWanted(who) => application::vouch_wanted(self, who),
+            About::ColleagueApplies(who) => application::colleague(self, who),
             About::VouchCounted { title, missing } => application::counted(title, *missing),
             About::VouchRefused { application, rule } => application::not_counted(application, rule),
             About::ApplicationWent { application, stage } => application::went(self, application, *stage),

@@ -49,7 +49,15 @@ fn every() -> Vec<About> {
     let title = "Acme".to_owned();
     vec![
         About::FormatAsked,
-        About::VoteWanted { motion, ballot, title: title.clone(), quorum: 2 },
+        About::VoteWanted {
+            motion,
+            ballot,
+            title: title.clone(),
+            quorum: 2,
+            remarks: vec![
+                "Vouched for by psirt@beta.example (m-1) of Beta (beta), by signed mail.".repeat(2),
+            ],
+        },
         About::Voted { choice: Choice::Approve, title: title.clone(), outcome: Outcome::Open },
         About::BallotTold { ballot: "b-1".parse().unwrap(), title: title.clone(), outcome: Outcome::Open },
         About::RemovalAsked {
@@ -121,6 +129,7 @@ fn applications() -> Vec<About> {
         About::ApplicationTaken(who()),
         About::ApplicationCame(who()),
         About::VouchWanted(who()),
+        About::ColleagueApplies(who()),
         About::VouchCounted { title: "Acme".to_owned(), missing: 2 },
         About::VouchRefused { application: application(), rule: rule() },
     ];

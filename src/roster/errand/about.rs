@@ -36,6 +36,7 @@ impl About {
             | Self::ApplicationRefused { .. }
             | Self::ApplicationTaken(_)
             | Self::ApplicationCame(_)
+            | Self::ColleagueApplies(_)
             | Self::VouchCounted { .. }
             | Self::VouchRefused { .. }
             | Self::ApplicationWent { .. }
@@ -83,6 +84,7 @@ impl About {
             Self::ApplicationTaken(_) => "application-taken",
             Self::ApplicationCame(_) => "application-came",
             Self::VouchWanted(_) => "vouch-wanted",
+            Self::ColleagueApplies(_) => "colleague-applies",
             Self::VouchCounted { .. } => "vouch-counted",
             Self::VouchRefused { .. } => "vouch-refused",
             Self::ApplicationWent { .. } => "application-went",
@@ -122,6 +124,7 @@ impl About {
             | Self::ApplicationTaken(_)
             | Self::ApplicationCame(_)
             | Self::VouchWanted(_)
+            | Self::ColleagueApplies(_)
             | Self::VouchCounted { .. }
             | Self::VouchRefused { .. } => false,
             // Who applied again after a removal is gone by the roster; what ends an application removes the applicant.

@@ -1,0 +1,122 @@
+//! Applications against those who are here: colleagues who vouch together, an address that an admin needs, an organisation that
+//! came meanwhile, and letters to strangers.
+
+use vouchsafe::ledger::affairs::{Trouble, admission};
+use vouchsafe::ledger::outbox::Outbox;
+use vouchsafe::ledger::shelf::Shelf;
+use vouchsafe::roster::Refusal;
+use vouchsafe::roster::application::{Application, Refusal as Rule, Stage};
+use vouchsafe::roster::ballot::{Ballot, Outcome};
+use vouchsafe::roster::errand::About;
+use vouchsafe::roster::membership::{Member, Role, Standing};
+
+use crate::applications::{Office, RULES, member};
+use crate::{T0, at, list};
+
+const TWO: &str = "criteria = [\"vouched\"]\nvouchers_required = 2\nvoucher_period = \"30d\"\napplication_period = \"60d\"\n";
+
+fn contact(n: u8, org: &str) -> Member {
+    member(n, Role::Contact { org: org.parse().unwrap() })
+}
+
+impl Office {
+    fn has(&self, org: &str, contact: Option<Member>, now: vouchsafe::time::Timestamp) {
+        self.step(now, |step| {
+            let org = org.parse().unwrap();
+            if step.roster().org(&org).is_none() {
+                let changed = step.roster().add_org(&org, org.to_string(), now)?;
+                step.apply(None, changed);
+            }
+            if let Some(contact) = contact {
+                let changed = step.roster().add_member(&list("a"), contact)?;
+                step.apply(Some(&list("a")), changed);
+            }
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    fn ballot(&self, of: &Application) -> Option<Ballot> {
+        let taken = Shelf::<Application>::new(&self.affairs.store).application(&of.id).unwrap().unwrap();
+        let ballot = taken.it.ballot?;
+        Some(Shelf::<Ballot>::new(&self.affairs.store).ballot(&ballot).unwrap().unwrap().it)
+    }
+
+    fn told(&self, about: &str) -> Vec<String> {
+        self.letters().into_iter().filter(|(_, name)| name == about).map(|(to, _)| to).collect()
+    }
+}
+
+#[test]
+fn colleagues_are_one_voice_and_the_ballot_says_whose() {
+    let office = Office::new(TWO, 2);
+    office.has("org1", Some(contact(11, "org1")), T0);
+    let applied = office.apply(false, at(1)).unwrap();
+    assert_eq!(office.vouch(&applied.id, 1, at(2)).unwrap().stage, Stage::Vouching);
+    let colleague = |now| {
+        let by = contact(11, "org1");
+        office.step(now, |step| vouchsafe::ledger::affairs::application::vouch(step, &applied.id, &by, None))
+    };
+    let second = colleague(at(3)).unwrap_err();
+    let same = matches!(&second, Trouble::Refused(Refusal::Application(Rule::SameVoice { org, .. })) if org.as_str() == "org1");
+    assert!(same && second.to_string().contains("count once"), "{second}");
+    assert_eq!(office.stage(&applied.id), Some(Stage::Vouching));
+
+    // Once whoever spoke first is gone, the colleague is the voice of them.
+    office.remove(1, at(4));
+    assert_eq!(colleague(at(5)).unwrap().stage, Stage::Vouching, "the first counts no more");
+    assert_eq!(office.vouch(&applied.id, 2, at(6)).unwrap().stage, Stage::Deciding);
+    let words = office.ballot(&applied).unwrap().words.unwrap();
+    for said in ["p11@org11.example (m-11) of org1 (org1)", "p2@org2.example (m-2) of org2 (org2)"] {
+        assert!(words.contains(said), "{words}");
+    }
+    let waiting = Outbox::new(&office.affairs.store).waiting(None, 1000).unwrap();
+    let asked = waiting.iter().find_map(|w| match &w.errand.about {
+        About::VoteWanted { remarks, .. } => Some(remarks.clone()),
+        _ => None,
+    });
+    assert!(asked.unwrap().iter().any(|remark| remark.contains("of org2 (org2), by signed mail")));
+}
+
+#[test]
+fn an_organisation_that_came_meanwhile_is_put_to_the_team_anew() {
+    let office = Office::new(RULES, 1);
+    let applied = office.apply(false, T0).unwrap();
+    office.vouch(&applied.id, 1, at(1)).unwrap();
+    let first = office.ballot(&applied).unwrap();
+    office.has("acme", Some(contact(60, "acme")), at(2));
+    office.step(at(3), |step| admission::admitted(step, &applied.id)).unwrap();
+    assert_eq!(office.stage(&applied.id), Some(Stage::Deciding));
+    assert_eq!(office.applicant().unwrap().standing, Standing::Vouched, "nobody is its contact unnoticed");
+    assert_eq!(office.told("colleague-applies"), ["m-60"], "those who are hear of it");
+    office.tick(at(10));
+    let second = office.ballot(&applied).unwrap();
+    assert!(second.id != first.id && second.outcome == Outcome::Open);
+    assert!(second.words.unwrap().contains("acme came onto the roster after this application"));
+    office.step(at(20), |step| admission::admitted(step, &applied.id)).unwrap();
+    assert_eq!(office.applicant().unwrap().standing, Standing::Active, "now the team knew");
+}
+
+#[test]
+fn the_contacts_of_an_organisation_hear_who_applies_for_it_once_it_is_confirmed() {
+    let office = Office::new(RULES, 1);
+    office.has("acme", Some(contact(60, "acme")), T0);
+    let applied = office.apply(true, at(1)).unwrap();
+    assert!(office.told("colleague-applies").is_empty(), "nobody before");
+    office.step(at(2), |step| vouchsafe::ledger::affairs::application::confirmed(step, &applied.id)).unwrap();
+    assert_eq!(office.told("colleague-applies"), ["m-60"]);
+    let waiting = Outbox::new(&office.affairs.store).waiting(None, 1000).unwrap();
+    let came = waiting.iter().find_map(|w| match &w.errand.about {
+        About::ApplicationCame(who) => Some(who.remarks.concat()),
+        _ => None,
+    });
+    assert!(came.unwrap().contains("on the roster already: acme (acme)"));
+}
+
+#[test]
+fn nobody_applies_to_an_empty_list_whose_policy_lets_nobody_in() {
+    let office = Office::new(RULES, 0);
+    let refused = office.apply(false, T0).unwrap_err();
+    assert!(matches!(refused, Trouble::Refused(Refusal::Application(Rule::NobodyVouches(_)))), "{refused}");
+    assert!(refused.to_string().contains("founding_quorum") && office.applicant().is_none());
+}
