@@ -128,6 +128,22 @@ impl Roster {
         new
     }
 
+    /// The applicants who have an address or a certificate of somebody whom an admin puts onto the list: whoever asks to belong keeps
+    /// nobody out.
+    #[must_use]
+    pub fn overtaken(&self, list: &ListName, by: &Member) -> Vec<Member> {
+        let asks = |m: &&Member| matches!(m.standing, Standing::Applied | Standing::Vouched) && m.id != by.id;
+        let same = |m: &&Member| {
+            let mut addresses = std::iter::once(&by.address).chain(&by.file.aliases);
+            addresses.any(|address| m.is_called(address)) || by.certs().any(|cert| m.signs_with(cert))
+        };
+        self.members(list).iter().filter(asks).filter(same).cloned().collect()
+    }
+
+    fn without_applicants(&self, list: &ListName, these: &[Member]) -> Self {
+        these.iter().fold(self.clone(), |roster, applicant| roster.without_applicant(list, &applicant.id))
+    }
+
     /// Adds an organisation.
     ///
     /// # Errors
@@ -141,7 +157,7 @@ impl Roster {
         Ok((new, Change::OrgAdded { org: name.clone() }))
     }
 
-    /// Adds an active member: the admin's decision.
+    /// Adds an active member: the admin's decision. Applicants with the same address or certificate go.
     ///
     /// # Errors
     /// When the organisation is unknown, or address or certificate are taken.
@@ -153,9 +169,9 @@ impl Roster {
             Role::Contact { org } => Some(org.clone()),
             Role::Team { .. } => None,
         };
-        self.has_room(list, &member)?;
+        let mut new = self.without_applicants(list, &self.overtaken(list, &member));
+        new.has_room(list, &member)?;
         let change = Change::MemberAdded { member: member.id.clone(), org, fingerprint: member.fingerprint };
-        let mut new = self.clone();
         new.lists.entry(list.clone()).or_default().push(member);
         Ok((new, change))
     }

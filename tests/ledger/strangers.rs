@@ -1,17 +1,18 @@
 //! Applications against those who are here: colleagues who vouch together, an address that an admin needs, an organisation that
 //! came meanwhile, and letters to strangers.
 
-use vouchsafe::ledger::affairs::{Trouble, admission};
+use vouchsafe::ledger::affairs::{Trouble, admission, imported};
 use vouchsafe::ledger::outbox::Outbox;
 use vouchsafe::ledger::shelf::Shelf;
 use vouchsafe::roster::Refusal;
 use vouchsafe::roster::application::{Application, Refusal as Rule, Stage};
 use vouchsafe::roster::ballot::{Ballot, Outcome};
 use vouchsafe::roster::errand::About;
+use vouchsafe::roster::exchange::difference;
 use vouchsafe::roster::membership::{Member, Role, Standing};
 
 use crate::applications::{Office, RULES, member};
-use crate::{T0, at, list};
+use crate::{T0, at, key, list};
 
 const TWO: &str = "criteria = [\"vouched\"]\nvouchers_required = 2\nvoucher_period = \"30d\"\napplication_period = \"60d\"\n";
 
@@ -76,6 +77,59 @@ fn colleagues_are_one_voice_and_the_ballot_says_whose() {
         _ => None,
     });
     assert!(asked.unwrap().iter().any(|remark| remark.contains("of org2 (org2), by signed mail")));
+}
+
+#[test]
+fn an_open_application_keeps_nobody_out_whom_an_admin_adds() {
+    for (mail, import) in [(true, false), (false, false), (false, true)] {
+        let office = Office::new(RULES, 1);
+        let applied = office.apply(mail, T0).unwrap();
+        let ballot =
+            (!mail).then(|| office.vouch(&applied.id, 1, at(1)).unwrap()).map(|it| it.ballot.unwrap());
+        office.has("acme", None, at(1));
+        let mut real = contact(60, "acme");
+        real.address = "PSIRT@acme.example".parse().unwrap();
+        office
+            .step(at(2), |step| {
+                if import {
+                    let add = difference::Step::Add(list("a"), Box::new(real.clone()));
+                    return imported::one(step, &add, "from elsewhere").map(|_| ());
+                }
+                let overtaken = step.roster().overtaken(&list("a"), &real);
+                let changed = step.roster().add_member(&list("a"), real.clone())?;
+                step.apply(Some(&list("a")), changed);
+                admission::overtaken(step, &overtaken)
+            })
+            .unwrap();
+        let there = office.applicant().unwrap();
+        assert_eq!(
+            (there.id.as_str(), there.standing, there.fingerprint),
+            ("m-60", Standing::Active, key(60))
+        );
+        assert_eq!(office.stage(&applied.id), Some(Stage::Withdrawn));
+        assert!(!office.keeps_cert(), "the applicant's certificate goes with the application");
+        // Who never confirmed the address gets no letter there.
+        let told = office.told("application-went").contains(&applied.member.to_string());
+        assert_eq!(told, !mail);
+        if let Some(ballot) = ballot {
+            let ballot = Shelf::<Ballot>::new(&office.affairs.store).ballot(&ballot).unwrap().unwrap();
+            assert_eq!(ballot.it.outcome, Outcome::Lapsed);
+        }
+        let admitted = office.step(at(3), |step| admission::admitted(step, &applied.id));
+        assert!(admitted.is_ok() && office.applicant().unwrap().id.as_str() == "m-60", "it is over");
+    }
+}
+
+#[test]
+fn the_applicants_own_certificate_stays_where_an_admin_adds_them_by_hand() {
+    let office = Office::new(RULES, 1);
+    let applied = office.apply(false, T0).unwrap();
+    let mut same = contact(60, "acme");
+    (same.address, same.fingerprint) = ("psirt@acme.example".parse().unwrap(), applied.fingerprint);
+    office.has("acme", None, at(1));
+    let add = difference::Step::Add(list("a"), Box::new(same));
+    office.step(at(2), |step| imported::one(step, &add, "by hand")).unwrap();
+    assert!(office.keeps_cert() && office.stage(&applied.id) == Some(Stage::Withdrawn));
 }
 
 #[test]

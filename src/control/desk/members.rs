@@ -83,7 +83,7 @@ impl Desk {
         self.not_ours(&address)?;
         let flag = self.flag_before(list, &role, &address)?;
         let fingerprint = cert.fingerprint();
-        let id = MemberId::random(&self.entropy);
+        let (id, mut gave_way) = (MemberId::random(&self.entropy), 0);
         self.step(actor, |step| {
             let member = Member {
                 id: id.clone(),
@@ -96,8 +96,11 @@ impl Desk {
                 file: MemberFile::default(),
             };
             let binds = matches!(member.role, Role::Contact { .. });
+            let overtaken = step.roster().overtaken(list, &member);
             let added = step.roster().add_member(list, member)?;
             step.apply(Some(list), added);
+            affairs::admission::overtaken(step, &overtaken)?;
+            gave_way = overtaken.len();
             Registry::set_cert(step.batch(), fingerprint, self.merged(&cert)?.to_bytes());
             match affairs::asking::edition(step, list).filter(|_| binds) {
                 Some(_) if ask => _ = affairs::asking::ask(step, list, &id)?,
@@ -110,6 +113,11 @@ impl Desk {
         self.hurry(None);
         let mut remarks = self.remarks(&address, &cert);
         remarks.extend(flag);
+        if gave_way > 0 {
+            remarks.push(
+                "an open application with this address or key has ended: see `org applications`".to_owned(),
+            );
+        }
         let what = format!("{address} is an active member of {list} with key {fingerprint}");
         Ok(Answer::Done { what, remarks })
     }

@@ -1,6 +1,6 @@
 //! A roster that comes from elsewhere: each of its changes, and what follows from it.
 
-use super::{Step, Trouble, acceptance, asking, members};
+use super::{Step, Trouble, acceptance, admission, asking, members};
 use crate::id::ListName;
 use crate::roster::duties::acceptance::binds;
 use crate::roster::exchange::difference;
@@ -38,10 +38,17 @@ pub fn one(step: &mut Step<'_>, change: &difference::Step, reason: &str) -> Resu
             Some(list)
         }
     };
+    let overtaken = match change {
+        difference::Step::Add(list, member) | difference::Step::Set(list, member) => {
+            step.roster().overtaken(list, member)
+        }
+        _ => Vec::new(),
+    };
     let (roster, changes) = step.roster().import(change, reason, step.now())?;
     for change in changes {
         step.apply(list, (roster.clone(), change));
     }
+    admission::overtaken(step, &overtaken)?;
     if let difference::Step::Add(list, member) = change {
         accepted(step, list, member)?;
     }

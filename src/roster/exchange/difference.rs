@@ -75,10 +75,10 @@ pub fn steps(
         let mut missing: Vec<&Member> =
             roster.members(list).iter().filter(|m| m.standing != Standing::Removed).collect();
         for member in members {
-            let there = missing
-                .iter()
-                .position(|m| m.id == member.id)
-                .or_else(|| missing.iter().position(|m| m.address.same_mailbox(&member.address)));
+            // Whoever asks to come with the same address is somebody else.
+            let there = missing.iter().position(|m| m.id == member.id).or_else(|| {
+                missing.iter().position(|m| m.belongs() && m.address.same_mailbox(&member.address))
+            });
             let mut member = Box::new(member.clone());
             let Some(there) = there.map(|at| missing.swap_remove(at)) else {
                 if !ids.insert(member.id.clone()) {
@@ -226,6 +226,7 @@ impl Roster {
         reason: &str,
         now: Timestamp,
     ) -> Result<(Self, Vec<Change>), Refusal> {
+        let roster = self.without_applicants(list, &self.overtaken(list, member));
         let before = self.by_id(list, &member.id).ok_or_else(|| Refusal::NoMember(list.clone()))?.clone();
         // Who asks to come, comes by a vote and not by a file.
         if !before.belongs() {
@@ -237,7 +238,7 @@ impl Roster {
             return Err(Refusal::OrgUnknown(org.clone()));
         }
         self.unique(list, member)?;
-        let (mut roster, mut changes) = (self.clone(), Vec::new());
+        let (mut roster, mut changes) = (roster, Vec::new());
         if before.standing != member.standing {
             let why = (member.file.cause.unwrap_or(Cause::Admin), Some(reason.to_owned()));
             let (moved, change) = roster.move_to(list, &member.id, member.standing, why, now)?;
@@ -276,7 +277,8 @@ impl Roster {
             }
         }
         let others = self.members(list).iter();
-        for other in others.filter(|m| m.standing != Standing::Removed && m.id != member.id) {
+        // Who asks to come gives way.
+        for other in others.filter(|m| m.belongs() && m.id != member.id) {
             let mut addresses = std::iter::once(&member.address).chain(&member.file.aliases);
             if addresses.any(|address| other.is_called(address)) {
                 return Err(Refusal::AddressTaken(list.clone()));
