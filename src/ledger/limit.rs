@@ -33,6 +33,21 @@ impl Limit {
         Ok(self.take_some(store, batch, (whose, 1), now)? == 1)
     }
 
+    /// The same for all who have no name here: one count for the list.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn take_for_strangers(
+        self,
+        store: &dyn Store,
+        batch: &mut Batch,
+        list: &ListName,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        // No id has this mark.
+        Ok(self.taken(store, batch, (list, "*"), 1, now)? == 1)
+    }
+
     /// Adds to the batch that as many as are left of those that are wanted are taken; says how many. Of two who take the
     /// last one the first gets it. What is over is forgotten with what was seen
     /// ([`crate::ledger::seen::forget_old`]).
@@ -46,9 +61,19 @@ impl Limit {
         ((list, member), wanted): ((&ListName, &MemberId), u32),
         now: Timestamp,
     ) -> Result<u32, StoreError> {
+        self.taken(store, batch, (list, member.as_str()), wanted, now)
+    }
+
+    fn taken(
+        self,
+        store: &dyn Store,
+        batch: &mut Batch,
+        (list, whose): (&ListName, &str),
+        wanted: u32,
+        now: Timestamp,
+    ) -> Result<u32, StoreError> {
         let key =
-            [list.as_str().as_bytes(), b"\0limit/", self.name.as_bytes(), b"/", member.as_str().as_bytes()]
-                .concat();
+            [list.as_str().as_bytes(), b"\0limit/", self.name.as_bytes(), b"/", whose.as_bytes()].concat();
         let entry = store.get(Space::Seen, &key)?;
         let taken: Option<(u32, Timestamp)> = entry.as_ref().map(|e| decode(&e.value)).transpose()?;
         // What lies ahead was written by a clock that was wrong.

@@ -87,6 +87,7 @@ mod tests {
         "membership.voucher_period",
         "membership.voucher_removed",
         "membership.open_applications",
+        "membership.stranger_letters_per_day",
         "membership.application_period",
         "membership.founding_quorum",
         "membership.criteria",

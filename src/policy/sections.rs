@@ -281,6 +281,8 @@ pub struct Membership {
     pub voucher_removed: Option<VoucherRemoved>,
     /// How many applications to a list may be open.
     pub open_applications: Option<NonZeroU32>,
+    /// How many letters go to strangers on a day, for each list: answers to forms, and as many questions for a confirmation.
+    pub stranger_letters_per_day: Option<NonZeroU32>,
     /// How long an application stays open without a decision.
     #[serde(with = "optional")]
     pub application_period: Option<Duration>,

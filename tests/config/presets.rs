@@ -31,6 +31,7 @@ const KUBEEDGE: Figures = &[
     ("membership.open_applications", "50", OURS),
     ("membership.removal_quorum", "2", OURS),
     ("membership.review_every", "365d", OURS),
+    ("membership.stranger_letters_per_day", "50", OURS),
     ("membership.voucher_period", "30d", OURS),
     ("membership.vouchers_required", "1", PUBLISHED),
     ("moderation.hold_expires", "30d", OURS),

@@ -1,7 +1,10 @@
 //! Applications against those who are here: colleagues who vouch together, an address that an admin needs, an organisation that
 //! came meanwhile, and letters to strangers.
 
+use std::time::Duration;
+
 use vouchsafe::ledger::affairs::{Trouble, admission, imported};
+use vouchsafe::ledger::limit::Limit;
 use vouchsafe::ledger::outbox::Outbox;
 use vouchsafe::ledger::shelf::Shelf;
 use vouchsafe::roster::Refusal;
@@ -10,9 +13,10 @@ use vouchsafe::roster::ballot::{Ballot, Outcome};
 use vouchsafe::roster::errand::About;
 use vouchsafe::roster::exchange::difference;
 use vouchsafe::roster::membership::{Member, Role, Standing};
+use vouchsafe::store::contract::Batch;
 
 use crate::applications::{Office, RULES, member};
-use crate::{T0, at, key, list};
+use crate::{Bench, T0, at, key, list};
 
 const TWO: &str = "criteria = [\"vouched\"]\nvouchers_required = 2\nvoucher_period = \"30d\"\napplication_period = \"60d\"\n";
 
@@ -173,4 +177,19 @@ fn nobody_applies_to_an_empty_list_whose_policy_lets_nobody_in() {
     let refused = office.apply(false, T0).unwrap_err();
     assert!(matches!(refused, Trouble::Refused(Refusal::Application(Rule::NobodyVouches(_)))), "{refused}");
     assert!(refused.to_string().contains("founding_quorum") && office.applicant().is_none());
+}
+
+#[test]
+fn so_many_letters_go_to_strangers_on_a_day_whoever_they_are() {
+    let bench = Bench::new();
+    let day = Duration::from_secs(86_400);
+    let take = |name: &'static str, of: &str, now| {
+        let (mut batch, limit) = (Batch::new(), Limit { name, most: 2, span: day });
+        let taken = limit.take_for_strangers(&*bench.store(), &mut batch, &list(of), now).unwrap();
+        bench.store().commit(batch).unwrap();
+        taken
+    };
+    assert_eq!([1, 2, 3].map(|n| take("forms", "a", at(n))), [true, true, false]);
+    assert!(take("forms", "b", at(4)) && take("confirmations", "a", at(5)), "each counts for itself");
+    assert!(!take("forms", "a", at(86_400)) && take("forms", "a", at(86_401)), "a day from the first on");
 }

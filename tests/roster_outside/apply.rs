@@ -234,6 +234,46 @@ fn nobody_but_the_signer_is_answered_and_the_rest_stays_a_mail_to_the_team() {
     assert!(!members.contains("psirt@acme.example"), "{members}");
 }
 
+/// Letters to strangers are counted for the list: keys and addresses cost nothing.
+#[test]
+fn so_many_strangers_get_a_letter_on_a_day_and_an_applicant_keeps_no_address() {
+    let Some(office) = office_where("stranger_letters_per_day = 50", "stranger_letters_per_day = 1") else {
+        return;
+    };
+    let (people, install) = (&office.scene.people, &office.scene.install);
+    let (wile, other) = (stranger(&office), Person::new("psirt@other.example"));
+    other.import(install.ok(&["key", "export", LIST]).as_bytes());
+    let form = FORM.replace("acme", "other").replace("Acme", "Other");
+    let team_got = |n: usize| assert_eq!(office.scene.sink.wait_for(&people.ada.address, n).len(), n);
+
+    // What is returned counts for itself, and so do questions for a confirmation.
+    apply(&office, &other, &form.replace("Title", "Titel"));
+    office.letter(&other, LIST, "not complete", 1);
+    apply(&office, &wile, &FORM.replace("Title", "Titel"));
+    team_got(1);
+    apply(&office, &wile, FORM);
+    office.letter(&wile, LIST, "Please confirm", 1);
+    team_got(2);
+    apply(&office, &other, &form);
+    team_got(3);
+    assert_eq!((office.all(&wile, LIST).len(), office.all(&other, LIST).len()), (1, 1), "nobody beyond that");
+    let applications = install.json(&["org", "applications"]);
+    assert_eq!(
+        applications.as_array().unwrap().len(),
+        1,
+        "what nobody can confirm is not taken: {applications}"
+    );
+
+    // An admin adds somebody with that address: nothing keeps them out, and what waited ends without a word.
+    install.ok(&["org", "add", "acme"]);
+    let cert = install.file("real.asc", &Person::new("psirt@acme.example").cert());
+    let line =
+        ["member", "add", LIST, "psirt@acme.example", "--org", "acme", "--cert", cert.to_str().unwrap()];
+    assert!(install.ok(&line).contains("has ended"));
+    application(&office, "withdrawn");
+    assert_eq!(office.all(&wile, LIST).len(), 1, "the address was never confirmed");
+}
+
 /// A mail in the clear, or one whose form stands outside the encryption, is no application.
 #[test]
 fn what_is_not_encrypted_is_no_application() {

@@ -10,6 +10,7 @@ use crate::ledger::affairs::application::{self, Came};
 use crate::ledger::affairs::{Step, Trouble};
 use crate::ledger::answered;
 use crate::ledger::journal::{Actor, Event};
+use crate::ledger::limit::Limit;
 use crate::ledger::registry::Read;
 use crate::ledger::seen;
 use crate::ledger::spool::Spooled;
@@ -17,10 +18,9 @@ use crate::mail::list::List;
 use crate::meter;
 use crate::relay::applicant::Applying;
 use crate::relay::gate::DropReason;
-use crate::roster::Change;
 use crate::roster::application::Change as What;
 use crate::roster::errand::{About, Errand, Reached};
-use crate::roster::form;
+use crate::roster::{Change, Refusal, form};
 use crate::store::contract::{Batch, StoreError};
 use crate::time::Timestamp;
 
@@ -71,8 +71,22 @@ impl Worker {
 enum Received {
     Taken,
     Returned,
-    /// Whoever signed was answered today already.
+    /// Whoever signed was answered today already, or as many strangers as the policy lets.
     Unanswered,
+}
+
+/// Whether one more letter of a kind may go to a stranger: keys and addresses cost nothing, so all of a list count together.
+fn is_left(step: &mut Step<'_>, list: &List, kind: &'static str) -> Result<bool, StoreError> {
+    let Some(most) = list.membership().stranger_letters_per_day else { return Ok(true) };
+    let (store, now) = (Arc::clone(&step.affairs().store), step.now());
+    let limit = Limit { name: kind, most: most.get(), span: answered::PERIOD };
+    limit.take_for_strangers(&*store, step.batch(), &list.name, now)
+}
+
+/// Whether the certificate is somebody's who belongs somewhere here.
+fn is_known(step: &Step<'_>, applying: &Applying) -> bool {
+    let signer = applying.cert.fingerprint();
+    step.roster().everyone().any(|(_, m)| m.belongs() && m.signs_with(signer))
 }
 
 fn received(
@@ -85,8 +99,13 @@ fn received(
         Ok(filled) => {
             let came = Came { form: filled.clone(), cert: &applying.cert, mail: Some(spooled.id) };
             match application::take(step, list, came) {
-                Ok(_) => return Ok(Received::Taken),
+                Ok(_) if is_known(step, applying) || is_left(step, list, "confirmations")? => {
+                    return Ok(Received::Taken);
+                }
+                Ok(_) => return Ok(Received::Unanswered),
                 Err(Trouble::Store(error)) => return Err(error),
+                // Whose address that is nobody tells a stranger, nor anybody there that a stranger named it.
+                Err(Trouble::Refused(Refusal::AddressTaken(_))) => return Ok(Received::Unanswered),
                 Err(Trouble::Refused(rule)) => {
                     let about = About::ApplicationRefused { rule: rule.to_string() };
                     (about, Some(filled.address.clone()), Vec::new())
@@ -108,7 +127,7 @@ fn received(
         (Some(known), _) => known,
         (None, Some(address)) => {
             let (store, now) = (Arc::clone(&step.affairs().store), step.now());
-            if !answered::answer(&*store, step.batch(), &address, now)? {
+            if !answered::answer(&*store, step.batch(), &address, now)? || !is_left(step, list, "forms")? {
                 return Ok(Received::Unanswered);
             }
             let (id, cert) = (MemberId::of_stranger(fingerprint), Some(applying.cert.to_bytes()));
