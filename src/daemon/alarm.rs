@@ -20,6 +20,7 @@ use crate::ledger::queue::{Queue, discard};
 use crate::ledger::registry::{Read, Registry};
 use crate::mail::address::Address;
 use crate::mail::incident::Incident;
+use crate::mail::parcel::Carries;
 use crate::mail::tags::Tags;
 use crate::pgp::cert::CertProblem;
 use crate::pgp::keychain::Keychain;
@@ -229,7 +230,8 @@ impl Alarm {
         Registry::mark_queued(&mut batch, &speaker.name);
         Alerts::tell(&mut batch, list, told, alerts, now)?;
         for stored in stored {
-            let (to, letter) = ((&stored.to.id, &stored.to.address), (&stored.letter, stored.body));
+            let (to, letter) =
+                ((&stored.to.id, &stored.to.address), (&stored.letter, stored.body, Carries::Notice));
             Queue::enqueue(&mut batch, parcel(speaker, to, letter, &self.entropy, now), now)?;
         }
         for letter in letters {

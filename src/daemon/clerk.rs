@@ -22,6 +22,7 @@ use crate::ledger::registry::{Read, Registry};
 use crate::ledger::restore;
 use crate::ledger::token::{Issued, LIFE, Tokens};
 use crate::mail::list::List;
+use crate::mail::parcel::Carries;
 use crate::mail::tags::Tags;
 use crate::pgp::cert::{Cert, CertProblem};
 use crate::pgp::keychain::Keychain;
@@ -260,7 +261,7 @@ impl Clerk {
         let about = errand.about.name().to_owned();
         notes.push(self.note(list, Event::LetterWritten { member: errand.to.id.clone(), about }));
         let to = (&errand.to.id, &errand.to.address);
-        let parcel = parcel(list, to, (&letter, body), &self.affairs.entropy, now);
+        let parcel = parcel(list, to, (&letter, body, Carries::Letter), &self.affairs.entropy, now);
         Queue::enqueue(&mut batch, parcel, now)?;
         self.journal.commit(&batch, &notes, now)
     }

@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 pub(super) fn parcel(
     list: &List,
     (member, recipient): (&MemberId, &Address),
-    (letter, body): (&Letter, BodyId),
+    (letter, body, carries): (&Letter, BodyId, Carries),
     entropy: &Entropy,
     now: Timestamp,
 ) -> Parcel {
@@ -26,6 +26,6 @@ pub(super) fn parcel(
         key: letter.key.clone(),
         body,
         body_len: u64::try_from(letter.body.len()).unwrap_or(u64::MAX),
-        carries: Carries::Notice,
+        carries,
     }
 }

@@ -2,12 +2,15 @@
 //! caused it, and leaves the store in the commit that queues the notice about it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::id::ListName;
+use crate::id::{ListName, MemberId};
+use crate::ledger::limit::Limit;
 use crate::ledger::record::{decode, encode};
+use crate::mail::address::Address;
 pub use crate::mail::incident::Incident;
 use crate::store::contract::{Batch, Entry, Expect, Space, Store, StoreError, Version};
 use crate::time::Timestamp;
@@ -46,6 +49,29 @@ impl Alert {
         key.extend(Sha256::digest(&record).iter().take(16));
         batch.put(Space::Alert, key, record);
         Ok(())
+    }
+}
+
+/// How often the admins are told of one person whom letters do not reach.
+const LOST: Limit = Limit { name: "letter-lost", most: 1, span: Duration::from_secs(24 * 3600) };
+
+impl Alert {
+    /// Adds to the batch that a letter of the relay itself did not reach somebody, if that was not told in the last day.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn letter_lost(
+        store: &dyn Store,
+        batch: &mut Batch,
+        (list, member, recipient): (&ListName, &MemberId, &Address),
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if !LOST.take(store, batch, (list, member), now)? {
+            return Ok(());
+        }
+        tracing::warn!(%list, %member, "a letter of the relay did not arrive");
+        let incident = Incident::LetterLost { member: member.clone(), recipient: recipient.clone() };
+        Self::raise(batch, Some(list), incident, now)
     }
 }
 

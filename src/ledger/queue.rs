@@ -304,15 +304,15 @@ impl Queue {
     fn record_together(&self, done: &[(Job, Done)], now: Timestamp) -> Result<(), StoreError> {
         let (mut batch, mut notes) = (Batch::new(), Vec::new());
         for one in done {
-            notes.extend(outcome(&mut batch, one, now)?);
+            notes.extend(outcome(&*self.store, &mut batch, one, now)?);
         }
         self.journal.commit(&batch, &notes, now)
     }
 
     fn record_alone(&self, one: &(Job, Done), now: Timestamp) -> Result<(), StoreError> {
-        let mut batch = Batch::new();
-        let notes: Vec<Note> = outcome(&mut batch, one, now)?.into_iter().collect();
-        match self.journal.commit(&batch, &notes, now) {
+        let record = || self.record_together(std::slice::from_ref(one), now);
+        match record() {
+            Err(StoreError::Conflict(Space::Seen)) => record(), // told meanwhile: this look sees it
             Err(StoreError::Conflict(Space::Queue)) => match one {
                 (job, Done::Delivered { .. }) => self.record_unclaimed(&job.parcel, now),
                 // Whoever took it away, or has it in hands now, decides.

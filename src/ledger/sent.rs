@@ -128,12 +128,17 @@ impl SentBook {
         let record = encode(&sent)?;
         batch.put_due(Space::Sent, entry.key, record.clone(), until.millis());
         batch.put_due(Space::Sent, returned_key(parcel), record, until.millis());
-        // A notice that comes back is not told by another one.
-        if failed && sent.carries == Carries::Post {
-            let recipient = sent.recipient.clone();
-            let incident =
-                Incident::CopyBounced { parcel, member: member.clone(), recipient, status: status.clone() };
-            Alert::raise(&mut batch, Some(list), incident, now)?;
+        match sent.carries {
+            Carries::Post if failed => {
+                let (member, recipient, status) = (member.clone(), sent.recipient.clone(), status.clone());
+                let incident = Incident::CopyBounced { parcel, member, recipient, status };
+                Alert::raise(&mut batch, Some(list), incident, now)?;
+            }
+            Carries::Letter if failed => {
+                Alert::letter_lost(&*self.store, &mut batch, (list, &member, &sent.recipient), now)?;
+            }
+            // A notice that comes back is not told by another one.
+            Carries::Post | Carries::Letter | Carries::Notice => {}
         }
         let event = if failed {
             Event::Bounced { parcel, member, status }

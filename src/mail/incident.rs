@@ -44,6 +44,13 @@ pub enum Incident {
         /// The enhanced status of the bounce (RFC 3463), such as `5.1.1`.
         status: String,
     },
+    /// Letters of the relay itself do not reach somebody: they came back, or were refused for good. Told once a day.
+    LetterLost {
+        /// Whom.
+        member: MemberId,
+        /// Where they went.
+        recipient: Address,
+    },
     /// A mail waits for a person.
     MailHeld {
         /// The mail.
@@ -150,6 +157,7 @@ impl Incident {
             Self::CopyFailed { .. } => "copy-failed",
             Self::CopyExpired { .. } => "copy-expired",
             Self::CopyBounced { .. } => "copy-bounced",
+            Self::LetterLost { .. } => "letter-lost",
             Self::MailHeld { .. } => "mail-held",
             Self::MailQuarantined { .. } => "mail-quarantined",
             Self::ReaderMissed { .. } => "reader-missed",

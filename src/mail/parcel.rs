@@ -24,6 +24,8 @@ pub enum Carries {
     Post,
     /// A notice of the relay to an admin.
     Notice,
+    /// A letter of the relay to somebody of the roster, such as one with tokens.
+    Letter,
 }
 
 /// One queued copy for one address.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use vouchsafe::id::{BodyId, Entropy, ParcelId, Token};
 use vouchsafe::ledger::alert::{Alerts, Incident};
 use vouchsafe::ledger::journal::{Actor, Event};
-use vouchsafe::ledger::queue::{Queue, State};
+use vouchsafe::ledger::queue::{Done, Queue, State};
 use vouchsafe::ledger::sent::{Effect, KEEP, Returned, SentBook, forget_old};
 use vouchsafe::mail::parcel::Carries;
 use vouchsafe::store::contract::{self, Batch, Space};
@@ -119,6 +119,43 @@ fn a_notice_that_comes_back_is_marked_and_alerts_nobody() {
     assert_eq!(bounce(&bench, "a", &token, failed("5.1.1", at(10))), "marked");
     assert!(alerts(&bench).is_empty());
     assert_eq!(bench.queue().get(id).unwrap().unwrap().state, State::Bounced);
+}
+
+#[test]
+fn a_letter_that_does_not_arrive_is_told_once_a_day_for_each_person() {
+    let bench = Bench::new();
+    let lost = |seed: u64, seconds: u64| {
+        let (_, token) = sent(&bench, seed, Carries::Letter);
+        assert_eq!(bounce(&bench, "a", &token, failed("5.1.1", at(seconds))), "marked");
+    };
+    let (_, token) = sent(&bench, 1, Carries::Letter);
+    assert_eq!(bounce(&bench, "a", &token, delayed("4.4.1", at(5))), "marked");
+    assert!(alerts(&bench).is_empty(), "late is not lost");
+    lost(2, 10);
+    lost(3, 20);
+    let (member, recipient) = ("m-1".parse().unwrap(), "m-1@example.org".parse().unwrap());
+    assert_eq!(alerts(&bench), [Incident::LetterLost { member, recipient }], "not for each letter");
+    lost(4, 10 + 24 * 3600);
+    assert_eq!(alerts(&bench).len(), 2, "a day later it is still so");
+    // What the next hop refuses at once is as lost, and another person is told of.
+    let body = BodyId::new(T0, &bench.entropy);
+    bench.store().put_body(contract::BodyId(*body.as_bytes()), BODY).unwrap();
+    for member in ["m-2", "m-2", "m-1"] {
+        let mut parcel = bench.parcel("a", member, body, T0);
+        parcel.carries = Carries::Letter;
+        bench.commit(|batch| Queue::enqueue(batch, parcel, T0).unwrap()).unwrap();
+    }
+    let refused = |job| (job, Done::Failed { reply: "550 5.1.1 no".to_owned() });
+    let later = at(20 + 24 * 3600);
+    let done: Vec<_> = claim(&bench, later, 3).into_iter().map(refused).collect();
+    bench.queue().record(&done, later).unwrap();
+    let told = alerts(&bench);
+    let of = |name: &str| {
+        told.iter()
+            .filter(|one| matches!(one, Incident::LetterLost { member, .. } if member.as_str() == name))
+            .count()
+    };
+    assert_eq!((of("m-1"), of("m-2"), told.len()), (2, 1, 3), "{told:?}");
 }
 
 #[test]

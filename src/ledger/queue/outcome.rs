@@ -5,11 +5,12 @@ use crate::ledger::alert::{Alert, Incident};
 use crate::ledger::journal::{Actor, Event, Note};
 use crate::ledger::record::encode;
 use crate::mail::parcel::{Carries, Parcel};
-use crate::store::contract::{self, Batch, Entry, Expect, Space, StoreError, Version};
+use crate::store::contract::{self, Batch, Entry, Expect, Space, Store, StoreError, Version};
 use crate::time::Timestamp;
 
 /// What one finished attempt does to the store, and what the journal says of it.
 pub(super) fn outcome(
+    store: &dyn Store,
     batch: &mut Batch,
     (job, done): &(Job, Done),
     now: Timestamp,
@@ -37,7 +38,7 @@ pub(super) fn outcome(
         Done::Failed { reply } => {
             let until = now.after(KEEP_FAILED).millis();
             batch.put_due(Space::Queue, key, encode(&record(true, reply))?, until);
-            alarm(batch, parcel, codes(reply), false, now)?;
+            alarm(store, batch, parcel, (codes(reply), false), now)?;
             let event = Event::Failed { parcel: parcel.id, member: parcel.member.clone(), code: code(reply) };
             Ok(Some(note(parcel, Actor::Relay, event)))
         }
@@ -45,7 +46,7 @@ pub(super) fn outcome(
             let until = now.after(KEEP_FAILED).millis();
             let said = format!("gave up after {after}; last: {reply}");
             batch.put_due(Space::Queue, key, encode(&record(true, &said))?, until);
-            alarm(batch, parcel, codes(reply), true, now)?;
+            alarm(store, batch, parcel, (codes(reply), true), now)?;
             let event =
                 Event::Expired { parcel: parcel.id, member: parcel.member.clone(), code: code(reply) };
             Ok(Some(note(parcel, Actor::Relay, event)))
@@ -53,16 +54,21 @@ pub(super) fn outcome(
     }
 }
 
-/// A post that does not arrive is told to the admins; a notice to them is not.
+/// A post that does not arrive is told to the admins, and once a day whom letters do not reach; a notice to them is not.
 fn alarm(
+    store: &dyn Store,
     batch: &mut Batch,
     parcel: &Parcel,
-    code: String,
-    expired: bool,
+    (code, expired): (String, bool),
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    if parcel.carries != Carries::Post {
-        return Ok(());
+    match parcel.carries {
+        Carries::Post => {}
+        Carries::Letter => {
+            let to = (&parcel.list, &parcel.member, &parcel.recipient);
+            return Alert::letter_lost(store, batch, to, now);
+        }
+        Carries::Notice => return Ok(()),
     }
     let (id, member, recipient) = (parcel.id, parcel.member.clone(), parcel.recipient.clone());
     let incident = if expired {

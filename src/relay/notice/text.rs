@@ -70,6 +70,14 @@ const KINDS: &[Kind] = &[
                `vouchsafe queue show ID` has the status. If the address is dead: `vouchsafe member suspend`.",
     },
     Kind {
+        name: "letter-lost",
+        one: "a letter of the relay itself did not reach somebody",
+        many: "people were not reached by letters of the relay itself",
+        short: "letters lost",
+        next: "Such a letter may ask for an answer, such as a vote, or whether the address is read: reach them another \
+               way. `vouchsafe queue ls` has what came back or failed, and with which status.",
+    },
+    Kind {
         name: "reader-missed",
         one: "a reader got no copy, because the certificate cannot be used",
         many: "times a reader got no copy, because the certificate cannot be used",
@@ -208,6 +216,7 @@ fn line(incident: &Incident) -> String {
         Incident::CopyBounced { parcel, member, recipient, status } => {
             copy(parcel, member, recipient, status, "without a status")
         }
+        Incident::LetterLost { member, recipient } => format!("{recipient} ({member})"),
         Incident::MailHeld { mail, reason } => format!("mail {mail}: {reason}"),
         Incident::MailQuarantined { mail } => format!("mail {mail}"),
         Incident::ReaderMissed { mail, member, recipient, problem } => {
@@ -318,6 +327,7 @@ What happens next on this list is told in 15m at the earliest, in one mail.
         for kind in [
             "copy-failed",
             "copy-expired",
+            "letter-lost",
             "mail-held",
             "mail-quarantined",
             "reader-missed",
