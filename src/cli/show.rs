@@ -90,8 +90,11 @@ pub(super) const HOLDS: Columns<HoldRow> = Columns {
 
 pub(super) const IGNORED: Columns<IgnoredRow> = Columns {
     none: "nobody is ignored",
-    heads: &["LIST", "KEY", "SINCE", "BY"],
-    cells: |i| vec![i.list.clone(), i.key.clone(), i.since.clone(), i.by.clone()],
+    heads: &["LIST", "KEY", "SINCE", "BY", "DROPPED", "LAST"],
+    cells: |i| {
+        let last = or_dash(i.last.as_deref());
+        vec![i.list.clone(), i.key.clone(), i.since.clone(), i.by.clone(), i.dropped.to_string(), last]
+    },
 };
 
 pub(super) fn hold(h: &HoldRow) -> Vec<(&'static str, String)> {

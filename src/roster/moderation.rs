@@ -75,6 +75,12 @@ pub struct Ignored {
     pub since: Timestamp,
     /// Who of the team decided it; `None`: an admin.
     pub by: Option<MemberId>,
+    /// How many mails were dropped for it so far.
+    #[serde(default)]
+    pub dropped: u64,
+    /// When the last of them came.
+    #[serde(default)]
+    pub last: Option<Timestamp>,
 }
 
 impl Ignored {

@@ -103,7 +103,7 @@ fn the_first_of_the_team_decides_about_held_mail_by_mail() {
 
     let install = &office.scene.install;
     let ignored = install.json(&["hold", "ignore", "ls"]);
-    assert_eq!(ignored[0]["key"], rita.fingerprint.as_str());
+    assert!(ignored[0]["key"] == *rita.fingerprint && ignored[0]["dropped"] == 1, "{ignored}");
     install.ok(&["hold", "ignore", "remove", LIST, &rita.fingerprint]);
     office.announce_as(rita, "And again");
     let again = office.held_ids(1, "unknown-signer").remove(0);

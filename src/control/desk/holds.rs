@@ -71,6 +71,8 @@ impl Desk {
             key: one.signer.to_string(),
             since: one.since.to_string(),
             by: one.by.map_or_else(|| "admin".to_owned(), |by| by.to_string()),
+            dropped: one.dropped,
+            last: one.last.map(|at| at.to_string()),
         };
         Ok(Answer::Ignored(all.map(row).collect()))
     }

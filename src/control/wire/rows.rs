@@ -227,6 +227,12 @@ pub struct IgnoredRow {
     pub since: String,
     /// Who of the team decided it, by the opaque id, or `admin`.
     pub by: String,
+    /// How many mails were dropped for it so far.
+    #[serde(default)]
+    pub dropped: u64,
+    /// When the last of them came.
+    #[serde(default)]
+    pub last: Option<String>,
 }
 
 /// A queued copy.

@@ -17,8 +17,18 @@ impl Worker {
         reason: DropReason,
         now: Timestamp,
     ) -> Result<(), Stay> {
+        self.drop_counted(spooled, reason, Batch::new(), now)
+    }
+
+    /// The same, with what counts it in the commit.
+    pub(super) fn drop_counted(
+        &self,
+        spooled: &Spooled,
+        reason: DropReason,
+        mut batch: Batch,
+        now: Timestamp,
+    ) -> Result<(), Stay> {
         failpoint::hit(Point::BeforeDrop);
-        let mut batch = Batch::new();
         Spool::finish(&mut batch, spooled);
         let event = Event::Dropped { mail: spooled.id, reason: reason.to_string() };
         self.journal.commit(&batch, &[told::note(spooled, event)], now)?;

@@ -9,6 +9,7 @@ use crate::ledger::hold::{Held, Holds};
 use crate::ledger::spool::Spooled;
 use crate::meter;
 use crate::relay::gate::{DropReason, Reason};
+use crate::store::contract::Batch;
 
 impl Worker {
     /// Holds it, with what stands beside it in the commit.
@@ -22,8 +23,9 @@ impl Worker {
         let (now, name) = (self.clock.now(), reason.to_string());
         let held = Held::of(spooled, &name, signer, reason.releasable(), now);
         // Nothing that a mail asks of the relay stands beside one that is ignored: such mail is for the readers.
-        if beside.notes.is_empty() && holds::is_ignored(&self.affairs(), &held)? {
-            return self.drop_mail(spooled, DropReason::Ignored, now);
+        let mut counted = Batch::new();
+        if beside.notes.is_empty() && holds::is_ignored(&self.affairs(), &mut counted, &held)? {
+            return self.drop_counted(spooled, DropReason::Ignored, counted, now);
         }
         failpoint::hit(Point::BeforeHold);
         let mut batch = beside.batch;

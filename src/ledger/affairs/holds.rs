@@ -13,7 +13,7 @@ use crate::mail::list::List;
 use crate::roster::Roster;
 use crate::roster::errand::{About, Errand, Reached};
 use crate::roster::moderation::{Decision, HeldMail, Ignored};
-use crate::store::contract::{Store, StoreError};
+use crate::store::contract::{Batch, Store, StoreError};
 use crate::time::Timestamp;
 
 /// So many held mails are told with all there is to know in one letter; the others are counted.
@@ -67,7 +67,10 @@ pub fn decide(
         let ignored = Shelf::<Ignored>::new(&step.affairs().store);
         if ignored.get(&name)?.is_none() {
             let since = now;
-            Shelf::add(step.batch(), &Ignored { name, list, signer, since, by: by.cloned() })?;
+            Shelf::add(
+                step.batch(),
+                &Ignored { name, list, signer, since, by: by.cloned(), dropped: 0, last: None },
+            )?;
             step.tell(Some(&held.list), Event::SignerIgnored { signer });
             let others: Vec<Reached> =
                 step.deciders(&held.list).filter(|one| Some(&one.id) != by).map(Reached::from).collect();
@@ -94,18 +97,22 @@ fn is_somebody(roster: &Roster, list: Option<&List>, signer: Fingerprint) -> boo
 }
 
 /// Whether this list's team wants to see no more of what this key signs, as far as this reason would hold it. Nobody could
-/// check what an unknown key's signature names: it counts no more once that key is somebody's here.
+/// check what an unknown key's signature names: it counts no more once that key is somebody's here. Then the batch that drops
+/// the mail counts it.
 ///
 /// # Errors
 /// When the store fails.
-pub fn is_ignored(affairs: &Affairs, held: &Held) -> Result<bool, StoreError> {
+pub fn is_ignored(affairs: &Affairs, batch: &mut Batch, held: &Held) -> Result<bool, StoreError> {
     let Some(signer) = held.signer.filter(|_| held.is_ignorable()) else { return Ok(false) };
     let shelf = Shelf::<Ignored>::new(&affairs.store);
-    if shelf.get(&Ignored::name_of(&held.list, signer))?.is_none() {
+    let Some(taken) = shelf.get(&Ignored::name_of(&held.list, signer))? else { return Ok(false) };
+    let roster = affairs.registry.roster()?.roster;
+    if is_somebody(&roster, affairs.list(&held.list), signer) {
         return Ok(false);
     }
-    let roster = affairs.registry.roster()?.roster;
-    Ok(!is_somebody(&roster, affairs.list(&held.list), signer))
+    let dropped = taken.it.dropped.saturating_add(1);
+    taken.put_back(batch, &Ignored { dropped, last: Some(held.since), ..taken.it.clone() })?;
+    Ok(true)
 }
 
 /// Those whom the teams ignore.
