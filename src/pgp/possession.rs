@@ -1,5 +1,5 @@
 //! A certificate that somebody hands in by mail for himself: a newer copy of the pinned one, or another whose key signed
-//! that it is meant.
+//! that it is meant, or the mail itself.
 
 use std::io::Read;
 
@@ -11,6 +11,7 @@ use openpgp::parse::stream::{MessageLayer, MessageStructure, VerificationHelper,
 
 use super::caught::caught;
 use super::cert::{Cert, CertError, standard};
+use crate::id::Fingerprint;
 use crate::mime::enclosed::Enclosed;
 use crate::secret::Plaintext;
 use crate::time::Timestamp;
@@ -38,20 +39,21 @@ pub enum NotHandedIn {
     Unusable(#[from] CertError),
     /// It is another one, and nothing shows that its key is at hand.
     #[error(
-        "the certificate is another one, and its key has not signed the letters and digits of the token in a text of \
-         their own (gpg --clearsign): do that, and attach the signed text beside the certificate"
+        "the certificate is another one, and nothing shows that its key is at hand: sign the mail with both keys (gpg -u \
+         OLD -u NEW), or sign the letters and digits of the token with the new one in a text of their own (gpg \
+         --clearsign), and attach that beside the certificate"
     )]
     Unproven,
 }
 
 impl HandedIn {
-    /// What came along with a mail whose token is this one.
+    /// What came along with a mail whose token is this one, and which the keys of these certificates signed, too.
     ///
     /// # Errors
     /// [`NotHandedIn`] says what is missing.
     pub fn with(
         enclosed: &Enclosed,
-        token: &str,
+        (token, signed_too): (&str, &[Fingerprint]),
         pinned: Option<&Cert>,
         at: Timestamp,
     ) -> Result<Self, NotHandedIn> {
@@ -61,10 +63,10 @@ impl HandedIn {
         let is_pinned = |cert: &Cert| pinned.is_some_and(|pinned| pinned.fingerprint() == cert.fingerprint());
         // Many programs send the present certificate along with whatever they sign: another one is what is meant.
         let others = enclosed.keys.iter().filter_map(|key| Cert::import(key.expose()).ok());
-        let proven = others
-            .into_iter()
-            .filter(|cert| !is_pinned(cert))
-            .find(|cert| enclosed.signed.iter().any(|text| cert.vouches(text, token, at)));
+        let proven = others.into_iter().filter(|cert| !is_pinned(cert)).find(|cert| {
+            signed_too.contains(&cert.fingerprint())
+                || enclosed.signed.iter().any(|text| cert.vouches(text, token, at))
+        });
         if let Some(cert) = proven {
             return Ok(Self::Other(cert));
         }

@@ -4,6 +4,8 @@
 //! What is quoted, forwarded, attached or in HTML is no command. The mail that brings a token never holds the line that
 //! answers it, so a program that quotes without marking the quotation commands nothing either.
 
+use std::sync::Arc;
+
 use crate::id::{Fingerprint, Token};
 use crate::mail::tags::Tags;
 use crate::mime::enclosed::{Enclosed, beside_text, enclosed, is_key_block, signed_words};
@@ -37,11 +39,18 @@ pub struct Command {
     pub replay: Vec<[u8; 32]>,
     /// Certificates, and texts signed by themselves, that came along.
     pub enclosed: Enclosed,
+    /// Those of the certificates that came along whose keys signed the mail, too.
+    pub signed_too: Vec<Fingerprint>,
 }
 
 /// The command in an opened mail to the list's address for requests, if it holds one. It may still be worth nothing.
 #[must_use]
-pub fn heard(opened: &Opened, tags: &Tags<'_>, world: &World<'_>) -> Option<Command> {
+pub fn heard(
+    opened: &Opened,
+    tags: &Tags<'_>,
+    world: &World<'_>,
+    again: &dyn Fn(&[Arc<Cert>]) -> Opened,
+) -> Option<Command> {
     // In the clear others may have read the token.
     let signed = Signed::of(opened, world).filter(|signed| signed.is_encrypted())?;
     let (said, whole) = signed.text(|text, beside| {
@@ -54,7 +63,24 @@ pub fn heard(opened: &Opened, tags: &Tags<'_>, world: &World<'_>) -> Option<Comm
     let (signer, replay, names_staff_alone) =
         (signed.signer, signed.replay(tags), answers.staff_alone && whole);
     let (alone, enclosed) = (alone && whole, signed.enclosed());
-    Some(Command { token, signer, alone, names_staff_alone, answers, replay, enclosed })
+    let signed_too = signed_too(&enclosed, signer, again);
+    Some(Command { token, signer, alone, names_staff_alone, answers, replay, enclosed, signed_too })
+}
+
+/// Whose keys of the certificates that came along signed the mail beside its signer's. To those who are known here they are
+/// strangers', which add nothing to a good signature; verified against its own certificate alone each stands for itself.
+fn signed_too(
+    enclosed: &Enclosed,
+    signer: Fingerprint,
+    again: &dyn Fn(&[Arc<Cert>]) -> Opened,
+) -> Vec<Fingerprint> {
+    let certs = enclosed.keys.iter().filter_map(|key| Cert::import(key.expose()).ok());
+    let others = certs.filter(|cert| cert.fingerprint() != signer).map(Arc::new);
+    let signed = |cert: &Arc<Cert>| match again(std::slice::from_ref(cert)).verdict() {
+        Verdict::Good { signer, .. } => *signer == cert.fingerprint(),
+        _ => false,
+    };
+    others.filter(signed).map(|cert| cert.fingerprint()).collect()
 }
 
 /// A mail to the relay itself, with a good signature.

@@ -57,7 +57,7 @@ pub fn heard(
     };
     let known = asks.then(|| again(world.applicants));
     let opened = known.as_ref().unwrap_or(opened);
-    if let Some(command) = command::heard(opened, tags, world) {
+    if let Some(command) = command::heard(opened, tags, world, again) {
         return Some(Request::Command(Box::new(command)));
     }
     if let Some(applying) = applicant::heard(opened, tags, world, again).filter(|_| sign.is_none()) {

@@ -36,8 +36,9 @@ const fn offer(aim: &Aim) -> &'static str {
         Aim::Leave => "To leave the list, at once and for good:",
         Aim::Certificate => {
             "To hand in a certificate, attached or in the text. A newer copy of your present\n\
-             one needs nothing else. For another one, have its key sign these letters and\n\
-             digits in a text of their own (gpg -u NEWKEY --clearsign), and attach that too:"
+             one needs nothing else. For another one, sign the mail with both keys, or have\n\
+             its key sign these letters and digits in a text of their own (gpg -u NEWKEY\n\
+             --clearsign), and attach that too:"
         }
         Aim::Leak { .. } => {
             "To report a leak of what is under embargo. Say in the same mail, each behind its\n\

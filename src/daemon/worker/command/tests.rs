@@ -115,3 +115,25 @@ fn a_token_counts_in_its_owners_own_word_alone_whatever_it_is_for() {
         }
     }
 }
+
+#[test]
+fn another_certificate_is_pinned_where_both_keys_signed_the_mail() {
+    let office = Office::new();
+    let desk = office.fresh();
+    let (old, new) = (office.fingerprint(DORA), office.fingerprint("mallory"));
+    // Attached, and signed by one of the two alone, or by somebody else's beside.
+    for signers in [&[DORA][..], &[DORA, "bob"], &["mallory"]] {
+        desk.issue(&Aim::Certificate, DORA, Shape::Own);
+        desk.works(LIST, &office.hand_in("mallory", signers));
+        assert_eq!(desk.pinned(DORA), old, "{signers:?}");
+        desk.forget(Shape::Own);
+    }
+    desk.issue(&Aim::Certificate, DORA, Shape::Own);
+    let events = desk.works(LIST, &office.hand_in("mallory", &[DORA, "mallory"]));
+    assert_eq!(desk.pinned(DORA), new, "{events:?}");
+    // What somebody else of the list has pinned nobody takes over.
+    let other = office.fresh();
+    other.issue(&Aim::Certificate, DORA, Shape::Own);
+    other.works(LIST, &office.hand_in("emil", &[DORA, "emil"]));
+    assert_eq!(other.pinned(DORA), old);
+}

@@ -109,6 +109,10 @@ impl Office {
         self.held
     }
 
+    pub(super) fn fingerprint(&self, name: &str) -> Fingerprint {
+        self.people[name].cert().fingerprint()
+    }
+
     /// A worker over a store in which nothing has happened yet.
     pub(super) fn fresh(&self) -> Desk {
         let dir = tempfile::tempdir().unwrap();
@@ -234,6 +238,21 @@ impl Desk {
     pub(super) fn counts(&self, token: &Token, issued: &Issued) -> bool {
         let tokens = Tokens::new(Arc::clone(&self.worker.store));
         tokens.find(&issued.list, token, &[issued.signer], NOW).unwrap().is_some()
+    }
+
+    /// The certificate that somebody has pinned.
+    pub(super) fn pinned(&self, name: &str) -> Fingerprint {
+        let roster = self.worker.registry.roster().unwrap().roster;
+        let id = format!("m-{name}").parse().unwrap();
+        roster.everyone().find(|(_, m)| m.id == id).unwrap().1.fingerprint
+    }
+
+    /// The token of this shape was never issued.
+    pub(super) fn forget(&self, shape: Shape) {
+        let tokens = Tokens::new(Arc::clone(&self.worker.store));
+        let signers = [self.pinned(DORA)];
+        let found = tokens.find(&LIST.parse().unwrap(), &shape.token(), &signers, NOW).unwrap();
+        self.commit(|batch| found.unwrap().spend(batch));
     }
 
     /// What the journal says of a mail.

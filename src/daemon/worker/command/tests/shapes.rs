@@ -100,6 +100,21 @@ impl Office {
         mail(&fields, &encrypted(&signed(&entity, &signers), &to, NOW, Form::default()))
     }
 
+    /// A mail that hands in somebody's certificate with the token of [`Shape::Own`], signed by these.
+    pub(super) fn hand_in(&self, whose: &str, signers: &[&str]) -> Vec<u8> {
+        let armor = crlf(self.people[whose].cert().armored().as_bytes());
+        let text = format!("Content-Type: text/plain\r\n\r\n{WORD} {}\r\n", Shape::Own.token().as_str());
+        let head = "Content-Type: multipart/mixed; boundary=mix\r\n\r\n--mix\r\n";
+        let middle = "\r\n--mix\r\nContent-Type: application/pgp-keys\r\n\r\n";
+        let entity =
+            [head.as_bytes(), text.as_bytes(), middle.as_bytes(), &armor, b"\r\n--mix--\r\n"].concat();
+        let by = |name: &&str| By { key: &self.people[*name].key, at: NOW, intended: None };
+        let signers: Vec<By<'_>> = signers.iter().map(by).collect();
+        let to = [as_openpgp(self.keys.list(&LIST.parse().unwrap()).unwrap().cert())];
+        let fields = "From: dora@dora.example\r\nTo: distrib-request@lists.example\r\nSubject: ...\r\n";
+        mail(fields, &encrypted(&signed(&entity, &signers), &to, NOW, Form::default()))
+    }
+
     fn entity(&self, shape: Shape, owner: &str, command: &str) -> Vec<u8> {
         const WORDS: &str = "It leaks.\r\n";
         let text = |text: &str| format!("Content-Type: text/plain\r\n\r\n{text}\r\n{WORDS}").into_bytes();
