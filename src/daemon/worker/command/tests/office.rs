@@ -66,7 +66,7 @@ pub(super) struct Desk {
 /// What a command can change.
 #[derive(Debug, PartialEq)]
 pub(super) struct State {
-    roster: Roster,
+    roster: Arc<Roster>,
     held: Option<Held>,
     ballots: Vec<Ballot>,
     applications: Vec<Application>,
