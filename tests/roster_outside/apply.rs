@@ -267,8 +267,13 @@ fn so_many_strangers_get_a_letter_on_a_day_and_an_applicant_keeps_no_address() {
     // An admin adds somebody with that address: nothing keeps them out, and what waited ends without a word.
     install.ok(&["org", "add", "acme"]);
     let cert = install.file("real.asc", &Person::new("psirt@acme.example").cert());
-    let line =
-        ["member", "add", LIST, "psirt@acme.example", "--org", "acme", "--cert", cert.to_str().unwrap()];
+    let people = install.file("people.csv", b"address,organisation\npsirt@acme.example,acme\n");
+    let (cert, people) = (cert.to_str().unwrap(), people.to_str().unwrap());
+    let import =
+        ["roster", "import", "--from", "csv", "--list", LIST, "--certificates", cert, "--dry-run", people];
+    let plan = install.ok(&import);
+    assert!(plan.contains("ends the open application"), "an import says so before: {plan}");
+    let line = ["member", "add", LIST, "psirt@acme.example", "--org", "acme", "--cert", cert];
     assert!(install.ok(&line).contains("has ended"));
     application(&office, "withdrawn");
     assert_eq!(office.all(&wile, LIST).len(), 1, "the address was never confirmed");

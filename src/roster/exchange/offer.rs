@@ -38,7 +38,7 @@ pub fn portable(
         if let Role::Contact { org } = &one.role {
             add_org(&mut wanted, roster, org, &one.title, now);
         }
-        let member = match roster.by_address(&one.list, &one.address) {
+        let member = match roster.by_address(&one.list, &one.address).filter(|m| m.belongs()) {
             Some(there) if there.fingerprint == one.fingerprint => there.clone(),
             // What the owner of another key reads nobody has shown.
             Some(there) => Member { fingerprint: one.fingerprint, format: None, ..there.clone() },

@@ -6,7 +6,7 @@ use super::source::{Wanted, Whose};
 use crate::control::desk::Desk;
 use crate::control::desk::refusal::Refused;
 use crate::control::wire::{PlanItem, PlanRow, UnreachableRow};
-use crate::id::{Fingerprint, MemberId};
+use crate::id::{Fingerprint, ListName, MemberId};
 use crate::mail::directory::Kind;
 use crate::pgp::cert::Cert;
 use crate::roster::Roster;
@@ -156,6 +156,11 @@ impl Desk {
     }
 }
 
+fn ends_an_application(roster: &Roster, list: &ListName, member: &Member) -> Option<String> {
+    let ends = !roster.overtaken(list, member).is_empty();
+    ends.then(|| "ends the open application with this address or certificate".to_owned())
+}
+
 fn item(roster: &Roster, step: &Step) -> PlanItem {
     let (list, change, who, what) = match step {
         Step::AddOrg(name, org) => (None, "add", format!("organisation {name}"), vec![org.title.clone()]),
@@ -165,10 +170,15 @@ fn item(roster: &Roster, step: &Step) -> PlanItem {
             (None, "change", format!("organisation {name}"), what)
         }
         Step::DropOrg(name) => (None, "remove", format!("organisation {name}"), Vec::new()),
-        Step::Add(list, member) => (Some(list), "add", member.address.to_string(), new(member)),
+        Step::Add(list, member) => {
+            let mut what = new(member);
+            what.extend(ends_an_application(roster, list, member));
+            (Some(list), "add", member.address.to_string(), what)
+        }
         Step::Set(list, member) => {
             let before = roster.by_id(list, &member.id);
-            let what = before.map(|before| said(&fields(before, &**member))).unwrap_or_default();
+            let mut what = before.map(|before| said(&fields(before, &**member))).unwrap_or_default();
+            what.extend(ends_an_application(roster, list, member));
             let who = before.map_or(&member.address, |before| &before.address).to_string();
             (Some(list), "change", who, what)
         }
