@@ -8,6 +8,8 @@
 mod alerts;
 #[path = "ledger/applications.rs"]
 mod applications;
+#[path = "ledger/ballots.rs"]
+mod ballots;
 #[path = "ledger/bounced.rs"]
 mod bounced;
 #[path = "ledger/forewarn.rs"]

@@ -1,6 +1,7 @@
 //! Ballots: a team decides by the votes of its members. Pure: a vote gives the ballot with it, or the rule against it.
 
-use std::collections::BTreeSet;
+pub mod concern;
+pub mod tally;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +21,11 @@ pub enum Motion {
     },
     /// Members leave the list against their will: one, or all contacts of an organisation.
     Remove {
-        /// Whom.
+        /// Whom; of an organisation its contacts as they were when somebody last looked.
         members: Vec<MemberId>,
+        /// The organisation, where it is about all of its contacts, whoever they are by then.
+        #[serde(default)]
+        org: Option<OrgName>,
         /// Why.
         reason: Reason,
     },
@@ -66,7 +70,7 @@ pub enum Given {
 pub struct Vote {
     /// Whose.
     pub by: MemberId,
-    /// For whom they work, where that counts.
+    /// For whom they work by now, as far as that is known.
     pub org: Option<OrgName>,
     /// Which way.
     pub choice: Choice,
@@ -91,6 +95,8 @@ pub enum Outcome {
     Lapsed,
     /// It was taken back, or there is nothing left to decide.
     Withdrawn,
+    /// Enough approved, and a rule is against what would follow from it.
+    Barred,
 }
 
 impl Outcome {
@@ -103,6 +109,7 @@ impl Outcome {
             Self::Rejected => "rejected",
             Self::Lapsed => "lapsed",
             Self::Withdrawn => "withdrawn",
+            Self::Barred => "barred",
         }
     }
 }
@@ -132,7 +139,7 @@ pub struct Ballot {
     pub quorum: u32,
     /// Whether the people of one organisation count once.
     pub one_per_org: bool,
-    /// Who may not vote, because it is about them.
+    /// Who may not vote, because it is about them: as it was when somebody last looked.
     #[serde(default)]
     pub concerned: Vec<MemberId>,
     /// Who was asked to vote.
@@ -148,6 +155,9 @@ pub struct Ballot {
     /// Whether it was told that too few are left to carry it.
     #[serde(default)]
     pub stuck: bool,
+    /// The rule against what would have followed.
+    #[serde(default)]
+    pub barred: Option<String>,
 }
 
 /// What the journal says of ballots.
@@ -175,7 +185,7 @@ pub enum Change {
         #[serde(default)]
         given: Given,
     },
-    /// Votes of people who have left the team do not count any more.
+    /// Votes of people who have left the team, or whom it concerns by now, do not count any more.
     VotesLost {
         /// In which.
         ballot: BallotId,
@@ -188,6 +198,9 @@ pub enum Change {
         ballot: BallotId,
         /// How.
         outcome: Outcome,
+        /// The rule against what would have followed.
+        #[serde(default)]
+        rule: Option<String>,
     },
 }
 
@@ -219,20 +232,6 @@ pub enum Refusal {
 }
 
 impl Ballot {
-    /// How many approve or object, with the people of one organisation counted once where the policy says so.
-    #[must_use]
-    pub fn count(&self, choice: Choice) -> u32 {
-        let votes = self.votes.iter().filter(|vote| vote.choice == choice);
-        count(votes.map(|vote| (&vote.by, vote.org.as_ref())), self.one_per_org)
-    }
-
-    /// How many of these could decide together.
-    #[must_use]
-    pub fn electorate<'m>(&self, team: impl Iterator<Item = &'m Member>) -> u32 {
-        let free = team.filter(|m| m.is_active() && !self.concerned.contains(&m.id));
-        count(free.map(|m| (&m.id, m.org())), self.one_per_org)
-    }
-
     /// Whether it takes no votes yet.
     #[must_use]
     pub fn waits(&self, now: Timestamp) -> bool {
@@ -269,22 +268,25 @@ impl Ballot {
         Ok(new.counted(team, now))
     }
 
-    /// The same ballot as the team and the clock have it now: whoever has left the team has no vote any more, and what
-    /// nobody decided in time lapses. Also says whose votes are lost.
+    /// The same ballot as roster and clock have it now: whom it concerns, by `concern`, and who has left the team has no vote
+    /// any more, an organisation is the one that somebody works for now, and what nobody decided in time lapses. Also says
+    /// whose votes are lost.
     #[must_use]
     pub fn anew<'m>(
         &self,
         team: impl Iterator<Item = &'m Member> + Clone,
+        concern: impl Fn(&Member) -> bool,
         now: Timestamp,
     ) -> (Self, Vec<MemberId>) {
         let mut new = self.clone();
         if self.outcome != Outcome::Open {
             return (new, Vec::new());
         }
-        let stays = |vote: &Vote| team.clone().any(|m| m.id == vote.by && m.is_active());
+        new.concerned = team.clone().filter(|m| concern(m)).map(|m| m.id.clone()).collect();
+        let voter = |vote: &Vote| team.clone().find(|m| m.id == vote.by && m.is_active() && !concern(m));
         let lost: Vec<MemberId> =
-            self.votes.iter().filter(|vote| !stays(vote)).map(|vote| vote.by.clone()).collect();
-        new.votes.retain(stays);
+            self.votes.iter().filter(|vote| voter(vote).is_none()).map(|vote| vote.by.clone()).collect();
+        new.votes.retain_mut(|vote| voter(vote).map(|by| vote.org = by.org().cloned()).is_some());
         if self.closes.is_some_and(|closes| now >= closes) {
             return (new.ended(Outcome::Lapsed, now), lost);
         }
@@ -309,22 +311,16 @@ impl Ballot {
 
     /// What the votes decide by now.
     fn decided<'m>(&self, team: impl Iterator<Item = &'m Member>) -> Outcome {
-        let against = self.count(Choice::Object);
-        if self.count(Choice::Approve) >= self.quorum {
+        let tally = self.tally();
+        // Whoever is split may agree yet: that voice is neither for nor lost.
+        if tally.approve >= self.quorum {
             Outcome::Carried
-        } else if against > 0 && self.electorate(team).saturating_sub(against) < self.quorum {
+        } else if tally.object > 0 && self.electorate(team).saturating_sub(tally.object) < self.quorum {
             Outcome::Rejected
         } else {
             Outcome::Open
         }
     }
-}
-
-fn count<'v>(votes: impl Iterator<Item = (&'v MemberId, Option<&'v OrgName>)>, one_per_org: bool) -> u32 {
-    let mut orgs = BTreeSet::new();
-    // Of whom no organisation is known stands for nobody but themselves.
-    let counted = votes.filter(|(_, org)| !one_per_org || org.is_none_or(|org| orgs.insert(org.clone())));
-    u32::try_from(counted.count()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

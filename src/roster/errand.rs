@@ -89,6 +89,12 @@ pub enum About {
         title: String,
         /// What came of the ballot so far.
         outcome: Outcome,
+        /// Whether the people of the voter's organisation disagree, so that it counts on neither side.
+        #[serde(default)]
+        split: bool,
+        /// The rule against what would have followed.
+        #[serde(default)]
+        rule: Option<String>,
     },
     /// The list's terms are to be accepted. The text itself stands in the letter.
     AcceptWanted {
@@ -276,6 +282,9 @@ pub enum About {
         title: String,
         /// What came of it; open: too few are left to carry it.
         outcome: Outcome,
+        /// The rule against what would have followed.
+        #[serde(default)]
+        rule: Option<String>,
     },
     /// Somebody may lose their membership: to them, and to the team while there is time to mend it.
     RemovalAsked {

@@ -216,7 +216,8 @@ fn without_vouchers_in_time_it_lapses_and_the_ballot_ends_with_an_application() 
     office.step(at(32 * DAY), |step| application::withdraw(step, &again.id)).unwrap();
     let shelf = Shelf::<vouchsafe::roster::ballot::Ballot>::new(&office.affairs.store);
     let ballot = shelf.ballot(&vouched.ballot.unwrap()).unwrap().unwrap();
-    assert_eq!(ballot.it.outcome, vouchsafe::roster::ballot::Outcome::Lapsed);
+    assert_eq!(ballot.it.outcome, vouchsafe::roster::ballot::Outcome::Withdrawn);
+    assert_eq!(ballot.it.closed, Some(at(32 * DAY)), "from then on it is kept as long as the policy says");
     assert!(office.applicant().is_none());
 }
 
@@ -337,7 +338,7 @@ fn strangers_cannot_fill_the_store_nor_take_somebodys_address() {
     }
 }
 
-fn filled() -> Filled {
+pub(crate) fn filled() -> Filled {
     Filled {
         org: "acme".parse().unwrap(),
         title: "Acme Linux".to_owned(),

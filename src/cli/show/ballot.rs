@@ -37,11 +37,14 @@ pub(crate) fn ballot(b: &BallotRow) -> Vec<(&'static str, String)> {
         ("closes", b.closes.clone().unwrap_or_else(|| "when it is decided".to_owned())),
         ("approve", format!("{} of {}", b.approve, b.quorum)),
         ("object", b.object.to_string()),
+        ("split", or_dash(Some(b.split.join(", ")).filter(|split| !split.is_empty()).as_deref())),
         ("state", state(b)),
+        ("rule", or_dash(b.rule.as_deref())),
         ("closed", or_dash(b.closed.as_deref())),
     ];
     pairs.extend(b.votes.iter().map(|vote| {
         let who = vote.name.as_deref().unwrap_or(&vote.by);
+        let who = vote.org.as_ref().map_or_else(|| who.to_owned(), |org| format!("{who} of {org}"));
         ("vote", format!("{who}: {} by {}, {}", vote.choice, vote.given, vote.at))
     }));
     pairs

@@ -79,14 +79,13 @@ impl Desk {
             };
             Ok(ballot::cast(step, id, &voter, (choice, given))?)
         })?;
-        let so_far = format!(
-            "{} of {} approve, {} object: {}",
-            ballot.count(Choice::Approve),
-            ballot.quorum,
-            ballot.count(Choice::Object),
-            ballot.outcome.as_str()
-        );
-        Ok(done(format!("the vote of {by} is counted ({}): {so_far}", choice.as_str())))
+        let tally = ballot.tally();
+        let split: String = tally.split.iter().map(|org| format!(", {org} is split")).collect();
+        let (quorum, state) = (ballot.quorum, ballot.outcome.as_str());
+        let so_far =
+            format!("{} of {quorum} approve, {} object{split}: {state}", tally.approve, tally.object);
+        let rule = ballot.barred.map_or_else(String::new, |rule| format!(" ({rule})"));
+        Ok(done(format!("the vote of {by} is counted ({}): {so_far}{rule}", choice.as_str())))
     }
 
     /// A statement that somebody of the team that decides for a list has signed.
@@ -166,10 +165,12 @@ fn row(ballot: &Ballot, roster: &Roster) -> BallotRow {
     let votes = ballot.votes.iter().map(|vote| VoteRow {
         by: vote.by.to_string(),
         name: name(vote.by.clone()),
+        org: vote.org.as_ref().map(ToString::to_string),
         choice: vote.choice.as_str().to_owned(),
         given: given(vote.given).to_owned(),
         at: vote.at.to_string(),
     });
+    let tally = ballot.tally();
     BallotRow {
         id: ballot.id.to_string(),
         list: ballot.list.to_string(),
@@ -182,10 +183,12 @@ fn row(ballot: &Ballot, roster: &Roster) -> BallotRow {
         closes: ballot.closes.map(|at| at.to_string()),
         quorum: ballot.quorum.into(),
         one_per_org: ballot.one_per_org,
-        approve: ballot.count(Choice::Approve).into(),
-        object: ballot.count(Choice::Object).into(),
+        approve: tally.approve.into(),
+        object: tally.object.into(),
+        split: tally.split.iter().map(ToString::to_string).collect(),
         votes: votes.collect(),
         outcome: ballot.outcome.as_str().to_owned(),
+        rule: ballot.barred.clone(),
         closed: ballot.closed.map(|at| at.to_string()),
         stuck: ballot.stuck,
     }

@@ -90,10 +90,14 @@ pub struct BallotRow {
     pub approve: u64,
     /// How many object.
     pub object: u64,
+    /// The organisations whose people disagree: each counts on neither side until they agree.
+    pub split: Vec<String>,
     /// The votes.
     pub votes: Vec<VoteRow>,
-    /// `open`, `carried`, `rejected`, `lapsed` or `withdrawn`.
+    /// `open`, `carried`, `rejected`, `lapsed`, `withdrawn` or `barred`.
     pub outcome: String,
+    /// The rule against what would have followed, where it is barred.
+    pub rule: Option<String>,
     /// When it was closed.
     pub closed: Option<String>,
     /// Whether too few are left to carry it.
@@ -107,6 +111,8 @@ pub struct VoteRow {
     pub by: String,
     /// The voter's name, where the roster has it still.
     pub name: Option<String>,
+    /// For whom they work, where that is known.
+    pub org: Option<String>,
     /// `approve` or `object`.
     pub choice: String,
     /// `mail`, `statement` or `word`.

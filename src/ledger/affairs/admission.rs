@@ -7,7 +7,6 @@ use crate::id::{ApplicationId, ListName, MemberId};
 use crate::ledger::journal::Event;
 use crate::ledger::registry::Registry;
 use crate::ledger::shelf::{Shelf, Taken};
-use crate::mail::incident::Incident;
 use crate::mail::list::List;
 use crate::roster::Change;
 use crate::roster::application::{Application, Change as What, Refusal, Stage};
@@ -17,21 +16,22 @@ use crate::roster::membership::{Cause, Member, Standing};
 use crate::roster::org::OrgEdit;
 use crate::roster::review::by_itself;
 
-/// The team approved: the applicant is a member.
+/// The team approved: the applicant is a member, once the terms are accepted. Where a rule is against it, that rule: then it
+/// is refused, or others are asked to vouch.
 ///
 /// # Errors
-/// When the store fails, or a rule is against it.
-pub fn admitted(step: &mut Step<'_>, id: &ApplicationId) -> Result<(), Trouble> {
-    let Some(taken) = open(step, id)? else { return Ok(()) };
+/// When the store fails.
+pub fn admitted(step: &mut Step<'_>, id: &ApplicationId) -> Result<Option<String>, Trouble> {
+    let Some(taken) = open(step, id)? else { return Ok(None) };
     let mut application = taken.it.clone();
-    let Some(list) = step.affairs().list(&application.list).cloned() else { return Ok(()) };
+    let Some(list) = step.affairs().list(&application.list).cloned() else { return Ok(None) };
     let member = step.roster().by_id(&list.name, &application.member);
     // What was vouched for and voted on is this person with this key.
     if member.is_none_or(|member| member.fingerprint != application.fingerprint) {
-        let problem =
+        ended(step, &taken, Stage::Refused)?;
+        let rule =
             format!("application {id} was approved for another certificate than the applicant has now");
-        step.alert(&list.name, Incident::Trouble { part: "applications".to_owned(), problem })?;
-        return ended(step, &taken, Stage::Refused).map(|_| ());
+        return Ok(Some(rule));
     }
     // Whoever vouched may have left while the ballot was open.
     if !application.founding && missing(step, &list, &application) > 0 {
@@ -39,40 +39,44 @@ pub fn admitted(step: &mut Step<'_>, id: &ApplicationId) -> Result<(), Trouble> 
         application.since = step.now();
         application.ballot = None;
         tell(step, &application);
-        let problem =
-            format!("application {id} was approved, and whoever vouched has left: others are asked");
-        step.alert(&list.name, Incident::Trouble { part: "applications".to_owned(), problem })?;
         ask(step, &list, &application, &[])?;
-        return Ok(taken.put_back(step.batch(), &application)?);
+        taken.put_back(step.batch(), &application)?;
+        return Ok(Some("whoever vouched has left: others are asked, and the team then again".to_owned()));
     }
     // Nobody becomes the contact of an organisation that was not there when the team was asked.
     let org = step.roster().org(&application.form.org);
     if org.is_some_and(|org| org.since > application.since) {
-        return asked_anew(step, &taken);
+        return asked_anew(step, &taken).map(Some);
     }
-    registered(step, &list, &application)?;
-    application.stage = Stage::Approved;
-    if asking::ask(step, &list.name, &application.member)? {
-        application.since = step.now();
-        went(step, &application)?;
-    } else {
-        activate(step, &mut application)?;
+    let done = step.attempt(|step| {
+        registered(step, &list, &application)?;
+        application.stage = Stage::Approved;
+        if asking::ask(step, &list.name, &application.member)? {
+            application.since = step.now();
+            went(step, &application)
+        } else {
+            activate(step, &mut application)
+        }
+    })?;
+    if let Err(rule) = done {
+        ended(step, &taken, Stage::Refused)?;
+        return Ok(Some(rule.to_string()));
     }
-    Ok(taken.put_back(step.batch(), &application)?)
+    taken.put_back(step.batch(), &application)?;
+    Ok(None)
 }
 
-/// The team decides once more, by a ballot that says what it could not know: the clock opens it.
-fn asked_anew(step: &mut Step<'_>, taken: &Taken<Application>) -> Result<(), Trouble> {
+/// The team decides once more, by a ballot that says what it could not know: the clock opens it. Returns why.
+fn asked_anew(step: &mut Step<'_>, taken: &Taken<Application>) -> Result<String, Trouble> {
     let mut application = taken.it.clone();
     (application.stage, application.since, application.ballot) = (Stage::Deciding, step.now(), None);
     tell(step, &application);
-    let (id, org) = (&application.id, &application.form.org);
-    let problem = format!(
-        "application {id} was approved, and {org} came onto the roster meanwhile: the team is asked again"
-    );
-    step.alert(&application.list, Incident::Trouble { part: "applications".to_owned(), problem })?;
     colleagues_told(step, &application)?;
-    Ok(taken.put_back(step.batch(), &application)?)
+    taken.put_back(step.batch(), &application)?;
+    let (id, org) = (&application.id, &application.form.org);
+    Ok(format!(
+        "application {id} was approved, and {org} came onto the roster meanwhile: the team is asked again"
+    ))
 }
 
 /// The contacts that an organisation has hear that somebody applies for it: whoever comes would stand for it as they do.
@@ -172,18 +176,19 @@ pub fn called_off(
     taken: &Taken<Application>,
     stage: Stage,
 ) -> Result<Application, Trouble> {
-    ballot_closed(step, &taken.it)?;
+    ballot_closed(step, &taken.it, stage)?;
     ended(step, taken, stage)
 }
 
-fn ballot_closed(step: &mut Step<'_>, application: &Application) -> Result<(), Trouble> {
+fn ballot_closed(step: &mut Step<'_>, application: &Application, stage: Stage) -> Result<(), Trouble> {
     if let Some(id) = &application.ballot
         && let Some(ballot) = Shelf::<Ballot>::new(&step.affairs().store).ballot(id)?
         && ballot.it.outcome == Outcome::Open
     {
-        let closed = Ballot { outcome: Outcome::Lapsed, ..ballot.it.clone() };
+        let outcome = if stage == Stage::Withdrawn { Outcome::Withdrawn } else { Outcome::Lapsed };
+        let closed = ballot.it.clone().ended(outcome, step.now());
         ballot.put_back(step.batch(), &closed)?;
-        let what = BallotChange::Closed { ballot: id.clone(), outcome: Outcome::Lapsed };
+        let what = BallotChange::Closed { ballot: id.clone(), outcome, rule: None };
         step.tell(Some(&application.list), Event::Roster { change: Change::Ballot { what } });
     }
     Ok(())
@@ -198,7 +203,7 @@ pub fn overtaken(step: &mut Step<'_>, applicants: &[Member]) -> Result<(), Troub
     for applicant in applicants {
         let Some(id) = &applicant.file.application else { continue };
         let Some(taken) = open(step, id)? else { continue };
-        ballot_closed(step, &taken.it)?;
+        ballot_closed(step, &taken.it, Stage::Withdrawn)?;
         over(step, &taken, Stage::Withdrawn, Some(applicant))?;
     }
     Ok(())

@@ -234,7 +234,6 @@ fn opened(step: &mut Step<'_>, list: &List, application: &mut Application) -> Re
         title: motion_title(application),
         quorum: founding.or(rules.approval_quorum).map_or(1, NonZeroU32::get),
         one_per_org: rules.one_vote_per_org.unwrap_or_default(),
-        concerned: vec![application.member.clone()],
         closes: application.lapses,
     };
     // Who speaks for them, and what is like somebody else's: what a voter has to weigh.

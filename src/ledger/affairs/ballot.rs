@@ -1,6 +1,6 @@
 //! Ballots: opened by what needs a decision, voted in by mail or at the desk, carried out when they are carried.
 
-use super::{Step, Trouble, admission, expulsion};
+use super::{Step, Trouble, admission, concern, expulsion};
 use crate::id::{BallotId, ListName, MemberId};
 use crate::ledger::journal::Event;
 use crate::ledger::shelf::{Shelf, Taken};
@@ -25,8 +25,6 @@ pub struct Wanted {
     pub quorum: u32,
     /// Whether the people of one organisation count once.
     pub one_per_org: bool,
-    /// Who may not vote, because it is about them.
-    pub concerned: Vec<MemberId>,
     /// Until when votes count.
     pub closes: Option<Timestamp>,
 }
@@ -42,7 +40,6 @@ impl Wanted {
             title,
             quorum,
             one_per_org: rules.one_vote_per_org.unwrap_or_default(),
-            concerned: Vec::new(),
             closes: rules.ballot_closes.map(|open| begins.after(open)),
         }
     }
@@ -66,7 +63,8 @@ pub fn open_from(
     words: Option<String>,
     from: Option<Timestamp>,
 ) -> Result<BallotId, Trouble> {
-    let Wanted { list, motion, title, quorum, one_per_org, concerned, closes } = wanted;
+    let Wanted { list, motion, title, quorum, one_per_org, closes } = wanted;
+    let concerned = concern::concerned(step, &list, &motion);
     let ballot = Ballot {
         id: BallotId::random(&step.affairs().entropy),
         list: list.clone(),
@@ -84,6 +82,7 @@ pub fn open_from(
         outcome: Outcome::Open,
         closed: None,
         stuck: false,
+        barred: None,
     };
     let voters = ballot.electorate(step.deciders(&list));
     if voters < quorum {
@@ -138,18 +137,17 @@ pub fn cast(
     let taken = find(step, id)?;
     let list = taken.it.list.clone();
     // Whoever has left meanwhile counts no more, also where the clock has not noticed.
-    let (current, lost) = taken.it.anew(step.deciders(&list), step.now());
+    let wide = concern::widened(step, &taken.it)?;
+    let (current, lost) = concern::anew(step, &wide);
     if current.outcome != Outcome::Open {
         return Err(AnyRefusal::Ballot(Refusal::Closed(id.clone())).into());
     }
     told_lost(step, &current, lost);
     let new =
         current.cast(voter, (choice, given), step.deciders(&list), step.now()).map_err(AnyRefusal::Ballot)?;
-    taken.put_back(step.batch(), &new)?;
     tell(step, &list, BallotChange::Voted { ballot: id.clone(), by: voter.id.clone(), choice, given });
     // Whoever voted by mail is told what came of it in the answer.
-    over(step, &new, (given == Given::Mail).then_some(&voter.id))?;
-    Ok(new)
+    kept(step, &taken, new, (given == Given::Mail).then_some(&voter.id))
 }
 
 /// Takes a ballot back: it is closed, and nothing follows.
@@ -162,9 +160,7 @@ pub fn withdraw(step: &mut Step<'_>, id: &BallotId) -> Result<Ballot, Trouble> {
         return Err(AnyRefusal::Ballot(Refusal::Closed(id.clone())).into());
     }
     let new = taken.it.clone().ended(Outcome::Withdrawn, step.now());
-    taken.put_back(step.batch(), &new)?;
-    over(step, &new, None)?;
-    Ok(new)
+    kept(step, &taken, new, None)
 }
 
 /// The ballots that are open, of all lists.
@@ -195,17 +191,17 @@ pub(super) fn due(step: &mut Step<'_>, list: &List) -> Result<(), Trouble> {
 /// Looks at an open ballot.
 fn look(step: &mut Step<'_>, taken: &Taken<Ballot>) -> Result<(), Trouble> {
     let before = &taken.it;
-    let (new, lost) = if expulsion::is_moot(step, before) || is_moot(step, before)? {
-        (before.clone().ended(Outcome::Withdrawn, step.now()), Vec::new())
+    let wide = concern::widened(step, before)?;
+    let (new, lost) = if expulsion::is_moot(step, &wide) || is_moot(step, &wide)? {
+        (wide.ended(Outcome::Withdrawn, step.now()), Vec::new())
     } else {
-        before.anew(step.deciders(&before.list), step.now())
+        concern::anew(step, &wide)
     };
     told_lost(step, &new, lost);
     let new = if new.outcome == Outcome::Open { asked(step, new)? } else { new };
     if new == *before {
         return Ok(());
     }
-    taken.put_back(step.batch(), &new)?;
     if new.stuck && !before.stuck && new.outcome == Outcome::Open {
         let problem = format!(
             "ballot {} needs {} who approve, and fewer are left who may vote: add to the team, or take it back",
@@ -214,7 +210,7 @@ fn look(step: &mut Step<'_>, taken: &Taken<Ballot>) -> Result<(), Trouble> {
         step.alert(&new.list, Incident::Trouble { part: "ballots".to_owned(), problem })?;
         tell_team(step, &new, None)?;
     }
-    over(step, &new, None)
+    kept(step, taken, new, None).map(|_| ())
 }
 
 /// Whether the application that a ballot is about has ended by another way.
@@ -224,33 +220,45 @@ fn is_moot(step: &Step<'_>, ballot: &Ballot) -> Result<bool, Trouble> {
     Ok(taken.is_none_or(|taken| !taken.it.stage.is_open()))
 }
 
-/// What follows where a ballot is not open any more.
-fn over(step: &mut Step<'_>, ballot: &Ballot, except: Option<&MemberId>) -> Result<(), Trouble> {
-    if ballot.outcome == Outcome::Open {
-        return Ok(());
+/// Keeps a ballot as it has become; and where it is not open any more, does what follows, and tells the team.
+fn kept(
+    step: &mut Step<'_>,
+    taken: &Taken<Ballot>,
+    mut ballot: Ballot,
+    except: Option<&MemberId>,
+) -> Result<Ballot, Trouble> {
+    if ballot.outcome != Outcome::Open {
+        if let Some(rule) = followed(step, &ballot)? {
+            let problem =
+                format!("ballot {} is carried, and a rule is against what follows: {rule}", ballot.id);
+            step.alert(&ballot.list, Incident::Trouble { part: "ballots".to_owned(), problem })?;
+            ballot.outcome = Outcome::Barred;
+            ballot.barred = Some(rule);
+        }
+        let (id, outcome, rule) = (ballot.id.clone(), ballot.outcome, ballot.barred.clone());
+        tell(step, &ballot.list, BallotChange::Closed { ballot: id, outcome, rule });
+        tell_team(step, &ballot, except)?;
     }
-    tell(step, &ballot.list, BallotChange::Closed { ballot: ballot.id.clone(), outcome: ballot.outcome });
-    tell_team(step, ballot, except)?;
-    decided(step, ballot)
+    taken.put_back(step.batch(), &ballot)?;
+    Ok(ballot)
 }
 
-/// What follows from a ballot that is decided.
-fn decided(step: &mut Step<'_>, ballot: &Ballot) -> Result<(), Trouble> {
+/// Does what follows from a ballot that is decided. What it decided may have no effect by a rule: returns that.
+fn followed(step: &mut Step<'_>, ballot: &Ballot) -> Result<Option<String>, Trouble> {
     match (&ballot.motion, ballot.outcome) {
-        (_, Outcome::Open) => Ok(()),
+        (_, Outcome::Open | Outcome::Barred) | (Motion::Admit { .. }, Outcome::Withdrawn) => Ok(None),
         (Motion::Admit { application }, Outcome::Carried) => admission::admitted(step, application),
         (Motion::Admit { application }, Outcome::Rejected) => {
-            admission::refused(step, application, Stage::Refused)
+            admission::refused(step, application, Stage::Refused).map(|()| None)
         }
         (Motion::Admit { application }, Outcome::Lapsed) => {
-            admission::refused(step, application, Stage::Lapsed)
+            admission::refused(step, application, Stage::Lapsed).map(|()| None)
         }
-        (Motion::Admit { .. }, Outcome::Withdrawn) => Ok(()),
-        (Motion::Remove { members, reason }, Outcome::Carried) => {
+        (Motion::Remove { members, reason, .. }, Outcome::Carried) => {
             expulsion::carried(step, &ballot.list, members, *reason)
         }
         (Motion::Remove { members, .. }, Outcome::Rejected | Outcome::Lapsed | Outcome::Withdrawn) => {
-            expulsion::dropped(step, &ballot.list, members)
+            expulsion::dropped(step, &ballot.list, members).map(|()| None)
         }
     }
 }
@@ -272,7 +280,8 @@ fn tell_team(step: &mut Step<'_>, ballot: &Ballot, except: Option<&MemberId>) ->
     let team: Vec<Reached> = step.deciders(&ballot.list).filter(whom).map(Reached::from).collect();
     for to in team {
         let (id, title) = (ballot.id.clone(), ballot.title.clone());
-        let about = About::BallotTold { ballot: id, title, outcome: ballot.outcome };
+        let (outcome, rule) = (ballot.outcome, ballot.barred.clone());
+        let about = About::BallotTold { ballot: id, title, outcome, rule };
         step.write(&Errand { list: ballot.list.clone(), to, about, until: None })?;
     }
     Ok(())

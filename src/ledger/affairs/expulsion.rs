@@ -2,35 +2,34 @@
 
 use super::{Step, Trouble, members, team};
 use crate::id::{ListName, MemberId};
-use crate::mail::incident::Incident;
 use crate::roster::ballot::{Ballot, Motion};
 use crate::roster::errand::{About, Errand, Reached};
 use crate::roster::membership::{Cause, Member, Standing};
 use crate::roster::removal::Reason;
 
-/// The team has decided: they leave now. Whom a rule keeps stays, and the admins are told.
+/// The team has decided: they leave now. Whom a rule keeps stays, and is told so; returns the rules.
 pub(super) fn carried(
     step: &mut Step<'_>,
     list: &ListName,
     them: &[MemberId],
     reason: Reason,
-) -> Result<(), Trouble> {
+) -> Result<Option<String>, Trouble> {
+    let (mut stay, mut rules) = (Vec::new(), Vec::<String>::new());
     for id in them {
         let Some(member) = present(step, list, id) else { continue };
-        let done = team::guard(step, list, &member, None).and_then(|()| {
+        let done = step.attempt(|step| {
+            team::guard(step, list, &member, None)?;
             let why = Some(reason.as_str().to_owned());
             members::moved(step, list, id, Standing::Removed, Cause::Vote, why)
-        });
-        match done {
-            Ok(_) => {}
-            Err(Trouble::Refused(refusal)) => {
-                let problem = format!("the team has voted to remove {id} from {list}: {refusal}");
-                step.alert(list, Incident::Trouble { part: "removal".to_owned(), problem })?;
-            }
-            Err(error) => return Err(error),
+        })?;
+        if let Err(rule) = done {
+            stay.push(id.clone());
+            rules.push(rule.to_string());
         }
     }
-    Ok(())
+    dropped(step, list, &stay)?;
+    rules.dedup();
+    Ok(Some(rules.join("; ")).filter(|rules| !rules.is_empty()))
 }
 
 /// It does not come to it: whoever it was about is told.

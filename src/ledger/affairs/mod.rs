@@ -11,6 +11,7 @@ pub mod ballot;
 pub mod breach;
 pub mod certs;
 pub mod clock;
+mod concern;
 mod expulsion;
 mod heads;
 pub mod holds;
@@ -211,6 +212,29 @@ impl<'a> Step<'a> {
             self.notes.extend(gone);
         }
         Ok(withdrawn)
+    }
+
+    /// Tries what a rule may be against: where one is, that rule, and nothing of it has happened.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn attempt<T>(
+        &mut self,
+        act: impl FnOnce(&mut Self) -> Result<T, Trouble>,
+    ) -> Result<Result<T, Refusal>, StoreError> {
+        let (batch, roster) = (self.batch.clone(), self.roster.clone());
+        let (notes, written) = (self.notes.len(), self.written.len());
+        match act(self) {
+            Ok(done) => Ok(Ok(done)),
+            Err(Trouble::Store(error)) => Err(error),
+            Err(Trouble::Refused(rule)) => {
+                *self.batch = batch;
+                self.roster = roster;
+                self.notes.truncate(notes);
+                self.written.truncate(written);
+                Ok(Err(rule))
+            }
+        }
     }
 
     /// The active members of the team that decides for a list; none where there is no team.

@@ -1,5 +1,6 @@
 //! Members who leave: asked for with a reason, told to whoever it is about, decided by the team; and what goes with them.
 
+use super::concern::contacts;
 use super::expulsion::present;
 use super::{Step, Trouble, ballot, members, team};
 use crate::id::{BallotId, ListName, MemberId, OrgName};
@@ -68,9 +69,12 @@ pub fn propose(
     let cure_until = rules.cure_period.filter(|_| reason.can_be_cured()).map(|time| step.now().after(time));
     let begins = cure_until.unwrap_or_else(|| step.now());
     let (title, words) = (title(&them, whom), words.map(plain));
-    let motion = Motion::Remove { members: ids, reason };
-    let mut wanted = ballot::Wanted::by_policy(found, motion, title.clone(), quorum.get(), begins);
-    wanted.concerned = concerned(step, list, &them);
+    let org = match whom {
+        Whom::Org(org) => Some(org.clone()),
+        Whom::Member(_) => None,
+    };
+    let motion = Motion::Remove { members: ids, org, reason };
+    let wanted = ballot::Wanted::by_policy(found, motion, title.clone(), quorum.get(), begins);
     let id = ballot::open_from(step, wanted, words.clone(), cure_until)?;
     let since = step.now();
     let about = |whom| About::RemovalAsked { whom, reason, words: words.clone(), since, cure_until };
@@ -114,10 +118,7 @@ fn meant(step: &Step<'_>, list: &ListName, whom: &Whom) -> Result<Vec<Member>, T
             Ok(vec![member])
         }
         Whom::Org(org) => {
-            let theirs = |m: &&Member| {
-                m.standing != Standing::Removed && matches!(&m.role, Role::Contact { org: of } if of == org)
-            };
-            let them: Vec<Member> = step.roster().members(list).iter().filter(theirs).cloned().collect();
+            let them: Vec<Member> = contacts(step, list, org).cloned().collect();
             if them.is_empty() {
                 return Err(AnyRefusal::from(Refusal::NoContact(list.clone(), org.clone())).into());
             }
@@ -134,18 +135,6 @@ fn asked_for(step: &Step<'_>, list: &ListName, them: &[MemberId]) -> Result<Opti
             && ballot.outcome == Outcome::Open
     };
     Ok(ballot::open_ones(step)?.into_iter().find(about))
-}
-
-/// Who may not vote: those whom it is about, and who works for their organisation.
-fn concerned(step: &Step<'_>, list: &ListName, them: &[Member]) -> Vec<MemberId> {
-    let same = |m: &Member| {
-        them.iter().any(|one| {
-            one.id == m.id
-                || one.fingerprint == m.fingerprint
-                || (matches!(one.role, Role::Contact { .. }) && one.org().is_some() && one.org() == m.org())
-        })
-    };
-    step.deciders(list).filter(|m| same(m)).map(|m| m.id.clone()).collect()
 }
 
 fn title(them: &[Member], whom: &Whom) -> String {

@@ -35,7 +35,9 @@ impl Page<'_> {
             About::VoteWanted { motion, ballot, title, quorum, remarks } => {
                 ballot::wanted(self, motion, ballot, (title, remarks), *quorum)
             }
-            About::Voted { choice, title, outcome } => ballot::voted(*choice, title, *outcome),
+            About::Voted { choice, title, outcome, split, rule } => {
+                ballot::voted(*choice, title, (*outcome, rule.as_deref()), *split)
+            }
             About::FormReturned { faults, lines } => application::returned(self, faults, lines),
             About::ApplicationRefused { rule } => application::not_taken(self, rule),
             About::ConfirmWanted(who) => application::confirm(self, who),
@@ -68,7 +70,9 @@ impl Page<'_> {
             }
             About::BreachTaken { breach, missing, due } => breach::taken(self, breach, missing, *due),
             About::BreachOverdue { breach, missing } => breach::overdue(self, breach, missing),
-            About::BallotTold { ballot, title, outcome } => ballot::told(ballot, title, *outcome),
+            About::BallotTold { ballot, title, outcome, rule } => {
+                ballot::told(ballot, title, *outcome, rule.as_deref())
+            }
             About::RemovalAsked { whom, reason, words, since, cure_until } => {
                 removal::asked(self, whom.as_deref(), (*reason, words.as_deref()), *since, *cure_until)
             }

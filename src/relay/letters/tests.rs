@@ -58,8 +58,19 @@ fn every() -> Vec<About> {
                 "Vouched for by psirt@beta.example (m-1) of Beta (beta), by signed mail.".repeat(2),
             ],
         },
-        About::Voted { choice: Choice::Approve, title: title.clone(), outcome: Outcome::Open },
-        About::BallotTold { ballot: "b-1".parse().unwrap(), title: title.clone(), outcome: Outcome::Open },
+        About::Voted {
+            choice: Choice::Approve,
+            title: title.clone(),
+            outcome: Outcome::Barred,
+            split: true,
+            rule: Some("this is the last person of the team".to_owned()),
+        },
+        About::BallotTold {
+            ballot: "b-1".parse().unwrap(),
+            title: title.clone(),
+            outcome: Outcome::Barred,
+            rule: Some("this is the last person of the team".to_owned()),
+        },
         About::RemovalAsked {
             whom: Some(title.clone()),
             reason: Reason::Criterion,

@@ -18,7 +18,9 @@ pub(super) fn cast(
 ) -> Result<Did, Trouble> {
     let voted = ballot::cast(step, id, voter, (choice, Given::Mail))?;
     let (list, to) = (issued.list.clone(), Reached::from(voter));
-    let about = About::Voted { choice, title: voted.title, outcome: voted.outcome };
+    let split = voted.splits(&voter.id);
+    let about =
+        About::Voted { choice, title: voted.title, outcome: voted.outcome, split, rule: voted.barred };
     step.write(&Errand { list, to, about, until: None })?;
     Ok(Did::Something)
 }

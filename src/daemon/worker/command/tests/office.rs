@@ -273,7 +273,7 @@ impl Desk {
     pub(super) fn state(&self) -> State {
         let (store, registry) = (&self.worker.store, &self.worker.registry);
         State {
-            roster: registry.roster().unwrap().roster,
+            roster: (*registry.roster().unwrap().roster).clone(),
             held: Holds::new(Arc::clone(store)).get(self.held).unwrap(),
             ballots: Shelf::<Ballot>::new(store).all().unwrap().into_iter().map(|taken| taken.it).collect(),
             applications: Shelf::new(store).all().unwrap().into_iter().map(|taken| taken.it).collect(),
@@ -289,7 +289,7 @@ pub(super) fn ballot() -> Ballot {
     Ballot {
         id: "b-1".parse().unwrap(),
         list: LIST.parse().unwrap(),
-        motion: Motion::Remove { members: vec!["m-emil".parse().unwrap()], reason: Reason::Idle },
+        motion: Motion::Remove { members: vec!["m-emil".parse().unwrap()], org: None, reason: Reason::Idle },
         title: "Emil".to_owned(),
         words: None,
         opened: NOW,
@@ -303,6 +303,7 @@ pub(super) fn ballot() -> Ballot {
         outcome: Outcome::Open,
         closed: None,
         stuck: false,
+        barred: None,
     }
 }
 
