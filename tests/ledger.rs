@@ -32,6 +32,8 @@ mod strangers;
 mod tamper;
 #[path = "ledger/tokens.rs"]
 mod tokens;
+#[path = "ledger/unread.rs"]
+mod unread;
 #[path = "ledger/withdraw.rs"]
 mod withdraw;
 

@@ -1,5 +1,6 @@
 //! Durable arrivals, sealed: put, claim, finish. One record for each recipient list, one shared body.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use crate::time::Timestamp;
 
 /// After so many unfinished claims a mail is quarantined instead of being tried again.
 pub const MAX_CLAIMS: u32 = 3;
+
+/// A mail that could have been read for so long, and was not, is stuck: nothing waits for it any more.
+const STUCK: Duration = Duration::from_secs(3600);
 
 /// So much of a mail is read at once: in one piece it would be in memory twice.
 const PIECE: usize = 1 << 20;
@@ -202,7 +206,8 @@ impl Spool {
         self.store.commit(batch)
     }
 
-    /// Makes every claim of a former process void: on one node nobody else can hold one. Counted claims stay counted.
+    /// Makes every claim of a former process void: on one node nobody else can hold one. Counted claims stay counted. What was
+    /// to be read when the daemon stopped is to be read from now on: nobody could read it meanwhile, so it is not stuck.
     ///
     /// # Errors
     /// When the store fails.
@@ -210,7 +215,9 @@ impl Spool {
         let mut recovered = 0;
         self.each(|entry, mut record| {
             if entry.attempts == 0 {
-                return Ok(());
+                // What was given back waits on.
+                let waits = entry.due.is_none_or(|due| due >= now.millis());
+                return if waits { Ok(()) } else { self.is_due(entry, now) };
             }
             record.claims = record.claims.saturating_add(entry.attempts);
             let mut batch = Batch::new();
@@ -234,15 +241,19 @@ impl Spool {
             if !waits || list.is_some_and(|list| record.list != *list) {
                 return Ok(());
             }
-            let mut batch = Batch::new();
-            batch.expect(Expect::Version(Space::Spool, entry.key.clone(), entry.version));
-            batch.put_due(Space::Spool, entry.key, entry.value, now.millis());
-            match self.store.commit(batch) {
-                // A worker was quicker, which is what was wanted.
-                Err(StoreError::Conflict(_)) => Ok(()),
-                other => other,
-            }
+            self.is_due(entry, now)
         })
+    }
+
+    fn is_due(&self, entry: contract::Entry, now: Timestamp) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        batch.expect(Expect::Version(Space::Spool, entry.key.clone(), entry.version));
+        batch.put_due(Space::Spool, entry.key, entry.value, now.millis());
+        match self.store.commit(batch) {
+            // A worker was quicker, which is what was wanted.
+            Err(StoreError::Conflict(_)) => Ok(()),
+            other => other,
+        }
     }
 
     /// How many arrivals wait, and the spool certificates they need.
@@ -260,6 +271,26 @@ impl Spool {
             Ok(())
         })?;
         Ok((count, keys))
+    }
+
+    /// Of each list: when the oldest mail arrived that is to be read now, or is being read. What was given back to wait for
+    /// something does not count, and neither does what nobody has read for an hour though it could be.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn oldest_unread(&self, now: Timestamp) -> Result<BTreeMap<ListName, Timestamp>, StoreError> {
+        let mut oldest = BTreeMap::<ListName, Timestamp>::new();
+        let stuck = now.before(STUCK).millis();
+        self.each(|entry, record| {
+            let due = entry.due.unwrap_or_default();
+            if due >= stuck && (entry.attempts > 0 || due <= now.millis()) {
+                let arrived = spool_id(&entry.key)?.made_at();
+                let known = oldest.entry(record.list).or_insert(arrived);
+                *known = arrived.min(*known);
+            }
+            Ok(())
+        })?;
+        Ok(oldest)
     }
 
     /// When the next arrival can be claimed.

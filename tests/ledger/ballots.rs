@@ -64,18 +64,18 @@ fn team(n: u8) -> Member {
     member(n, Role::Team { name: format!("P{n}"), role: None })
 }
 
-fn person(n: u8) -> MemberId {
+pub(crate) fn person(n: u8) -> MemberId {
     format!("m-{n}").parse().unwrap()
 }
 
 /// A team of `m-101` to `m-103`, and `m-1` of Acme on the list.
-struct Room {
-    bench: Bench,
-    affairs: Affairs,
+pub(crate) struct Room {
+    pub(crate) bench: Bench,
+    pub(crate) affairs: Affairs,
 }
 
 impl Room {
-    fn new(more: &str) -> Self {
+    pub(crate) fn new(more: &str) -> Self {
         let bench = Bench::new();
         let affairs = Affairs {
             store: bench.store(),
@@ -100,7 +100,7 @@ impl Room {
         room
     }
 
-    fn step<T>(
+    pub(crate) fn step<T>(
         &self,
         now: Timestamp,
         act: impl FnOnce(&mut Step<'_>) -> Result<T, Trouble>,
@@ -113,14 +113,14 @@ impl Room {
         Ok(done)
     }
 
-    fn remove(&self, from: &str, whom: &Whom) -> BallotId {
+    pub(crate) fn remove(&self, from: &str, whom: &Whom) -> BallotId {
         let asked =
             self.step(T0, |step| removal::propose(step, &list(from), whom, Reason::Breach, None)).unwrap();
         let Asked::Voting(id) = asked else { panic!("{asked:?}") };
         id
     }
 
-    fn vote(&self, id: &BallotId, n: u8, now: Timestamp) -> Result<Ballot, Trouble> {
+    pub(crate) fn vote(&self, id: &BallotId, n: u8, now: Timestamp) -> Result<Ballot, Trouble> {
         self.step(now, |step| {
             let voter = step.roster().by_id(&list("team"), &person(n)).cloned().unwrap();
             ballot::cast(step, id, &voter, (Choice::Approve, Given::Mail))
@@ -151,20 +151,20 @@ impl Room {
         .unwrap();
     }
 
-    fn tick(&self, now: Timestamp) {
+    pub(crate) fn tick(&self, now: Timestamp) {
         clock::tick(&self.affairs, &self.bench.journal(), now).unwrap();
     }
 
-    fn ballot(&self, id: &BallotId) -> Ballot {
+    pub(crate) fn ballot(&self, id: &BallotId) -> Ballot {
         Shelf::<Ballot>::new(&self.affairs.store).ballot(id).unwrap().unwrap().it
     }
 
-    fn stands(&self, name: &str, n: u8) -> Standing {
+    pub(crate) fn stands(&self, name: &str, n: u8) -> Standing {
         let roster = self.bench.registry().roster().unwrap().roster;
         roster.by_id(&list(name), &person(n)).unwrap().standing
     }
 
-    fn letters(&self, to: u8) -> Vec<About> {
+    pub(crate) fn letters(&self, to: u8) -> Vec<About> {
         let waiting = Outbox::new(&self.affairs.store).waiting(None, 1000).unwrap();
         waiting.into_iter().filter(|w| w.errand.to.id == person(to)).map(|w| w.errand.about).collect()
     }

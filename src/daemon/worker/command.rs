@@ -96,6 +96,7 @@ impl Worker {
         };
         let actor = Actor::Member(issued.member.clone());
         let mut step = affairs.begin_from(read.clone(), &mut batch, actor, now);
+        step.judge_as_of(arrived);
         let (mail, by, aim) = (spooled.id, issued.member.clone(), issued.aim.name());
         step.tell(Some(&spooled.list), Event::Commanded { mail, member: by, aim: aim.to_owned() });
         let done = match self.act(&mut step, issued, &member, command) {

@@ -84,8 +84,13 @@ pub fn due(step: &mut Step<'_>, list: &List) -> Result<(), Trouble> {
         return Ok(());
     }
     let rules = Rules { deadline: policy.terms.deadline, remind: &policy.terms.remind };
-    let now = step.now();
-    let dues = step.roster().members(&list.name).iter().map(|m| (duty::due(m, &edition, rules, now), m));
+    let (now, as_of) = (step.now(), step.as_of());
+    // Whose answer may wait here still is not suspended before it is read.
+    let judged = |m: &Member| match duty::due(m, &edition, rules, now) {
+        Due::Suspend if duty::due(m, &edition, rules, as_of) != Due::Suspend => Due::Nothing,
+        due => due,
+    };
+    let dues = step.roster().members(&list.name).iter().map(|m| (judged(m), m));
     let dues = dues.filter(|(due, _)| *due != Due::Nothing).take(AT_ONCE);
     let dues: Vec<(Due, Member)> = dues.map(|(due, member)| (due, member.clone())).collect();
     for (due, member) in dues {

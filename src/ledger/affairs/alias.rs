@@ -67,7 +67,13 @@ pub fn due(step: &mut Step<'_>, list: &List) -> Result<(), Trouble> {
     let every = policy.alias_probe_every.filter(|_| policy.alias_probe_answer.is_some());
     let answer = policy.alias_probe_answer.unwrap_or(LIFE);
     let (rules, now) = (Rules { every, answer, remind: &policy.alias_probe_remind }, step.now());
-    let dues = step.roster().members(&list.name).iter().map(|m| (probe::due(m, &rules, now), m));
+    let as_of = step.as_of();
+    // Whose answer may wait here still has not missed it.
+    let judged = |m: &Member| match probe::due(m, &rules, now) {
+        Due::Miss if probe::due(m, &rules, as_of) != Due::Miss => Due::Nothing,
+        due => due,
+    };
+    let dues = step.roster().members(&list.name).iter().map(|m| (judged(m), m));
     let dues = dues.filter(|(due, _)| *due != Due::Nothing).take(AT_ONCE);
     let dues: Vec<(Due, Member)> = dues.map(|(due, member)| (due, member.clone())).collect();
     for (due, member) in dues {

@@ -315,7 +315,7 @@ pub fn due(step: &mut Step<'_>, list: &List) -> Result<(), Trouble> {
         let over = !application.stage.is_open() && application.stage != Stage::Admitted;
         if over && step.now() >= application.since.after(KEPT) {
             taken.remove(step.batch());
-        } else if application.ends().is_some_and(|end| step.now() >= end) {
+        } else if application.ends().is_some_and(|end| step.as_of() >= end) {
             called_off(step, &taken, Stage::Lapsed)?;
         } else if application.stage == Stage::Deciding && application.ballot.is_none() {
             let mut again = application.clone();

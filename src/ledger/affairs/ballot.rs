@@ -97,7 +97,7 @@ pub fn open_from(
 
 /// Asks by mail whoever may vote and has not been asked, once votes count.
 fn asked(step: &mut Step<'_>, mut ballot: Ballot) -> Result<Ballot, Trouble> {
-    if ballot.waits(step.now()) {
+    if ballot.waits(step.as_of()) {
         return Ok(ballot);
     }
     let may = |m: &&Member| !ballot.concerned.contains(&m.id) && !ballot.asked.contains(&m.id);
@@ -143,8 +143,9 @@ pub fn cast(
         return Err(AnyRefusal::Ballot(Refusal::Closed(id.clone())).into());
     }
     told_lost(step, &current, lost);
-    let new =
-        current.cast(voter, (choice, given), step.deciders(&list), step.now()).map_err(AnyRefusal::Ballot)?;
+    let new = current
+        .cast(voter, (choice, given), step.deciders(&list), step.as_of())
+        .map_err(AnyRefusal::Ballot)?;
     tell(step, &list, BallotChange::Voted { ballot: id.clone(), by: voter.id.clone(), choice, given });
     // Whoever voted by mail is told what came of it in the answer.
     kept(step, &taken, new, (given == Given::Mail).then_some(&voter.id))

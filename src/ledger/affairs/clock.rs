@@ -1,9 +1,12 @@
 //! What becomes due by the clock alone: each area's timers, asked again and again by the daemon.
 
+use std::sync::Arc;
+
 use super::{Affairs, Step, Trouble, acceptance, alias, application, breach, heads, reviews};
 use crate::ledger::alert::{Alert, Incident};
 use crate::ledger::journal::{Actor, Journal};
 use crate::ledger::registry::Read;
+use crate::ledger::spool::Spool;
 use crate::mail::list::List;
 use crate::store::contract::{Batch, Expect, Space, StoreError};
 use crate::time::Timestamp;
@@ -29,20 +32,23 @@ const TIMERS: &[Timer] = &[
 const STUCK: u8 = b'k';
 
 /// Does what is due, list by list, a commit each. Who was quicker wins, and the next look finds what is left. On a paused list
-/// nothing is due: nobody would hear an answer.
+/// nothing is due: nobody would hear an answer. What takes something away is judged as of the arrival of the oldest mail of
+/// the list that waits to be read: it may be the answer, and in time.
 ///
 /// # Errors
 /// When the store fails. What keeps one list's timer from its work keeps no other from it: the admins are told once.
 pub fn tick(affairs: &Affairs, journal: &Journal, now: Timestamp) -> Result<(), StoreError> {
     // Read once, however many timers ask: nearly always nothing is due.
     let mut read = affairs.registry.roster()?;
+    let unread = Spool::new(Arc::clone(&affairs.store)).oldest_unread(now)?;
     for list in affairs.lists.iter() {
         if affairs.registry.list_state(&list.name)?.paused {
             continue;
         }
+        let as_of = unread.get(&list.name).copied().unwrap_or(now);
         let mut stuck = None;
         for timer in TIMERS {
-            match one(affairs, journal, (list, *timer), read.clone(), now) {
+            match one(affairs, journal, (list, *timer), read.clone(), (now, as_of)) {
                 Ok(false) => {}
                 // It is another roster now, by this step or because somebody was quicker.
                 Ok(true) | Err(Trouble::Store(StoreError::Conflict(_))) => {
@@ -67,10 +73,11 @@ fn one(
     journal: &Journal,
     (list, timer): (&List, Timer),
     read: Read,
-    now: Timestamp,
+    (now, as_of): (Timestamp, Timestamp),
 ) -> Result<bool, Trouble> {
     let mut batch = Batch::new();
     let mut step = affairs.begin_from(read, &mut batch, Actor::Relay, now);
+    step.judge_as_of(as_of);
     timer(&mut step, list)?;
     let notes = step.finish()?;
     if batch.put.is_empty() && batch.delete.is_empty() && notes.is_empty() {

@@ -57,5 +57,5 @@ pub(super) fn widened(step: &mut Step<'_>, ballot: &Ballot) -> Result<Ballot, Tr
 /// The same ballot as roster and clock have it now; and whose votes are lost.
 pub(super) fn anew(step: &Step<'_>, ballot: &Ballot) -> (Ballot, Vec<MemberId>) {
     let about = subjects(step, &ballot.list, &ballot.motion);
-    ballot.anew(step.deciders(&ballot.list), |m| about.concern(m), step.now())
+    ballot.anew(step.deciders(&ballot.list), |m| about.concern(m), step.as_of())
 }

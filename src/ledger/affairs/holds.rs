@@ -196,7 +196,7 @@ pub(super) fn expire(step: &mut Step<'_>, list: &List) -> Result<(), Trouble> {
                 if end.before(before) <= now {
                     near.push(Held { reminded: Some(now), ..held });
                 }
-            } else if expires(list, &held).is_some_and(|end| end <= now) {
+            } else if expires(list, &held).is_some_and(|end| end <= step.as_of()) {
                 gone.push(held);
             }
         }

@@ -75,6 +75,7 @@ pub struct Step<'a> {
     actor: Actor,
     reason: Option<String>,
     now: Timestamp,
+    as_of: Timestamp,
     written: Vec<MemberId>,
 }
 
@@ -104,7 +105,8 @@ impl Affairs {
     ) -> Step<'a> {
         let roster = Arc::clone(&read.roster);
         let (notes, written) = (Vec::new(), Vec::new());
-        Step { affairs: self, batch, read, roster, notes, actor, reason: None, now, written }
+        let reason = None;
+        Step { affairs: self, batch, read, roster, notes, actor, reason, now, as_of: now, written }
     }
 
     /// The list of this name, if the settings have it.
@@ -131,6 +133,17 @@ impl<'a> Step<'a> {
     #[must_use]
     pub const fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// As of when deadlines are judged: what arrived in time is in time, however long it waited here.
+    #[must_use]
+    pub const fn as_of(&self) -> Timestamp {
+        self.as_of
+    }
+
+    /// Judges deadlines as of then; never as of later than now.
+    pub fn judge_as_of(&mut self, then: Timestamp) {
+        self.as_of = then.min(self.now);
     }
 
     /// Who makes it.

@@ -44,7 +44,7 @@ pub fn counted(
     statement: Option<String>,
 ) -> Result<Application, Refusal> {
     let applicant = step.roster().by_id(&list.name, &application.member);
-    let vouched = application.vouch(voucher, applicant, list.membership(), statement, step.now())?;
+    let vouched = application.vouch(voucher, applicant, list.membership(), statement, step.as_of())?;
     application.speaks_first(voucher, |by| is_there(step, &list.name, by))?;
     Ok(vouched)
 }

@@ -1,0 +1,106 @@
+//! What the clock takes away: never while an answer that came in time waits to be read, and never put off by a stuck mail.
+
+use vouchsafe::ledger::affairs::removal::Whom;
+use vouchsafe::ledger::affairs::{alias, ballot};
+use vouchsafe::ledger::spool::{Spool, Spooled};
+use vouchsafe::roster::ballot::{Choice, Given, Outcome};
+use vouchsafe::roster::membership::Standing::{Active, Removed, Suspended};
+use vouchsafe::time::Timestamp;
+
+use crate::ballots::{Room, person};
+use crate::{LEASE, T0, at, key, list, sealed};
+
+const DAY: u64 = 86_400;
+const PROBE: &str = "alias_probe_every = \"90d\"\nalias_probe_answer = \"7d\"\nalias_probe_misses = 1\n\
+                     alias_probe_return = true\n";
+
+impl Room {
+    /// Asks `m-1` whether its address is read.
+    fn asks(&self, now: Timestamp) {
+        let the_list = self.affairs.lists[1].clone();
+        self.step(now, |step| {
+            let member = step.roster().by_id(&list("a"), &person(1)).cloned().unwrap();
+            alias::ask(step, &the_list, &member)
+        })
+        .unwrap();
+    }
+
+    fn arrives(&self, name: &str, now: Timestamp) {
+        self.bench.spool().put(&sealed(10), &[list(name)], key(1), now, &self.bench.entropy).unwrap();
+    }
+
+    fn claim(&self, name: &str, now: Timestamp) -> Spooled {
+        let claimed = self.bench.spool().claim(now, LEASE, 10).unwrap();
+        claimed.into_iter().find(|spooled| spooled.list == list(name)).unwrap()
+    }
+}
+
+#[test]
+fn nobody_is_suspended_while_an_answer_that_came_in_time_waits_to_be_read() {
+    let room = Room::new(PROBE);
+    room.asks(T0);
+    room.arrives("team", at(7 * DAY - 60));
+    room.arrives("a", at(7 * DAY - 60));
+    room.tick(at(7 * DAY + 30));
+    assert_eq!(room.stands("a", 1), Active, "it waits");
+    let spooled = room.claim("a", at(7 * DAY + 35));
+    room.tick(at(7 * DAY + 40));
+    assert_eq!(room.stands("a", 1), Active, "it is being read");
+    room.bench.commit(|batch| Spool::finish(batch, &spooled)).unwrap();
+    room.tick(at(7 * DAY + 45));
+    assert_eq!(
+        room.stands("a", 1),
+        Suspended,
+        "it was no answer; the mail of another list counts for nothing"
+    );
+}
+
+#[test]
+fn no_late_mail_and_no_stuck_one_stops_the_clock() {
+    let late = Room::new(PROBE);
+    late.asks(T0);
+    late.arrives("a", at(7 * DAY));
+    late.tick(at(7 * DAY + 1));
+    assert_eq!(late.stands("a", 1), Suspended, "an answer would have been too late");
+
+    let stuck = Room::new(PROBE);
+    stuck.asks(T0);
+    stuck.arrives("a", at(7 * DAY - 60));
+    stuck.tick(at(7 * DAY + 3500));
+    assert_eq!(stuck.stands("a", 1), Active);
+    stuck.tick(at(7 * DAY + 3600));
+    assert_eq!(stuck.stands("a", 1), Suspended, "nobody reads it");
+
+    // While the daemon stood still nobody could read it.
+    let restarted = Room::new(PROBE);
+    restarted.asks(T0);
+    restarted.arrives("a", at(7 * DAY - 60));
+    restarted.bench.spool().recover(at(9 * DAY)).unwrap();
+    restarted.tick(at(9 * DAY + 5));
+    assert_eq!(restarted.stands("a", 1), Active);
+    let spooled = restarted.claim("a", at(9 * DAY + 6));
+    restarted.bench.spool().give_back(&spooled, at(10 * DAY), false).unwrap();
+    restarted.tick(at(9 * DAY + 10));
+    assert_eq!(restarted.stands("a", 1), Suspended, "it waits for something else");
+}
+
+#[test]
+fn a_vote_that_came_in_time_is_counted_however_long_it_waited() {
+    let room = Room::new("");
+    let id = room.remove("a", &Whom::Member(person(1)));
+    room.vote(&id, 101, at(1)).unwrap();
+    let (sent, read) = (at(30 * DAY - 60), at(30 * DAY + 20));
+    room.arrives("a", sent);
+    room.tick(at(30 * DAY + 10));
+    assert_eq!(room.ballot(&id).outcome, Outcome::Open);
+    let cast = |n, as_of| {
+        room.step(read, |step| {
+            step.judge_as_of(as_of);
+            let voter = step.roster().by_id(&list("team"), &person(n)).cloned().unwrap();
+            ballot::cast(step, &id, &voter, (Choice::Approve, Given::Mail))
+        })
+    };
+    assert!(cast(102, at(30 * DAY)).is_err(), "this one came too late");
+    assert_eq!(cast(103, sent).unwrap().outcome, Outcome::Carried);
+    assert_eq!(room.stands("a", 1), Removed);
+}
