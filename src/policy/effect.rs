@@ -115,6 +115,7 @@ mod tests {
         "membership.alias_probe_misses",
         "membership.alias_probe_remind",
         "membership.alias_probe_return",
+        "membership.alias_probe_removal",
         "terms.text",
         "terms.version",
         "terms.deadline",

@@ -301,6 +301,8 @@ pub struct Membership {
     pub alias_probe_remind: Vec<Duration>,
     /// Whether an answer to the last probe ends the suspension by itself.
     pub alias_probe_return: Option<bool>,
+    /// Whether the relay asks for the removal of whom it suspends for that.
+    pub alias_probe_removal: Option<bool>,
     /// How often every criterion is looked at again.
     #[serde(with = "optional")]
     pub review_every: Option<Duration>,

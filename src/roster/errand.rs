@@ -146,6 +146,12 @@ pub enum About {
         who: String,
         /// How many in a row.
         missed: u32,
+        /// The same for a command.
+        #[serde(default)]
+        at: Option<Address>,
+        /// The ballot on its removal, where the relay has asked for that.
+        #[serde(default)]
+        asked: Option<crate::id::BallotId>,
     },
     /// A leak was reported, for the team.
     BreachOpened {

@@ -1,10 +1,13 @@
 //! What the clock takes away: never while an answer that came in time waits to be read, and never put off by a stuck mail.
 
-use vouchsafe::ledger::affairs::removal::Whom;
+use vouchsafe::ledger::affairs::removal::{self, Asked, Whom};
 use vouchsafe::ledger::affairs::{alias, ballot};
+use vouchsafe::ledger::shelf::Shelf;
 use vouchsafe::ledger::spool::{Spool, Spooled};
-use vouchsafe::roster::ballot::{Choice, Given, Outcome};
+use vouchsafe::roster::ballot::{Ballot, Choice, Given, Motion, Outcome};
+use vouchsafe::roster::errand::About;
 use vouchsafe::roster::membership::Standing::{Active, Removed, Suspended};
+use vouchsafe::roster::removal::Reason;
 use vouchsafe::time::Timestamp;
 
 use crate::ballots::{Room, person};
@@ -25,6 +28,15 @@ impl Room {
         .unwrap();
     }
 
+    fn answers(&self, now: Timestamp) {
+        let the_list = self.affairs.lists[1].clone();
+        self.step(now, |step| {
+            let member = step.roster().by_id(&list("a"), &person(1)).cloned().unwrap();
+            alias::answered(step, &the_list, &member, member.file.alias.round)
+        })
+        .unwrap();
+    }
+
     fn arrives(&self, name: &str, now: Timestamp) {
         self.bench.spool().put(&sealed(10), &[list(name)], key(1), now, &self.bench.entropy).unwrap();
     }
@@ -32,6 +44,11 @@ impl Room {
     fn claim(&self, name: &str, now: Timestamp) -> Spooled {
         let claimed = self.bench.spool().claim(now, LEASE, 10).unwrap();
         claimed.into_iter().find(|spooled| spooled.list == list(name)).unwrap()
+    }
+
+    fn ballots(&self) -> Vec<Ballot> {
+        let all = Shelf::<Ballot>::new(&self.affairs.store).all().unwrap();
+        all.into_iter().map(|taken| taken.it).collect()
     }
 }
 
@@ -102,5 +119,38 @@ fn a_vote_that_came_in_time_is_counted_however_long_it_waited() {
     };
     assert!(cast(102, at(30 * DAY)).is_err(), "this one came too late");
     assert_eq!(cast(103, sent).unwrap().outcome, Outcome::Carried);
+    assert_eq!(room.stands("a", 1), Removed);
+}
+
+#[test]
+fn from_a_missed_question_there_is_a_way_to_removal_and_an_answer_in_time_takes_it_back() {
+    let by_hand = Room::new(PROBE);
+    by_hand.asks(T0);
+    by_hand.tick(at(7 * DAY));
+    assert_eq!((by_hand.stands("a", 1), by_hand.ballots().len()), (Suspended, 0));
+    let whom = Whom::Member(person(1));
+    let asked = by_hand
+        .step(at(7 * DAY), |step| removal::propose(step, &list("a"), &whom, Reason::Probe, None))
+        .unwrap();
+    assert!(matches!(asked, Asked::Voting(_)), "{asked:?}");
+
+    let room = Room::new(&format!("{PROBE}alias_probe_removal = true\ncure_period = \"14d\"\n"));
+    room.asks(T0);
+    room.tick(at(7 * DAY));
+    let [asked] = &room.ballots()[..] else { panic!("{:?}", room.ballots()) };
+    assert!(matches!(&asked.motion, Motion::Remove { reason: Reason::Probe, .. }));
+    assert_eq!(asked.from, Some(at(21 * DAY)), "there is the time to mend it");
+    let names =
+        |about: &&About| matches!(about, About::AliasSilent { asked: Some(id), .. } if *id == asked.id);
+    assert_eq!(room.letters(101).iter().filter(names).count(), 1);
+    room.answers(at(8 * DAY));
+    assert_eq!((room.stands("a", 1), room.ballot(&asked.id).outcome), (Active, Outcome::Withdrawn));
+
+    room.asks(at(9 * DAY));
+    room.tick(at(16 * DAY));
+    room.tick(at(30 * DAY));
+    let open = room.ballots().into_iter().find(|ballot| ballot.outcome == Outcome::Open).unwrap();
+    room.vote(&open.id, 101, at(31 * DAY)).unwrap();
+    room.vote(&open.id, 102, at(31 * DAY)).unwrap();
     assert_eq!(room.stands("a", 1), Removed);
 }

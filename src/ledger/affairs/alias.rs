@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::removal::{self, Asked, Whom, propose};
 use super::{Step, Trouble, members};
-use crate::id::ListName;
+use crate::id::{BallotId, ListName};
 use crate::ledger::alert::Incident;
 use crate::ledger::token::LIFE;
 use crate::mail::list::List;
@@ -11,6 +12,7 @@ use crate::roster::Refusal;
 use crate::roster::duties::probe::{self, Due, Rules};
 use crate::roster::errand::{About, Errand, Reached};
 use crate::roster::membership::{Cause, Member, Standing};
+use crate::roster::removal::Reason;
 use crate::time::Timestamp;
 
 /// So many members are asked or reminded in one commit; the next look at the clock finds the others.
@@ -52,6 +54,7 @@ pub fn answered(step: &mut Step<'_>, list: &List, member: &Member, round: u32) -
     if silent {
         let why = Some("the address is read after all".to_owned());
         members::moved(step, &list.name, &member.id, Standing::Active, Cause::Unanswered, why)?;
+        removal::mended(step, &list.name, &member.id, Reason::Probe)?;
     }
     let (list, to) = (list.name.clone(), Reached::from(member));
     Ok(step.write(&Errand { list, to, about: About::AliasAnswered, until: None })?)
@@ -116,16 +119,41 @@ fn missed(step: &mut Step<'_>, list: &List, member: &Member) -> Result<(), Troub
     members::moved(step, &list.name, &member.id, Standing::Suspended, Cause::Unanswered, why)?;
     let (id, recipient) = (member.id.clone(), member.address.clone());
     step.alert(&list.name, Incident::Unanswered { member: id, recipient, missed })?;
+    let asked = asked_for(step, list, member, missed)?;
     let who = format!("{} ({})", member.display_name(), member.address);
     let team: Vec<Reached> = step.deciders(&list.name).map(Reached::from).collect();
     for to in team {
-        let about = About::AliasSilent { who: who.clone(), missed };
+        let (who, at) = (who.clone(), Some(member.address.clone()));
+        let about = About::AliasSilent { who, missed, at, asked: asked.clone() };
         step.write(&Errand { list: list.name.clone(), to, about, until: None })?;
     }
     let back = list.membership().alias_probe_return == Some(true);
     let about = About::AliasSuspended { round: member.file.alias.round, missed, back };
     let (name, to, until) = (list.name.clone(), Reached::from(member), Some(step.now().after(AFTER)));
     Ok(step.write(&Errand { list: name, to, about, until })?)
+}
+
+/// Where the policy says so, the relay asks for the removal of whom it has suspended.
+fn asked_for(
+    step: &mut Step<'_>,
+    list: &List,
+    member: &Member,
+    missed: u32,
+) -> Result<Option<BallotId>, Trouble> {
+    if list.membership().alias_probe_removal != Some(true) {
+        return Ok(None);
+    }
+    let words = format!("So many in a row: {missed}.");
+    let whom = Whom::Member(member.id.clone());
+    match step.attempt(|step| propose(step, &list.name, &whom, Reason::Probe, Some(&words)))? {
+        Ok(Asked::Voting(id) | Asked::Curing(id, _) | Asked::Already(id)) => Ok(Some(id)),
+        Ok(Asked::Left(_)) => Ok(None),
+        Err(rule) => {
+            let problem = format!("nobody was asked to remove {}: {rule}", member.id);
+            step.alert(&list.name, Incident::Trouble { part: "removal".to_owned(), problem })?;
+            Ok(None)
+        }
+    }
 }
 
 fn wanted(

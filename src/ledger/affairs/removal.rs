@@ -101,6 +101,25 @@ pub fn withdraw(step: &mut Step<'_>, list: &ListName, whom: &Whom) -> Result<Bal
     Ok(ballot::withdraw(step, &open.id)?.id)
 }
 
+/// What a removal was asked for is mended while there is time for it: it is taken back by itself.
+///
+/// # Errors
+/// When the store fails.
+pub(super) fn mended(
+    step: &mut Step<'_>,
+    list: &ListName,
+    member: &MemberId,
+    ground: Reason,
+) -> Result<(), Trouble> {
+    let Some(open) = asked_for(step, list, std::slice::from_ref(member))? else { return Ok(()) };
+    let this = matches!(&open.motion, Motion::Remove { members, reason, .. }
+        if *reason == ground && *members == [member.clone()]);
+    if this && open.waits(step.as_of()) {
+        ballot::withdraw(step, &open.id)?;
+    }
+    Ok(())
+}
+
 /// A member leaves by their own wish; returns how many copies were withdrawn.
 ///
 /// # Errors

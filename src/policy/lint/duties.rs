@@ -36,6 +36,10 @@ pub(super) fn duties(policy: &Policy) -> Vec<(&'static str, String, &'static str
         let what = "it is not said how long an answer may take, so nobody is asked".to_owned();
         warn("membership.alias_probe_every", what, "set alias_probe_answer");
     }
+    if m.alias_probe_removal == Some(true) && m.removal_quorum.is_none() {
+        let what = "no quorum decides on a removal, so none is asked for".to_owned();
+        warn("membership.alias_probe_removal", what, "set removal_quorum");
+    }
     if m.alias_probe_every.is_some() && m.alias_probe_misses.is_none() {
         let what = "whoever never answers stays a member all the same".to_owned();
         warn("membership.alias_probe_every", what, "set alias_probe_misses");
@@ -62,6 +66,7 @@ mod tests {
         assert!(told_of("[membership]\ncriteria = [\"accept-embargo\"]", "membership.criteria"));
         assert!(told_of("[terms]\ndeadline = \"7d\"", "terms"));
         assert!(told("[membership]\nalias_probe_every = \"90d\"").contains("so nobody is asked"));
+        assert!(told("[membership]\nalias_probe_removal = true").contains("none is asked for"));
         let probe = "[membership]\nalias_probe_every = \"90d\"\nalias_probe_answer = \"7d\"\nalias_probe_remind = [\"7d\"]";
         assert_eq!(told(probe).lines().count(), 2, "no misses, and a late reminder: {}", told(probe));
         assert!(told_of("[breach]\nreport_deadline = \"1h\"", "breach.report_deadline"));

@@ -1,6 +1,8 @@
 //! Letters about whether an address is read.
 
 use super::page::{Page, Said};
+use crate::id::BallotId;
+use crate::mail::address::Address;
 use crate::time::Timestamp;
 
 pub(super) fn asked(page: &Page<'_>, due: Timestamp, again: bool) -> Said {
@@ -47,14 +49,33 @@ pub(super) fn suspended(page: &Page<'_>, missed: u32, back: bool) -> Said {
     Said { subject: "You are suspended: nobody answered".to_owned(), text }
 }
 
-pub(super) fn silent(page: &Page<'_>, who: &str, missed: u32) -> Said {
+pub(super) fn silent(
+    page: &Page<'_>,
+    who: &str,
+    missed: u32,
+    (at, asked): (Option<&Address>, Option<&BallotId>),
+) -> Said {
+    let (name, at) = (&page.list.name, at.map_or_else(|| "ADDRESS".to_owned(), ToString::to_string));
+    let removal = asked.map_or_else(
+        || {
+            format!(
+                "Where nobody is reached, an admin asks the team to remove it:\n\n    \
+                 vouchsafe org removal --list {name} {at} --reason probe\n"
+            )
+        },
+        |ballot| {
+            format!(
+                "The relay has asked for its removal: ballot {ballot}.\nAn admin takes that back with\n\n    \
+                 vouchsafe org removal --list {name} {at} --withdraw\n"
+            )
+        },
+    );
     let text = format!(
         "{who}\nis suspended on {} ({}):\nthe question whether the address is read had no answer, {}.\n\nPlease reach \
-         them another way. An admin ends it with\n\n    vouchsafe member resume {} ADDRESS\n",
+         them another way. An admin ends it with\n\n    vouchsafe member resume {name} {at}\n\n{removal}",
         page.list.title,
         page.list.address,
         times(missed),
-        page.list.name,
     );
     Said { subject: format!("Suspended, since nobody answers: {}", short(who)), text }
 }

@@ -62,7 +62,9 @@ impl Page<'_> {
             About::AliasProbe { due, again, .. } => alias::asked(self, *due, *again),
             About::AliasAnswered => alias::answered(self),
             About::AliasSuspended { missed, back, .. } => alias::suspended(self, *missed, *back),
-            About::AliasSilent { who, missed } => alias::silent(self, who, *missed),
+            About::AliasSilent { who, missed, at, asked } => {
+                alias::silent(self, who, *missed, (at.as_ref(), asked.as_ref()))
+            }
             About::BreachOpened { breach, org, answered, missing, due, sealed } => {
                 let org = org.as_ref();
                 let (due, enclosed) = (*due, sealed.is_some());

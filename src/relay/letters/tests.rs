@@ -180,7 +180,12 @@ fn of_duties() -> Vec<About> {
         About::AliasAnswered,
         About::AliasSuspended { round: 1, missed: 2, back: true },
         About::AliasSuspended { round: 1, missed: 2, back: false },
-        About::AliasSilent { who: "acme (dora@distro.example)".to_owned(), missed: 2 },
+        About::AliasSilent {
+            who: "acme (dora@distro.example)".to_owned(),
+            missed: 2,
+            at: Some("dora@distro.example".parse().unwrap()),
+            asked: None,
+        },
         opened(&[]),
         opened(&missing),
         taken(missing.clone()),
