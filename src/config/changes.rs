@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
 use super::source::Source;
+use crate::id::ListName;
+use crate::policy::TextHash;
 
 /// A file that settings name is looked into as far as this; certificates and policies are smaller.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -76,6 +78,16 @@ impl Snapshot {
             keys.insert(key, Read { value: value.to_string(), file });
         });
         Self(keys)
+    }
+
+    /// The same with the texts that lists' policies name: they stand beside the policy, and no setting names them.
+    pub(super) fn and_terms(mut self, terms: impl Iterator<Item = (ListName, TextHash)>) -> Self {
+        for (list, hash) in terms {
+            let key = Key { table: format!("list.{list}"), name: "terms".to_owned() };
+            let file = Some(Sha256::digest(hash.to_string()).into());
+            self.0.insert(key, Read { value: String::new(), file });
+        }
+        self
     }
 
     /// What is different in `newer`. A table that has come or gone is one change.

@@ -222,7 +222,8 @@ impl Config {
     /// The settings as they were read, to be compared with another reading.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::of(&self.source, &self.folder)
+        let text = |list: &List| Some((list.name.clone(), list.policy.as_ref()?.terms_text.as_ref()?.hash));
+        Snapshot::of(&self.source, &self.folder).and_terms(self.lists.iter().filter_map(text))
     }
 
     /// How many files and sockets the daemon may have open at once, by its limits.

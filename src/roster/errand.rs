@@ -104,6 +104,9 @@ pub enum About {
         due: Option<Timestamp>,
         /// Why it is asked.
         asking: Asking,
+        /// How many of its own people are recorded with a former text.
+        #[serde(default)]
+        staff: u32,
     },
     /// The terms were accepted.
     Accepted {

@@ -101,6 +101,11 @@ impl Acceptance {
     pub fn covers(&self, edition: &Edition) -> bool {
         self.accepted.as_ref().is_some_and(|accepted| accepted.edition == *edition)
     }
+
+    /// Those of its own people who accepted another text than this one.
+    pub fn of_former_text<'s>(&'s self, edition: &'s Edition) -> impl Iterator<Item = &'s Staff> {
+        self.staff.iter().filter(move |staff| staff.accepted.edition != *edition)
+    }
 }
 
 /// One of a distributor's own people, recorded by its contact. Mail does not go to them.

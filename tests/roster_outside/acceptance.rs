@@ -1,6 +1,8 @@
 //! Acceptance of the terms, by mail and on file.
 
 use crate::outside::clerk::Office;
+use crate::outside::gpg::Person;
+use crate::outside::mail::{entity, pgp_mime};
 
 const LIST: &str = "distrib-announce";
 
@@ -15,7 +17,9 @@ fn nothing_is_delivered_before_the_terms_are_accepted_and_a_new_text_asks_again(
     let text = office.scene.install.root().join("policies/embargo-kubeedge.md");
     let before = std::fs::read_to_string(&text).unwrap();
     std::fs::write(&text, format!("{before}\n7. And nothing is put on a chat.\n")).unwrap();
-    office.scene.install.ok(&["reload"]);
+    let said = office.scene.install.ok(&["reload"]);
+    assert!(said.contains(&format!("[list.{LIST}] terms (its file)")), "{said}");
+    assert!(!said.contains("policy"), "the policy is the same: {said}");
     let letter = office.letter(&office.scene.people.dora, LIST, "Please accept the new terms", 1);
     assert!(letter.text.contains("nothing is put on a chat"), "the text stands in it: {}", letter.text);
     let asked = office.changes("terms", 1);
@@ -75,4 +79,53 @@ fn nothing_is_delivered_before_the_terms_are_accepted_and_a_new_text_asks_again(
         &whole,
     ]);
     assert_eq!(show(&office)["staff"].as_array().unwrap().len(), 2);
+    // Another text: their acceptances are of the former one, and the contact hears so.
+    std::fs::write(&text, format!("{before}\n8. And nothing is read aloud.\n")).unwrap();
+    office.scene.install.ok(&["reload"]);
+    let anew = office.letter(&office.scene.people.dora, LIST, "Please accept the new terms", 2);
+    assert!(anew.text.contains("2 of your own people are recorded"), "{}", anew.text);
+    let staff = show(&office)["staff"].clone();
+    assert!(staff.as_array().unwrap().iter().all(|one| one.as_str().unwrap().contains("FORMER")), "{staff}");
+}
+
+/// Whoever is added and asked gets nothing before its signed answer, and then what is written from then on.
+#[test]
+fn who_is_added_and_asked_gets_nothing_before_the_signed_answer() {
+    let Some(office) = Office::set(&[]) else { return };
+    let wile = Person::new("psirt@acme.example");
+    wile.import(office.scene.install.ok(&["key", "export", LIST]).as_bytes());
+    let cert = office.scene.install.file("wile.asc", &wile.cert());
+    office.scene.install.ok(&["org", "add", "acme", "--title", "Acme"]);
+    let cert = cert.to_str().unwrap();
+    let said = office.scene.install.ok(&[
+        "member",
+        "add",
+        LIST,
+        &wile.address,
+        "--org",
+        "acme",
+        "--cert",
+        cert,
+        "--ask",
+    ]);
+    assert!(said.contains("nothing is delivered before"), "{said}");
+    let asked = office.letter(&wile, LIST, "Please accept the terms", 1);
+    // What nobody signed is no answer.
+    let request = format!("{LIST}-request@lists.example");
+    let words = entity(&wile.address, "", &format!("VOUCHSAFE {}\r\n", asked.tokens[0]));
+    let sealed = wile.encrypt(&office.list_key(LIST), &words);
+    office.scene.taken(&wile.address, &request, &pgp_mime(&wile.address, &request, &sealed));
+    office.scene.announce("Before the answer");
+    office.scene.sink.wait_for(&office.scene.people.emil.address, 1);
+    assert_eq!(office.scene.sink.taken_for(&wile.address).len(), 1, "the letter alone");
+    office.answer(&wile, LIST, &asked.tokens[0]);
+    office.letter(&wile, LIST, "You accepted the terms", 1);
+    let shown = office.scene.install.json(&["member", "show", LIST, &wile.address]);
+    assert!(shown["terms"].as_str().unwrap().contains("by signed mail"), "{shown}");
+    office.scene.announce("After the answer");
+    office.scene.sink.wait_for(&office.scene.people.emil.address, 2);
+    let copies = office.scene.sink.wait_for(&wile.address, 3);
+    assert_eq!(copies.len(), 3, "two letters and the second post, and nothing of before");
+    let read: Vec<bool> = copies.iter().map(|copy| wile.can_open(&copy.data)).collect();
+    assert_eq!(read, [true; 3]);
 }

@@ -14,7 +14,7 @@ use crate::mail::directory::Kind;
 use crate::pgp::cert::{Cert, Format};
 use crate::roster::Roster;
 use crate::roster::membership::{Cause, Member, MemberFile, Role, Standing};
-use crate::roster::terms::{How, Staff};
+use crate::roster::terms::{Edition, How, Staff};
 use crate::time::Timestamp;
 
 impl Desk {
@@ -255,6 +255,7 @@ impl Desk {
             Role::Contact { org } => (Some(org.to_string()), None, None),
             Role::Team { name, role } => (None, Some(name.clone()), role.clone()),
         };
+        let holds = self.list(list).ok().and_then(|list| list.terms()).map(Edition::from);
         let (term, in_team) = (member.file.seated.term, matches!(member.role, Role::Team { .. }));
         MemberRow {
             list: list.to_string(),
@@ -277,7 +278,7 @@ impl Desk {
             days_left: receives.days_left,
             terms: terms(member),
             alias_probe: alias_probe(member),
-            staff: staff(member),
+            staff: staff(member, holds.as_ref()),
             can_receive: receives.now,
             outlook: receives.words,
             problem: receives.problem,
@@ -315,12 +316,11 @@ fn alias_probe(member: &Member) -> Option<String> {
     (!all.is_empty()).then(|| all.join("; "))
 }
 
-fn staff(member: &Member) -> Vec<String> {
+fn staff(member: &Member, holds: Option<&Edition>) -> Vec<String> {
+    let former = |staff: &Staff| holds.is_some_and(|edition| staff.accepted.edition != *edition);
     let of = |staff: &Staff| {
-        format!(
-            "{} {} (version {}, {})",
-            staff.id, staff.name, staff.accepted.edition.version, staff.accepted.at
-        )
+        let (accepted, mark) = (&staff.accepted, if former(staff) { "; a FORMER text" } else { "" });
+        format!("{} {} (version {}, {}{mark})", staff.id, staff.name, accepted.edition.version, accepted.at)
     };
     member.file.terms.staff.iter().map(of).collect()
 }

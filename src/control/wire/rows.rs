@@ -169,7 +169,7 @@ pub struct MemberRow {
     /// Whether its address is read, in words.
     #[serde(default)]
     pub alias_probe: Option<String>,
-    /// Its own people who accepted the terms: id, name, and which version.
+    /// Its own people who accepted the terms: id, name, which version, and whether that is a former text.
     #[serde(default)]
     pub staff: Vec<String>,
     /// Whether a post would reach it now.

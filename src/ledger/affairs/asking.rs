@@ -66,7 +66,9 @@ pub(super) fn wanted(
     asking: Asking,
 ) -> Result<(), Trouble> {
     let until = due.unwrap_or_else(|| step.now()).after(AFTER);
-    let about = About::AcceptWanted { edition, due, asking };
+    let former = member.file.terms.of_former_text(&edition).count();
+    let staff = u32::try_from(former).unwrap_or(u32::MAX);
+    let about = About::AcceptWanted { edition, due, asking, staff };
     let (list, to) = (list.clone(), Reached::from(member));
     Ok(step.write(&Errand { list, to, about, until: Some(until) })?)
 }

@@ -4,7 +4,13 @@ use super::page::{Page, Said};
 use crate::roster::terms::{Asking, Edition};
 use crate::time::Timestamp;
 
-pub(super) fn wanted(page: &Page<'_>, edition: &Edition, due: Option<Timestamp>, asking: Asking) -> Said {
+pub(super) fn wanted(
+    page: &Page<'_>,
+    edition: &Edition,
+    due: Option<Timestamp>,
+    asking: Asking,
+    staff: u32,
+) -> Said {
     let list = page.list;
     let until = due.map_or_else(String::new, |due| format!(" until {due}"));
     let (why, subject) = match asking {
@@ -34,15 +40,29 @@ pub(super) fn wanted(page: &Page<'_>, edition: &Edition, due: Option<Timestamp>,
     );
     let text = format!(
         "You belong to {}\n({}). {why}\n\nThe text is version {}, and its SHA-256 is\n\n    {}\n\nTo accept it:\n\n    \
-         {}\n\n{}\nThe text:\n\n{stands}",
+         {}\n\n{}\n{}The text:\n\n{stands}",
         list.title,
         list.address,
         edition.version,
         edition.hash,
         page.token(0),
         page.how_to_answer(),
+        anew(staff),
     );
     Said { subject: subject.to_owned(), text }
+}
+
+/// What a contact has to do about its own people.
+fn anew(staff: u32) -> String {
+    let who = match staff {
+        0 => return String::new(),
+        1 => "One of your own people is recorded".to_owned(),
+        more => format!("{more} of your own people are recorded"),
+    };
+    format!(
+        "{who} with a former text. They have to\naccept this one anew, and you record each of them again: the letter\n\
+         that confirms your acceptance says how.\n\n"
+    )
 }
 
 pub(super) fn accepted(page: &Page<'_>, edition: &Edition) -> Said {

@@ -55,7 +55,9 @@ impl Page<'_> {
             About::Answered { aim, answer } => help::answered(self, aim.as_deref(), answer),
             About::Help { facts, offers } => help::help(self, facts, offers),
             About::CertReplaced { before, after } => cert::replaced(self, *before, *after),
-            About::AcceptWanted { edition, due, asking } => acceptance::wanted(self, edition, *due, *asking),
+            About::AcceptWanted { edition, due, asking, staff } => {
+                acceptance::wanted(self, edition, *due, *asking, *staff)
+            }
             About::Accepted { edition } => acceptance::accepted(self, edition),
             About::StaffRecorded { name } => acceptance::staff_recorded(self, name),
             About::StaffRefused { why } => acceptance::staff_refused(self, why),

@@ -157,7 +157,7 @@ fn heads() -> Vec<ChainHead> {
 fn of_duties() -> Vec<About> {
     let edition = Edition { version: "2".to_owned(), hash: TextHash::of("terms") };
     let at = Timestamp::from_secs(0);
-    let wanted = |asking| About::AcceptWanted { edition: edition.clone(), due: Some(at), asking };
+    let wanted = |asking| About::AcceptWanted { edition: edition.clone(), due: Some(at), asking, staff: 3 };
     let breach: BreachId = "x-1".parse().unwrap();
     let opened = |missing: &[BreachField]| About::BreachOpened {
         breach: breach.clone(),
