@@ -281,12 +281,14 @@ impl Spool {
     pub fn oldest_unread(&self, now: Timestamp) -> Result<BTreeMap<ListName, Timestamp>, StoreError> {
         let mut oldest = BTreeMap::<ListName, Timestamp>::new();
         let stuck = now.before(STUCK).millis();
-        self.each(|entry, record| {
+        self.entries(|entry| {
             let due = entry.due.unwrap_or_default();
-            if due >= stuck && (entry.attempts > 0 || due <= now.millis()) {
-                let arrived = spool_id(&entry.key)?.made_at();
-                let known = oldest.entry(record.list).or_insert(arrived);
-                *known = arrived.min(*known);
+            let unread = due >= stuck && (entry.attempts > 0 || due <= now.millis());
+            // A record that cannot be read here is told by whoever claims it, and stops no clock.
+            if let (true, Ok(record), Ok(id)) = (unread, decode::<Record>(&entry.value), spool_id(&entry.key))
+            {
+                let known = oldest.entry(record.list).or_insert_with(|| id.made_at());
+                *known = id.made_at().min(*known);
             }
             Ok(())
         })?;
@@ -305,14 +307,23 @@ impl Spool {
         &self,
         mut visit: impl FnMut(contract::Entry, Record) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
+        self.entries(|entry| {
+            let record = decode(&entry.value)?;
+            visit(entry, record)
+        })
+    }
+
+    fn entries(
+        &self,
+        mut visit: impl FnMut(contract::Entry) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let mut after: Option<Vec<u8>> = None;
         loop {
             let page = self.store.scan(Space::Spool, b"", after.as_deref(), 500)?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.key.clone());
             for entry in page {
-                let record = decode(&entry.value)?;
-                visit(entry, record)?;
+                visit(entry)?;
             }
         }
     }

@@ -8,6 +8,7 @@ use vouchsafe::roster::ballot::{Ballot, Choice, Given, Motion, Outcome};
 use vouchsafe::roster::errand::About;
 use vouchsafe::roster::membership::Standing::{Active, Removed, Suspended};
 use vouchsafe::roster::removal::Reason;
+use vouchsafe::store::contract::{Batch, Space};
 use vouchsafe::time::Timestamp;
 
 use crate::ballots::{Room, person};
@@ -87,6 +88,15 @@ fn no_late_mail_and_no_stuck_one_stops_the_clock() {
     assert_eq!(stuck.stands("a", 1), Active);
     stuck.tick(at(7 * DAY + 3600));
     assert_eq!(stuck.stands("a", 1), Suspended, "nobody reads it");
+
+    let damaged = Room::new(PROBE);
+    damaged.asks(T0);
+    let due = at(7 * DAY).millis();
+    let mut batch = Batch::new();
+    batch.put_due(Space::Spool, [9; 16], b"?".to_vec(), due);
+    damaged.bench.store().commit(batch).unwrap();
+    damaged.tick(at(7 * DAY + 1));
+    assert_eq!(damaged.stands("a", 1), Suspended, "what cannot be read stops nothing");
 
     // While the daemon stood still nobody could read it.
     let restarted = Room::new(PROBE);
