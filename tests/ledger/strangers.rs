@@ -117,7 +117,7 @@ fn an_open_application_keeps_nobody_out_whom_an_admin_adds() {
         assert_eq!(told, !mail);
         if let Some(ballot) = ballot {
             let ballot = Shelf::<Ballot>::new(&office.affairs.store).ballot(&ballot).unwrap().unwrap();
-            assert_eq!(ballot.it.outcome, Outcome::Lapsed);
+            assert_eq!(ballot.it.outcome, Outcome::Withdrawn);
         }
         let admitted = office.step(at(3), |step| admission::admitted(step, &applied.id));
         assert!(admitted.is_ok() && office.applicant().unwrap().id.as_str() == "m-60", "it is over");
