@@ -42,6 +42,18 @@ fn held(open: bool) -> HeldMail {
     }
 }
 
+fn voted(title: &str) -> About {
+    let rule = Some("this is the last person of the team".to_owned());
+    let (choice, outcome, title) = (Choice::Approve, Outcome::Barred, title.to_owned());
+    About::Voted { choice, title, outcome, split: true, rule }
+}
+
+fn barred(title: &str) -> About {
+    let rule = Some("this is the last person of the team".to_owned());
+    let (ballot, outcome, title) = ("b-1".parse().unwrap(), Outcome::Barred, title.to_owned());
+    About::BallotTold { ballot, title, outcome, rule }
+}
+
 /// One of each, so that whoever adds a letter adds it here: the compiler says so below.
 fn every() -> Vec<About> {
     let motion = Motion::Admit { application: "a-1".parse().unwrap() };
@@ -58,19 +70,8 @@ fn every() -> Vec<About> {
                 "Vouched for by psirt@beta.example (m-1) of Beta (beta), by signed mail.".repeat(2),
             ],
         },
-        About::Voted {
-            choice: Choice::Approve,
-            title: title.clone(),
-            outcome: Outcome::Barred,
-            split: true,
-            rule: Some("this is the last person of the team".to_owned()),
-        },
-        About::BallotTold {
-            ballot: "b-1".parse().unwrap(),
-            title: title.clone(),
-            outcome: Outcome::Barred,
-            rule: Some("this is the last person of the team".to_owned()),
-        },
+        voted(&title),
+        barred(&title),
         About::RemovalAsked {
             whom: Some(title.clone()),
             reason: Reason::Criterion,
