@@ -79,12 +79,17 @@ fn nothing_is_delivered_before_the_terms_are_accepted_and_a_new_text_asks_again(
         &whole,
     ]);
     assert_eq!(show(&office)["staff"].as_array().unwrap().len(), 2);
-    // Another text: their acceptances are of the former one, and the contact hears so.
     std::fs::write(&text, format!("{before}\n8. And nothing is read aloud.\n")).unwrap();
+    hears_of_former_acceptances(&office);
+}
+
+/// Another text: the acceptances of its own people are of the former one, and the contact hears so.
+fn hears_of_former_acceptances(office: &Office) {
+    let dora = &office.scene.people.dora;
     office.scene.install.ok(&["reload"]);
-    let anew = office.letter(&office.scene.people.dora, LIST, "Please accept the new terms", 2);
+    let anew = office.letter(dora, LIST, "Please accept the new terms", 2);
     assert!(anew.text.contains("2 of your own people are recorded"), "{}", anew.text);
-    let staff = show(&office)["staff"].clone();
+    let staff = office.scene.install.json(&["member", "show", LIST, &dora.address])["staff"].clone();
     assert!(staff.as_array().unwrap().iter().all(|one| one.as_str().unwrap().contains("FORMER")), "{staff}");
 }
 
