@@ -180,10 +180,12 @@ impl Rooms {
     }
 
     pub(super) fn worker(&self, config: &Config) -> Arc<Worker> {
+        let all = Arc::new(lists(config));
         Arc::new(Worker {
             store: Arc::clone(&self.store),
             ours: config.lists.iter().map(|list| list_id(&list.address)).collect(),
-            lists: lists(config).into_iter().map(|l| (l.name.clone(), l)).collect(),
+            lists: all.iter().map(|l| (l.name.clone(), l.clone())).collect(),
+            all,
             keys: Arc::clone(&self.keys),
             certs: self.certs.clone(),
             registry: self.certs.registry().clone(),

@@ -23,10 +23,9 @@ use crate::ledger::certs::CertBook;
 use crate::ledger::journal::Journal;
 use crate::ledger::queue::{Queue, discard};
 use crate::ledger::registry::Registry;
-use crate::ledger::restore;
-use crate::ledger::seen;
 use crate::ledger::sent::SentBook;
 use crate::ledger::spool::{MAX_CLAIMS, Spool, Spooled};
+use crate::ledger::{restore, seen};
 use crate::mail::parcel::{Carries, Parcel};
 use crate::meter;
 use crate::pgp::cert::Cert;
@@ -57,6 +56,8 @@ const AT_ONCE: usize = 2;
 pub(super) struct Worker {
     pub(super) store: Arc<dyn Store>,
     pub(super) lists: BTreeMap<ListName, List>,
+    /// The same, as the roster's affairs have them.
+    pub(super) all: Arc<Vec<List>>,
     /// Their List-Ids.
     pub(super) ours: Vec<String>,
     pub(super) keys: Arc<Keychain>,

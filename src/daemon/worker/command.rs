@@ -203,7 +203,7 @@ impl Worker {
             registry: self.registry.clone(),
             queue: Queue::new(Arc::clone(&self.store), self.journal.clone()),
             entropy: Arc::clone(&self.entropy),
-            lists: Arc::new(self.lists.values().cloned().collect()),
+            lists: Arc::clone(&self.all),
         }
     }
 

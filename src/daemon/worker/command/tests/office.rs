@@ -149,6 +149,7 @@ impl Office {
         let worker = Worker {
             ours: self.lists.values().map(|list| list_id(&list.address)).collect(),
             lists: self.lists.clone(),
+            all: Arc::new(self.lists.values().cloned().collect()),
             keys: Arc::clone(&self.keys),
             certs: CertBook::new(registry.clone()),
             registry,
