@@ -185,6 +185,16 @@ impl Member {
         self.standing == Standing::Active
     }
 
+    /// Stands there from now on. The cause is kept with whoever is suspended.
+    pub(super) fn stands(&mut self, to: Standing, cause: Cause, now: Timestamp) {
+        self.standing = to;
+        self.since = now;
+        self.file.cause = (to == Standing::Suspended).then_some(cause);
+        if to == Standing::Active {
+            self.file.alias.begin_anew();
+        }
+    }
+
     /// Whether this member is one of the list's, be it suspended for now.
     #[must_use]
     pub const fn belongs(&self) -> bool {

@@ -141,7 +141,15 @@ impl Roster {
     }
 
     fn without_applicants(&self, list: &ListName, these: &[Member]) -> Self {
-        these.iter().fold(self.clone(), |roster, applicant| roster.without_applicant(list, &applicant.id))
+        let mut new = self.clone();
+        new.drop_applicants(list, these);
+        new
+    }
+
+    fn drop_applicants(&mut self, list: &ListName, these: &[Member]) {
+        if let Some(members) = self.lists.get_mut(list).filter(|_| !these.is_empty()) {
+            members.retain(|m| these.iter().all(|gone| gone.id != m.id));
+        }
     }
 
     /// Adds an organisation.
@@ -162,6 +170,14 @@ impl Roster {
     /// # Errors
     /// When the organisation is unknown, or address or certificate are taken.
     pub fn add_member(&self, list: &ListName, member: Member) -> Result<(Self, Change), Refusal> {
+        let mut new = self.without_applicants(list, &self.overtaken(list, &member));
+        let change = new.may_add(list, &member)?;
+        new.lists.entry(list.clone()).or_default().push(member);
+        Ok((new, change))
+    }
+
+    /// What the journal says of somebody who is added, if no rule is against it.
+    fn may_add(&self, list: &ListName, member: &Member) -> Result<Change, Refusal> {
         let org = match &member.role {
             Role::Contact { org } if !self.orgs.contains_key(org) => {
                 return Err(Refusal::OrgUnknown(org.clone()));
@@ -169,11 +185,8 @@ impl Roster {
             Role::Contact { org } => Some(org.clone()),
             Role::Team { .. } => None,
         };
-        let mut new = self.without_applicants(list, &self.overtaken(list, &member));
-        new.has_room(list, &member)?;
-        let change = Change::MemberAdded { member: member.id.clone(), org, fingerprint: member.fingerprint };
-        new.lists.entry(list.clone()).or_default().push(member);
-        Ok((new, change))
+        self.has_room(list, member)?;
+        Ok(Change::MemberAdded { member: member.id.clone(), org, fingerprint: member.fingerprint })
     }
 
     /// Adds an applicant, who neither reads nor posts. The organisation comes onto the roster when it is admitted.
@@ -291,6 +304,18 @@ impl Roster {
         (cause, reason): (Cause, Option<String>),
         now: Timestamp,
     ) -> Result<(Self, Change), Refusal> {
+        let change = self.may_move(list, id, to, (cause, reason))?;
+        Ok((self.with_member(list, id, |m| m.stands(to, cause, now)), change))
+    }
+
+    /// What the journal says of somebody who moves, if no rule is against it.
+    fn may_move(
+        &self,
+        list: &ListName,
+        id: &MemberId,
+        to: Standing,
+        (cause, reason): (Cause, Option<String>),
+    ) -> Result<Change, Refusal> {
         let here = |m: &&Member| m.id == *id && m.standing != Standing::Removed;
         let member = self.members(list).iter().find(here).ok_or_else(|| Refusal::NoMember(list.clone()))?;
         let from = member.standing;
@@ -305,24 +330,19 @@ impl Roster {
         if in_team && member.is_active() && self.active(list).count() == 1 {
             return Err(Refusal::LastOfTeam(list.clone()));
         }
-        let change = Change::Moved { member: member.id.clone(), from, to, reason };
-        let new = self.with_member(list, &member.id.clone(), |m| {
-            m.standing = to;
-            m.since = now;
-            m.file.cause = (to == Standing::Suspended).then_some(cause);
-            if to == Standing::Active {
-                m.file.alias.begin_anew();
-            }
-        });
-        Ok((new, change))
+        Ok(Change::Moved { member: member.id.clone(), from, to, reason })
     }
 
     fn with_member(&self, list: &ListName, id: &MemberId, edit: impl FnOnce(&mut Member)) -> Self {
         let mut new = self.clone();
-        if let Some(member) = new.lists.get_mut(list).and_then(|ms| ms.iter_mut().find(|m| m.id == *id)) {
+        new.edit_member(list, id, edit);
+        new
+    }
+
+    fn edit_member(&mut self, list: &ListName, id: &MemberId, edit: impl FnOnce(&mut Member)) {
+        if let Some(member) = self.lists.get_mut(list).and_then(|ms| ms.iter_mut().find(|m| m.id == *id)) {
             edit(member);
         }
-        new
     }
 
     fn cert_is_free(

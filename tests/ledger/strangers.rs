@@ -97,7 +97,7 @@ fn an_open_application_keeps_nobody_out_whom_an_admin_adds() {
             .step(at(2), |step| {
                 if import {
                     let add = difference::Step::Add(list("a"), Box::new(real.clone()));
-                    return imported::one(step, &add, "from elsewhere").map(|_| ());
+                    return imported::all(step, std::slice::from_ref(&add), "from elsewhere").map(|_| ());
                 }
                 let overtaken = step.roster().overtaken(&list("a"), &real);
                 let changed = step.roster().add_member(&list("a"), real.clone())?;
@@ -132,7 +132,7 @@ fn the_applicants_own_certificate_stays_where_an_admin_adds_them_by_hand() {
     (same.address, same.fingerprint) = ("psirt@acme.example".parse().unwrap(), applied.fingerprint);
     office.has("acme", None, at(1));
     let add = difference::Step::Add(list("a"), Box::new(same));
-    office.step(at(2), |step| imported::one(step, &add, "by hand")).unwrap();
+    office.step(at(2), |step| imported::all(step, std::slice::from_ref(&add), "by hand")).unwrap();
     assert!(office.keeps_cert() && office.stage(&applied.id) == Some(Stage::Withdrawn));
 }
 

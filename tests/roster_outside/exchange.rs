@@ -60,6 +60,9 @@ fn an_exported_roster_is_verified_with_plain_tools_and_makes_the_same_roster_els
         "--reason",
         "on leave",
     ]);
+    let rita = scene.install.file("rita.asc", &people.rita.cert());
+    let tsc = "the technical/steering committee";
+    scene.install.ok(&["team", "body", "add", tsc, &people.rita.address, "--cert", text(&rita)]);
     scene.install.ok(&["roster", "export", text(&roster)]);
     // Whoever has the list's certificate needs nothing of ours.
     assert!(runs("sha256sum", &["--check", "--strict", "--quiet", "MANIFEST"], &roster));
@@ -88,7 +91,7 @@ fn an_exported_roster_is_verified_with_plain_tools_and_makes_the_same_roster_els
     };
     let (code, said) = import(&["--dry-run"]);
     assert_eq!(code, 0, "{said}");
-    for person in [&people.ada, &people.bob, &people.dora, &people.emil] {
+    for person in [&people.ada, &people.bob, &people.dora, &people.emil, &people.rita] {
         assert!(said.contains(&person.address) && said.contains(&person.fingerprint), "{said}");
     }
     assert!(said.contains("is suspended"), "who cannot receive mail today: {said}");
@@ -97,13 +100,20 @@ fn an_exported_roster_is_verified_with_plain_tools_and_makes_the_same_roster_els
     assert_eq!(code, 64, "it asks first: {said}");
     let (code, said) = import(&["--yes"]);
     assert_eq!(code, 0, "{said}");
+    let body = |install: &Install| install.json(&["team", "body", "ls"]);
+    assert_eq!(body(&other), body(&scene.install), "who is of a body comes along");
     let copy = dir.path().join("copy");
     other.ok(&["roster", "export", text(&copy)]);
     assert_eq!(content(&roster), content(&copy));
     let (code, said) = import(&["--yes"]);
     assert!(code == 0 && said.contains("nothing differs"), "{said}");
+    // Nobody but the body had the certificate: it goes, and comes again.
+    other.ok(&["team", "body", "remove", tsc, &people.rita.address, "--yes"]);
+    let (code, said) = import(&["--yes"]);
+    assert!(code == 0 && said.contains(&format!("{} of body {tsc}", people.rita.address)), "{said}");
+    assert_eq!(body(&other), body(&scene.install));
     let imported = other.events("roster-imported");
-    assert_eq!(imported.len(), 1, "{imported:?}");
+    assert_eq!(imported.len(), 2, "{imported:?}");
     let reason = imported[0]["event"]["reason"].as_str().unwrap();
     assert!(reason.contains(&scene.security) || reason.contains(&scene.announce), "{reason}");
 }

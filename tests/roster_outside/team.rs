@@ -115,6 +115,37 @@ fn seated(office: &Office) {
     let both = appoint(&[&one, &two]);
     assert_eq!(both.code, 0, "{}", both.err);
     assert_eq!(office.alarms(), Vec::<String>::new(), "three with their seats");
+
+    // Not even a file that a key here signed makes the team smaller than it may be.
+    let roster = tempfile::tempdir().unwrap();
+    let roster = roster.path().join("roster").to_str().unwrap().to_owned();
+    let all = roster.clone() + "-of-three";
+    install.ok(&["roster", "export", &all]);
+    let terms = std::fs::read_to_string(format!("{all}/lists/{LIST}.toml")).unwrap();
+    assert_eq!(terms.matches("ends = ").count(), 3, "each with the term: {terms}");
+    install.ok(&["team", "remove", LIST, &dora.address, "--below-minimum", "--reason", "a test", "--yes"]);
+    install.ok(&["roster", "export", &roster]);
+    let (code, said) = says(install, &["roster", "import", &all, "--bring-back", "--yes"]);
+    assert_eq!(code, 0, "{said}");
+    let ends = office.person(&dora.address)["term_ends"].as_str().unwrap().to_owned();
+    assert_eq!(ends[..19], terms_of(&terms, dora)[..19], "with the same term, to the second");
+    let (code, said) = says(install, &["roster", "import", &roster, "--dry-run"]);
+    assert!(code == 0 && said.contains("at least 3"), "the rule is shown: {said}");
+    let (code, said) = says(install, &["roster", "import", &roster, "--yes"]);
+    assert!(code == 65 && said.contains("at least 3"), "{said}");
+    assert_eq!(office.person(&dora.address)["standing"], "active");
+}
+
+/// The end of a person's term, as an exported list has it.
+fn terms_of(exported: &str, person: &Person) -> String {
+    let from = exported.find(&person.address).unwrap();
+    let line = exported[from..].lines().find(|line| line.starts_with("ends = ")).unwrap();
+    line.split('"').nth(1).unwrap().to_owned()
+}
+
+fn says(install: &Install, args: &[&str]) -> (i32, String) {
+    let ran = install.run(args);
+    (ran.code, format!("{}{}", ran.out, ran.err))
 }
 
 /// Bob's term ends: reminders to him and to the team, each once; the time of grace; then nothing goes to him any more.

@@ -16,6 +16,8 @@ use crate::control::wire::{ErrorKind, RosterFile};
 pub(super) const MANIFEST: &str = "MANIFEST";
 /// How much the directory speaks for.
 const ROSTER: &str = "roster.toml";
+/// Who is of which body that approves persons of teams.
+const BODIES: &str = "bodies.toml";
 /// The folders that an export makes.
 const FOLDERS: [&str; 3] = ["certificates", "lists", "organisations"];
 /// The largest file of an export, in bytes.
@@ -83,14 +85,15 @@ pub(super) fn load(directory: &Path) -> Result<Vec<RosterFile>, Failure> {
         sent = sent.saturating_add(text.len());
         if sent > MAX_SENT {
             let why = format!("it has more than {} MiB, which is what is sent at once", MAX_SENT >> 20);
-            let next = "export and import list by list (--list)";
+            let next = "export and import list by list: `vouchsafe roster export --list LIST DIRECTORY` there, for each \
+                        list into a directory of its own, and `vouchsafe roster import DIRECTORY` here";
             return Err(Failure::new(ErrorKind::Data, "the roster is too large", &why, next));
         }
         found.push(RosterFile { path: name, text });
         Ok(())
     };
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let ours = |name: &str| name.starts_with(MANIFEST) || name == ROSTER;
+    let ours = |name: &str| name.starts_with(MANIFEST) || name == ROSTER || name == BODIES;
     for path in files(directory)?.iter().filter(|path| ours(&name(path))) {
         take(path, name(path))?;
     }
@@ -143,7 +146,7 @@ fn is_ours(name: &str) -> bool {
     };
     let [certificates, lists, organisations] = FOLDERS;
     let signature = name.strip_prefix(MANIFEST).is_some_and(|rest| rest.is_empty() || rest.ends_with(".asc"));
-    let top = name == ROSTER || (signature && !name.contains('/'));
+    let top = name == ROSTER || name == BODIES || (signature && !name.contains('/'));
     top || within(certificates, ".asc") || within(lists, ".toml") || within(organisations, ".toml")
 }
 

@@ -34,8 +34,7 @@ pub fn accept(
         return Err(Refusal::OtherTerms(list.clone()).into());
     }
     let accepted = Accepted { edition: edition.clone(), at: step.now(), how };
-    let changed = step.roster().accept(list, id, accepted)?;
-    step.apply(Some(list), changed);
+    step.alter(Some(list), |roster| Ok(vec![roster.take_acceptance(list, id, accepted)?]))?;
     let Some(member) = step.roster().by_id(list, id).cloned() else { return Ok(()) };
     if member.standing == Standing::Suspended && member.file.cause == Some(Cause::NotAccepted) {
         let why = Some("the terms are accepted".to_owned());

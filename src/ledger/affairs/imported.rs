@@ -1,21 +1,40 @@
 //! A roster that comes from elsewhere: each of its changes, and what follows from it.
 
 use super::{Step, Trouble, acceptance, admission, asking, members};
-use crate::id::ListName;
+use crate::id::{Fingerprint, ListName};
+use crate::ledger::registry::Registry;
 use crate::roster::duties::acceptance::binds;
 use crate::roster::exchange::difference;
 use crate::roster::membership::{Cause, Member, Standing};
 use crate::roster::terms::How;
 
-/// Makes one change of an import; returns how many copies were withdrawn.
+/// Makes all changes of an import; returns how many copies were withdrawn. Who is of no body any more takes the certificate
+/// along, unless somebody else has it.
 ///
 /// # Errors
-/// When the store fails, or a rule is against it.
-pub fn one(step: &mut Step<'_>, change: &difference::Step, reason: &str) -> Result<usize, Trouble> {
+/// When the store fails, or a rule is against one.
+pub fn all(step: &mut Step<'_>, changes: &[difference::Step], reason: &str) -> Result<usize, Trouble> {
+    let before: Vec<Fingerprint> = step.roster().bodies().map(|(_, member)| member.fingerprint).collect();
+    let mut withdrawn = 0;
+    for change in changes {
+        withdrawn += one(step, change, reason)?;
+    }
+    for cert in before.into_iter().filter(|cert| !step.roster().pins(*cert)).collect::<Vec<_>>() {
+        Registry::forget_cert(step.batch(), cert);
+    }
+    Ok(withdrawn)
+}
+
+/// Makes one change of an import; returns how many copies were withdrawn.
+fn one(step: &mut Step<'_>, change: &difference::Step, reason: &str) -> Result<usize, Trouble> {
     let why = || Some(reason.to_owned());
     let mut withdrawn = 0;
     let list = match change {
-        difference::Step::AddOrg(..) | difference::Step::SetOrg(..) | difference::Step::DropOrg(_) => None,
+        difference::Step::AddOrg(..)
+        | difference::Step::SetOrg(..)
+        | difference::Step::DropOrg(_)
+        | difference::Step::InBody(..)
+        | difference::Step::OutOfBody(..) => None,
         difference::Step::Add(list, _) => Some(list),
         // What follows from a move is the same whoever moves somebody.
         difference::Step::Remove(list, id) => {
@@ -44,10 +63,8 @@ pub fn one(step: &mut Step<'_>, change: &difference::Step, reason: &str) -> Resu
         }
         _ => Vec::new(),
     };
-    let (roster, changes) = step.roster().import(change, reason, step.now())?;
-    for change in changes {
-        step.apply(list, (roster.clone(), change));
-    }
+    let now = step.now();
+    step.alter(list, |roster| roster.import(change, reason, now))?;
     admission::overtaken(step, &overtaken)?;
     if let difference::Step::Add(list, member) = change {
         accepted(step, list, member)?;

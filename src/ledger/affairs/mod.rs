@@ -168,6 +168,21 @@ impl<'a> Step<'a> {
         self.tell(list, Event::Roster { change });
     }
 
+    /// Makes changes on the working copy itself, and journals them: where a copy for each would be too many.
+    ///
+    /// # Errors
+    /// What the changes refuse; then nothing may have changed.
+    pub fn alter(
+        &mut self,
+        list: Option<&ListName>,
+        changes: impl FnOnce(&mut Roster) -> Result<Vec<Change>, Refusal>,
+    ) -> Result<(), Refusal> {
+        for change in changes(Arc::make_mut(&mut self.roster))? {
+            self.tell(list, Event::Roster { change });
+        }
+        Ok(())
+    }
+
     /// Takes over what is no change of its own: how often somebody was reminded, when the next question is due.
     pub fn amend(&mut self, amended: impl FnOnce(&Roster) -> Roster) {
         self.roster = Arc::new(amended(&self.roster));

@@ -66,21 +66,28 @@ pub fn guard(
     member: &Member,
     insisted: Option<&str>,
 ) -> Result<(), Trouble> {
-    let min = step.affairs().list(list).and_then(rules).and_then(|rules| rules.min);
-    let Some(min) = min.filter(|_| member.is_active() && matches!(member.role, Role::Team { .. })) else {
-        return Ok(());
-    };
-    let left = step.roster().active(list).filter(|m| m.id != member.id).count();
-    let (min, left) = (min.get(), u32::try_from(left).unwrap_or(u32::MAX));
+    let rules = step.affairs().list(list);
+    let Some(refusal) = rules.and_then(|rules| too_few(rules, step.roster(), member)) else { return Ok(()) };
     match insisted {
-        _ if left >= min => Ok(()),
-        None => Err(AnyRefusal::from(Refusal::BelowMinimum { list: list.clone(), min, left }).into()),
+        None => Err(refusal.into()),
         Some(reason) => {
             let what = Change::BelowMinimum { member: member.id.clone(), reason: reason.to_owned() };
             step.tell(Some(list), Event::Roster { change: AnyChange::Team { what } });
             Ok(())
         }
     }
+}
+
+/// The rule against letting a person go, where fewer than the policy's smallest team would be left.
+#[must_use]
+pub fn too_few(list: &List, roster: &Roster, member: &Member) -> Option<AnyRefusal> {
+    let min = rules(list).and_then(|rules| rules.min)?.get();
+    if !member.is_active() || !matches!(member.role, Role::Team { .. }) {
+        return None;
+    }
+    let left = roster.active(&list.name).filter(|m| m.id != member.id).count();
+    let left = u32::try_from(left).unwrap_or(u32::MAX);
+    (left < min).then(|| Refusal::BelowMinimum { list: list.name.clone(), min, left }.into())
 }
 
 /// Gives a person of a team the term that the policy has, from `starts` or from now; returns it. Whom the end of a term

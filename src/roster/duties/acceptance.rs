@@ -97,13 +97,28 @@ impl Roster {
         id: &MemberId,
         accepted: Accepted,
     ) -> Result<(Self, AnyChange), Refusal> {
+        let mut new = self.clone();
+        let change = new.take_acceptance(list, id, accepted)?;
+        Ok((new, change))
+    }
+
+    /// The same on this very roster: an import does so for thousands.
+    ///
+    /// # Errors
+    /// As [`Roster::accept`]; then nothing has changed.
+    pub fn take_acceptance(
+        &mut self,
+        list: &ListName,
+        id: &MemberId,
+        accepted: Accepted,
+    ) -> Result<AnyChange, Refusal> {
         self.with_id(list, id)?;
         let (edition, how) = (accepted.edition.clone(), accepted.how);
-        let new = self.with_member(list, id, |m| {
+        self.edit_member(list, id, |m| {
             m.file.terms.accepted = Some(accepted);
             m.file.terms.asked = None;
         });
-        Ok((new, AnyChange::Terms { what: Change::Accepted { member: id.clone(), edition, how } }))
+        Ok(AnyChange::Terms { what: Change::Accepted { member: id.clone(), edition, how } })
     }
 
     /// Notes that so many reminders went out. No change of its own: the letter is journalled.

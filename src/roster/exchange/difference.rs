@@ -6,12 +6,12 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 use super::Portable;
-use super::imported::Imported;
 use crate::id::{ListName, MemberId, OrgName};
-use crate::roster::membership::{Cause, MAX_FURTHER, Member, Role, Standing};
+use crate::mail::address::Address;
+use crate::roster::Roster;
+use crate::roster::membership::{Cause, Member, Standing};
 use crate::roster::org::Org;
-use crate::roster::{Change, Refusal, Roster, register};
-use crate::time::Timestamp;
+use crate::roster::term::BodyMember;
 
 /// How much of a roster an import speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,10 @@ pub enum Step {
     Remove(ListName, MemberId),
     /// An organisation that is missing.
     DropOrg(OrgName),
+    /// Somebody who is new in a body, or of whom something else is kept. The id is that of the roster.
+    InBody(String, Box<BodyMember>),
+    /// Somebody who is missing in a body.
+    OutOfBody(String, Address),
 }
 
 /// The value of a field before and after; nothing where it is not set.
@@ -70,7 +74,9 @@ pub fn steps(
         }
     }
     let (mut sets, mut removes) = (Vec::new(), Vec::new());
-    let mut ids: BTreeSet<MemberId> = roster.everyone().map(|(_, member)| member.id.clone()).collect();
+    let bodies = roster.bodies().map(|(_, member)| member.id.clone());
+    let mut ids: BTreeSet<MemberId> =
+        roster.everyone().map(|(_, member)| member.id.clone()).chain(bodies).collect();
     for (list, members) in &wanted.lists {
         let mut missing: Vec<&Member> =
             roster.members(list).iter().filter(|m| m.standing != Standing::Removed).collect();
@@ -97,9 +103,13 @@ pub fn steps(
         missing.sort_by(|a, b| a.address.cmp(&b.address));
         removes.extend(missing.into_iter().map(|m| Step::Remove(list.clone(), m.id.clone())));
     }
+    // Who reads again comes before who does so no more: a team of its smallest size stays one.
+    sets.sort_by_key(|step| !matches!(step, Step::Set(_, member) if member.is_active()));
     steps.extend(sets);
+    let out = in_bodies(roster, wanted, &mut ids, &mut fresh, &mut steps);
     if scope != Scope::Added {
         steps.extend(removes);
+        steps.extend(out);
     }
     if scope == Scope::Whole {
         let applies = |name: &OrgName| {
@@ -110,6 +120,44 @@ pub fn steps(
         steps.extend(gone.map(|name| Step::DropOrg(name.clone())));
     }
     steps
+}
+
+/// Who comes into bodies, and who leaves them, where the wanted roster says anything of bodies.
+fn in_bodies(
+    roster: &Roster,
+    wanted: &Portable,
+    ids: &mut BTreeSet<MemberId>,
+    mut fresh: impl FnMut() -> MemberId,
+    steps: &mut Vec<Step>,
+) -> Vec<Step> {
+    let Some(bodies) = &wanted.bodies else { return Vec::new() };
+    let mut out = Vec::new();
+    let none = Vec::new();
+    let named: BTreeSet<&String> = bodies.keys().chain(roster.bodies.keys()).collect();
+    for body in named {
+        let mut missing: Vec<&BodyMember> = roster.body(body).iter().collect();
+        for member in bodies.get(body).unwrap_or(&none) {
+            let there = missing
+                .iter()
+                .position(|m| m.id == member.id)
+                .or_else(|| missing.iter().position(|m| m.address.same_mailbox(&member.address)));
+            let mut member = Box::new(member.clone());
+            match there.map(|at| missing.swap_remove(at)) {
+                Some(there) => {
+                    member.id = there.id.clone();
+                    if *there == *member {
+                        continue;
+                    }
+                }
+                None if ids.insert(member.id.clone()) => {}
+                None => member.id = fresh(),
+            }
+            steps.push(Step::InBody(body.clone(), member));
+        }
+        missing.sort_by(|a, b| a.address.cmp(&b.address));
+        out.extend(missing.into_iter().map(|m| Step::OutOfBody(body.clone(), m.address.clone())));
+    }
+    out
 }
 
 /// Why a step would let somebody in again whom a decision here keeps out: what was signed before it must not undo it
@@ -170,132 +218,8 @@ fn flatten(at: &str, value: &Value, into: &mut BTreeMap<String, String>) {
     }
 }
 
-impl Roster {
-    /// The roster after one step of an import, and what the journal says of it.
-    ///
-    /// # Errors
-    /// The rule against it.
-    pub fn import(&self, step: &Step, reason: &str, now: Timestamp) -> Result<(Self, Vec<Change>), Refusal> {
-        let mut new = self.clone();
-        match step {
-            Step::AddOrg(name, org) => {
-                org.fits(name)?;
-                if new.orgs.insert(name.clone(), (**org).clone()).is_some() {
-                    return Err(Refusal::OrgKnown(name.clone()));
-                }
-                Ok((new, vec![Change::OrgAdded { org: name.clone() }]))
-            }
-            Step::SetOrg(name, org) => {
-                org.fits(name)?;
-                let before = new.orgs.insert(name.clone(), (**org).clone());
-                let before = before.ok_or_else(|| Refusal::OrgUnknown(name.clone()))?;
-                let fields = keys(&before, org);
-                Ok((new, vec![Change::Imported { what: Imported::Org { org: name.clone(), fields } }]))
-            }
-            Step::DropOrg(name) => {
-                let belongs = |m: &Member| matches!(&m.role, Role::Contact { org } if org == name);
-                if self.everyone().any(|(_, m)| m.standing != Standing::Removed && belongs(m)) {
-                    return Err(Refusal::OrgInUse(name.clone()));
-                }
-                new.orgs.remove(name);
-                Ok((new, vec![Change::Imported { what: Imported::OrgDropped { org: name.clone() } }]))
-            }
-            Step::Add(list, member) => {
-                self.unique(list, member)?;
-                let (new, added) = self.add_member(list, (**member).clone())?;
-                let mut changes = vec![added];
-                if member.standing != Standing::Active {
-                    let (member, fields) = (member.id.clone(), vec!["standing".to_owned()]);
-                    changes.push(Change::Imported { what: Imported::Member { member, fields } });
-                }
-                Ok((new, changes))
-            }
-            Step::Set(list, member) => self.set_member(list, member, reason, now),
-            Step::Remove(list, id) => {
-                let why = (Cause::Admin, Some(reason.to_owned()));
-                let (new, change) = self.move_to(list, id, Standing::Removed, why, now)?;
-                Ok((new, vec![change]))
-            }
-        }
-    }
-
-    fn set_member(
-        &self,
-        list: &ListName,
-        member: &Member,
-        reason: &str,
-        now: Timestamp,
-    ) -> Result<(Self, Vec<Change>), Refusal> {
-        let roster = self.without_applicants(list, &self.overtaken(list, member));
-        let before = self.by_id(list, &member.id).ok_or_else(|| Refusal::NoMember(list.clone()))?.clone();
-        // Who asks to come, comes by a vote and not by a file.
-        if !before.belongs() {
-            return Err(Refusal::NoStep { from: before.standing, to: member.standing });
-        }
-        if let Role::Contact { org } = &member.role
-            && !self.orgs.contains_key(org)
-        {
-            return Err(Refusal::OrgUnknown(org.clone()));
-        }
-        self.unique(list, member)?;
-        let (mut roster, mut changes) = (roster, Vec::new());
-        if before.standing != member.standing {
-            let why = (member.file.cause.unwrap_or(Cause::Admin), Some(reason.to_owned()));
-            let (moved, change) = roster.move_to(list, &member.id, member.standing, why, now)?;
-            roster = moved;
-            changes.push(change);
-        }
-        if before.fingerprint != member.fingerprint {
-            let (before, after) = (before.fingerprint, member.fingerprint);
-            changes.push(Change::CertSet { member: member.id.clone(), before, after });
-        }
-        let said = |key: &String| {
-            !changes.is_empty() && matches!(key.as_str(), "fingerprint" | "standing" | "since")
-        };
-        let fields: Vec<String> = keys(&before, member).into_iter().filter(|key| !said(key)).collect();
-        if !fields.is_empty() {
-            changes.push(Change::Imported { what: Imported::Member { member: member.id.clone(), fields } });
-        }
-        let new = roster.with_member(list, &member.id, |there| there.clone_from(member));
-        let reads = |roster: &Self| roster.active(list).any(Member::gets_copies);
-        if matches!(member.role, Role::Team { .. }) && reads(self) && !reads(&new) {
-            return Err(Refusal::LastReader(list.clone()));
-        }
-        Ok((new, changes))
-    }
-
-    /// Whether addresses and certificates are this member's alone, and the texts fit.
-    fn unique(&self, list: &ListName, member: &Member) -> Result<(), Refusal> {
-        if let Role::Team { name, role } = &member.role {
-            for (field, given) in [("name", Some(name)), ("role", role.as_ref())] {
-                let fits = |given: &String| {
-                    register::text(field, given.clone()).is_ok_and(|text| text.as_ref() == Some(given))
-                };
-                if given.is_some_and(|given| given.contains('\n') || !fits(given)) {
-                    return Err(Refusal::OrgText(field));
-                }
-            }
-        }
-        let others = self.members(list).iter();
-        // Who asks to come gives way.
-        for other in others.filter(|m| m.belongs() && m.id != member.id) {
-            let mut addresses = std::iter::once(&member.address).chain(&member.file.aliases);
-            if addresses.any(|address| other.is_called(address)) {
-                return Err(Refusal::AddressTaken(list.clone()));
-            }
-            if let Some(taken) = member.certs().find(|cert| other.signs_with(*cert)) {
-                return Err(Refusal::CertTaken(taken));
-            }
-        }
-        if member.file.aliases.len().max(member.file.certs.len()) > MAX_FURTHER {
-            return Err(Refusal::TooManyFurther);
-        }
-        Ok(())
-    }
-}
-
 /// Of what differs only the names: values are addresses and names of people.
-fn keys<T: Serialize>(before: &T, after: &T) -> Vec<String> {
+pub(super) fn keys<T: Serialize>(before: &T, after: &T) -> Vec<String> {
     fields(before, after).into_iter().map(|field| field.key).collect()
 }
 

@@ -1,5 +1,7 @@
 //! The files of a roster: one for each organisation, one for each list, and the certificates beside them.
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -8,6 +10,7 @@ use super::{Files, Portable};
 use crate::id::{Fingerprint, ListName, NotAnId, OrgName};
 use crate::roster::membership::{Member, Standing};
 use crate::roster::org::Org;
+use crate::roster::term::BodyMember;
 
 /// The form that this release writes.
 pub const FORMAT: u32 = 1;
@@ -18,6 +21,8 @@ const CERTS: &str = "certificates/";
 
 /// How much the others speak for.
 const ROSTER: &str = "roster.toml";
+/// Who is of which body. One file: a body may have any name.
+const BODIES: &str = "bodies.toml";
 
 #[derive(Serialize, Deserialize)]
 struct RosterFile {
@@ -38,6 +43,13 @@ struct ListFile {
     list: ListName,
     #[serde(default)]
     member: Vec<Member>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BodiesFile {
+    format: u32,
+    #[serde(default)]
+    body: BTreeMap<String, Vec<BodyMember>>,
 }
 
 /// Why files are no roster.
@@ -100,6 +112,9 @@ pub enum NoRoster {
 pub fn render(roster: &Portable) -> Result<Files, NoRoster> {
     let mut files = Files::new();
     put(&mut files, ROSTER.to_owned(), &RosterFile { format: FORMAT, whole: roster.whole })?;
+    if let Some(bodies) = &roster.bodies {
+        put(&mut files, BODIES.to_owned(), &BodiesFile { format: FORMAT, body: bodies.clone() })?;
+    }
     for (name, org) in &roster.orgs {
         let file = OrgFile { format: FORMAT, name: name.clone(), organisation: org.clone() };
         put(&mut files, format!("{ORGS}{name}.toml"), &file)?;
@@ -139,6 +154,8 @@ pub fn parse(files: &Files) -> Result<Portable, NoRoster> {
         };
         if path == ROSTER {
             roster.whole = read::<RosterFile>(path, text)?.whole;
+        } else if path == BODIES {
+            roster.bodies = Some(read::<BodiesFile>(path, text)?.body);
         } else if let Some(name) = named(ORGS, ".toml") {
             let file: OrgFile = read(path, text)?;
             same(path, &name, file.name.as_str())?;

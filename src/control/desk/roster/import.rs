@@ -31,10 +31,7 @@ impl Desk {
             if left > 0 && !skip {
                 return Err(against(&plan.row.items));
             }
-            let mut withdrawn = 0;
-            for one in &plan.steps {
-                withdrawn += affairs::imported::one(step, one, &wanted.reason)?;
-            }
+            let withdrawn = affairs::imported::all(step, &plan.steps, &wanted.reason)?;
             for cert in &plan.certs {
                 affairs::certs::merged(step, cert)??;
             }

@@ -1,5 +1,7 @@
 //! What an import would change, one by one, and the rules against it: it is tried on a copy of the roster.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
 
 use super::source::{Wanted, Whose};
@@ -7,6 +9,7 @@ use crate::control::desk::Desk;
 use crate::control::desk::refusal::Refused;
 use crate::control::wire::{PlanItem, PlanRow, UnreachableRow};
 use crate::id::{Fingerprint, ListName, MemberId};
+use crate::ledger::affairs;
 use crate::mail::directory::Kind;
 use crate::pgp::cert::Cert;
 use crate::roster::Roster;
@@ -35,15 +38,12 @@ impl Desk {
         for step in steps(roster, &portable, wanted.scope, fresh) {
             let mut item = item(&copy, &step);
             let returns = brought_back(roster, &step).filter(|_| !wanted.bring_back);
-            let tried = match self.rule(&step, wanted)?.or(returns) {
+            let tried = match self.rule(&copy, &step, wanted)?.or(returns) {
                 Some(rule) => Err(rule),
                 None => copy.import(&step, &wanted.reason, now).map_err(|refusal| refusal.to_string()),
             };
             match tried {
-                Ok((new, _)) => {
-                    copy = new;
-                    done.push(step);
-                }
+                Ok(_) => done.push(step),
                 Err(rule) => item.rule = Some(rule),
             }
             items.push(item);
@@ -64,8 +64,15 @@ impl Desk {
     }
 
     /// A rule of this installation against a step; those of the roster are asked elsewhere.
-    fn rule(&self, step: &Step, wanted: &Wanted) -> Result<Option<String>, Refused> {
-        let (Step::Add(list, member) | Step::Set(list, member)) = step else { return Ok(None) };
+    fn rule(&self, roster: &Roster, step: &Step, wanted: &Wanted) -> Result<Option<String>, Refused> {
+        if let Some(refusal) = self.team_too_small(roster, step) {
+            return Ok(Some(refusal));
+        }
+        let (list, member) = match step {
+            Step::Add(list, member) | Step::Set(list, member) => (list, member),
+            Step::InBody(_, member) => return self.cert_rule(member.fingerprint, wanted),
+            _ => return Ok(None),
+        };
         let Some(rules) = self.lists.iter().find(|rules| rules.name == *list) else {
             return Ok(Some(format!("there is no list {list} here")));
         };
@@ -81,14 +88,30 @@ impl Desk {
             return Ok(Some(format!("that is an address of the list {}", ours.list)));
         }
         for fingerprint in member.certs() {
-            let Some(cert) = self.cert_of(fingerprint, wanted)? else {
-                return Ok(Some(format!("its certificate {fingerprint} is missing")));
-            };
-            if let Err(refused) = self.foreign(cert) {
-                return Ok(Some(refused.why().to_owned()));
+            if let Some(rule) = self.cert_rule(fingerprint, wanted)? {
+                return Ok(Some(rule));
             }
         }
         Ok(None)
+    }
+
+    fn cert_rule(&self, fingerprint: Fingerprint, wanted: &Wanted) -> Result<Option<String>, Refused> {
+        let Some(cert) = self.cert_of(fingerprint, wanted)? else {
+            return Ok(Some(format!("its certificate {fingerprint} is missing")));
+        };
+        Ok(self.foreign(cert).err().map(|refused| refused.why().to_owned()))
+    }
+
+    /// A team is not made smaller by a file than by a person: whoever means it says so with `team remove`.
+    fn team_too_small(&self, roster: &Roster, step: &Step) -> Option<String> {
+        let (list, id) = match step {
+            Step::Remove(list, id) => (list, id),
+            Step::Set(list, member) if !member.is_active() => (list, &member.id),
+            _ => return None,
+        };
+        let rules = self.lists.iter().find(|rules| rules.name == *list)?;
+        let refusal = affairs::team::too_few(rules, roster, roster.by_id(list, id)?)?;
+        Some(refusal.to_string())
     }
 
     /// A certificate that came along, with what is known of it here.
@@ -107,7 +130,8 @@ impl Desk {
         items: &mut Vec<PlanItem>,
         now: Timestamp,
     ) -> Result<Vec<Cert>, Refused> {
-        let pinned = roster.fingerprints();
+        let bodies = roster.bodies().map(|(_, member)| member.fingerprint);
+        let pinned: BTreeSet<Fingerprint> = roster.fingerprints().into_iter().chain(bodies).collect();
         let mut newer = Vec::new();
         for (fingerprint, cert) in wanted.certs.iter().filter(|(print, _)| pinned.contains(print)) {
             let Some(known) = self.certs.get(*fingerprint)? else {
@@ -165,8 +189,7 @@ fn item(roster: &Roster, step: &Step) -> PlanItem {
     let (list, change, who, what) = match step {
         Step::AddOrg(name, org) => (None, "add", format!("organisation {name}"), vec![org.title.clone()]),
         Step::SetOrg(name, org) => {
-            let before = roster.orgs().find(|(there, _)| *there == name);
-            let what = before.map(|(_, before)| said(&fields(before, &**org))).unwrap_or_default();
+            let what = roster.org(name).map(|before| said(&fields(before, &**org))).unwrap_or_default();
             (None, "change", format!("organisation {name}"), what)
         }
         Step::DropOrg(name) => (None, "remove", format!("organisation {name}"), Vec::new()),
@@ -182,6 +205,14 @@ fn item(roster: &Roster, step: &Step) -> PlanItem {
             let who = before.map_or(&member.address, |before| &before.address).to_string();
             (Some(list), "change", who, what)
         }
+        Step::InBody(body, member) => {
+            let before = roster.body(body).iter().find(|m| m.id == member.id);
+            let change = if before.is_some() { "change" } else { "add" };
+            let new = || vec![format!("key {}", member.fingerprint)];
+            let what = before.map_or_else(new, |before| said(&fields(before, &**member)));
+            (None, change, format!("{} of body {body}", member.address), what)
+        }
+        Step::OutOfBody(body, address) => (None, "remove", format!("{address} of body {body}"), Vec::new()),
         Step::Remove(list, id) => {
             let who = roster.by_id(list, id).map_or_else(|| id.to_string(), |m| m.address.to_string());
             (Some(list), "remove", who, Vec::new())

@@ -3,7 +3,18 @@
 use super::*;
 use crate::roster::exchange::Portable;
 use crate::roster::membership::{Cause, MemberFile, Role};
+use crate::roster::term::{Appointed, Term};
 use crate::time::Timestamp;
+
+/// With a term, a second role, and a body's approval.
+fn seated(mut member: Member) -> Member {
+    let (starts, ends) = (Timestamp::from_secs(1_780_000_000), Timestamp::from_secs(1_790_000_000));
+    member.file.seated.term = Some(Term { starts, ends });
+    member.file.seated.roles = vec!["security".to_owned()];
+    let approvals = vec!["m-4".parse().unwrap(), "m-5".parse().unwrap()];
+    member.file.seated.appointed = Appointed::Body { body: "tsc".to_owned(), approvals };
+    member
+}
 
 fn portable() -> Portable {
     let key: Fingerprint = "59C71FB38AEE22E091C78259D06350440F759BD3".parse().unwrap();
@@ -26,9 +37,23 @@ fn portable() -> Portable {
     portable.orgs.insert("acme".parse().unwrap(), org);
     let announce = vec![suspended, member("m-2", "alerts@acme.example", contact(), Standing::Active)];
     portable.lists.insert("announce".parse().unwrap(), announce);
-    portable
-        .lists
-        .insert("security".parse().unwrap(), vec![member("m-3", "ada@team.example", ada, Standing::Active)]);
+    portable.lists.insert(
+        "security".parse().unwrap(),
+        vec![seated(member("m-3", "ada@team.example", ada, Standing::Active))],
+    );
+    let carol = BodyMember {
+        id: "m-4".parse().unwrap(),
+        address: "carol@tsc.example".parse().unwrap(),
+        fingerprint: key,
+        since: Timestamp::from_secs(1_790_000_000),
+    };
+    let dave = BodyMember {
+        id: "m-5".parse().unwrap(),
+        address: "Dave@tsc.example".parse().unwrap(),
+        ..carol.clone()
+    };
+    let tsc = "technical steering committee / \"TSC\"".to_owned();
+    portable.bodies = Some(BTreeMap::from([(tsc, vec![dave, carol])]));
     portable.lists.insert("empty".parse().unwrap(), Vec::new());
     portable.certs.insert(key, "-----BEGIN PGP PUBLIC KEY BLOCK-----\n".to_owned());
     portable.sort();
@@ -42,6 +67,7 @@ fn what_is_rendered_reads_back_and_is_readable() {
     assert_eq!(
         names,
         [
+            "bodies.toml",
             "certificates/59C71FB38AEE22E091C78259D06350440F759BD3.asc",
             "lists/announce.toml",
             "lists/empty.toml",
@@ -59,6 +85,18 @@ fn what_is_rendered_reads_back_and_is_readable() {
     }
     let order: Vec<usize> = ["alerts@acme", "psirt@acme"].iter().map(|a| announce.find(a).unwrap()).collect();
     assert!(order[0] < order[1], "by address: {announce}");
+    let security = &files["lists/security.toml"];
+    let bodies = &files["bodies.toml"];
+    for (file, line) in [
+        (security, "roles = [\"security\"]"),
+        (security, "starts = \"2026-05-28T20:26:40Z\""),
+        (security, "ends = \"2026-09-21T14:13:20Z\""),
+        (security, "approvals = [\"m-4\", \"m-5\"]"),
+        (bodies, "address = \"carol@tsc.example\""),
+        (bodies, "since = \"2026-09-21T14:13:20Z\""),
+    ] {
+        assert!(file.lines().any(|there| there == line), "{line} is not in\n{file}");
+    }
     let back = parse(&files).unwrap();
     assert_eq!(back, portable());
     assert_eq!(render(&back).unwrap(), files);
@@ -69,6 +107,15 @@ fn refused(path: &str, edit: impl Fn(&str) -> String) -> String {
     let text = edit(files.get(path).map_or("", String::as_str));
     files.insert(path.to_owned(), text);
     parse(&files).unwrap_err().to_string()
+}
+
+#[test]
+fn an_export_of_before_bodies_says_nothing_of_them() {
+    let mut files = render(&portable()).unwrap();
+    files.remove("bodies.toml");
+    assert_eq!(parse(&files).unwrap(), Portable { bodies: None, ..portable() });
+    let nobody = Portable { bodies: Some(BTreeMap::new()), ..portable() };
+    assert_eq!(parse(&render(&nobody).unwrap()).unwrap(), nobody, "that nobody is of a body is said");
 }
 
 #[test]
@@ -84,6 +131,8 @@ fn nothing_is_lost_without_a_word() {
     assert!(error.contains("alerts@acme.example, who is removed"), "{error}");
     let error = refused(announce, |text| text.replace("psirt@acme.example", "psirt"));
     assert!(error.starts_with("lists/announce.toml: TOML parse error at line"), "{error}");
+    let error = refused("bodies.toml", |text| text.replace("since = ", "chair = true\nsince = "));
+    assert!(error.contains("bodies.toml has the key body.technical") && error.contains("chair"), "{error}");
     let error = refused("organisations/acme.toml", |text| text.replace("2026-", "twenty-"));
     assert!(error.contains("organisations/acme.toml"), "{error}");
     for stranger in ["lists/x.txt", "secrets/x.toml", "README.md", "certificates/acme.toml"] {
