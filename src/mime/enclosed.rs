@@ -1,13 +1,18 @@
-//! Certificates that a mail brings along: attached (RFC 3156 §7), or in its text.
+//! Certificates that a mail brings along: in parts of the type for them (RFC 3156 §7), as armored blocks in any text (RFC 9580
+//! §6.2), or in the header field of Autocrypt. Nobody has looked at what they are.
+
+use std::borrow::Cow;
+
+use memchr::memmem;
 
 use super::entity::Entity;
 use super::read::signed_pair;
-use super::scan::Scanned;
+use super::scan::{Scanned, header};
 use super::tree::{Kind, Part};
 use crate::secret::Plaintext;
 
-/// How many attached certificates are looked at.
-const MAX_PARTS: usize = 4;
+/// So many are taken: a person has one, and perhaps an older one.
+pub const MOST: usize = 4;
 /// The longest attachment that is looked at: a certificate has 1 MiB at most, and armor adds a third.
 const MAX_BYTES: usize = 3 << 20;
 
@@ -28,11 +33,16 @@ pub struct Enclosed {
 pub fn enclosed(entity: Scanned<'_>) -> Enclosed {
     let entity = Entity::of(entity.bytes());
     let mut found = Enclosed::default();
-    let leaves = entity.parts.iter().filter(|part| part.kind == Kind::Leaf && part.body.len() <= MAX_BYTES);
-    for part in leaves.take(MAX_PARTS) {
-        found.look_at(&entity.decoded(part));
+    for (_, bytes) in leaves(&entity, MAX_BYTES).take(MOST) {
+        found.look_at(&bytes);
     }
     found
+}
+
+/// The leaves of an entity that have no more bytes than that, each with what stands in it.
+fn leaves<'e>(entity: &'e Entity<'_>, most: usize) -> impl Iterator<Item = (&'e Part, Cow<'e, [u8]>)> {
+    let leaves = entity.parts.iter().filter(move |part| part.kind == Kind::Leaf && part.body.len() <= most);
+    leaves.map(|part| (part, entity.decoded(part)))
 }
 
 impl Enclosed {
@@ -49,8 +59,8 @@ impl Enclosed {
     fn look_at(&mut self, bytes: &[u8]) {
         self.keys.extend(blocks(bytes, KEY));
         self.signed.extend(blocks(bytes, SIGNED));
-        self.keys.truncate(MAX_PARTS);
-        self.signed.truncate(MAX_PARTS);
+        self.keys.truncate(MOST);
+        self.signed.truncate(MOST);
     }
 }
 
@@ -64,7 +74,7 @@ fn blocks(text: &[u8], (begin, end): (&[u8], &[u8])) -> Vec<Plaintext> {
             open = Some(at);
         } else if bare == end
             && let Some(block) = open.take().and_then(|start| text.get(start..next))
-            && found.len() < MAX_PARTS
+            && found.len() < MOST
         {
             found.push(Plaintext::new(block.to_vec()));
         }
@@ -90,7 +100,7 @@ pub fn beside_text(entity: Scanned<'_>) -> Option<Vec<Plaintext>> {
         }
     }
     let (first, others) = leaves.split_first()?;
-    let few = others.len() <= MAX_PARTS && others.iter().all(|part| part.body.len() <= MAX_BYTES);
+    let few = others.len() <= MOST && others.iter().all(|part| part.body.len() <= MAX_BYTES);
     let bytes = |part: &&Part| Plaintext::new(entity.decoded(part).into_owned());
     (few && first.ctype.is("text", "plain")).then(|| others.iter().map(bytes).collect())
 }
@@ -124,61 +134,66 @@ pub fn signed_words(bytes: &[u8]) -> Option<Plaintext> {
     Some(Plaintext::new(words.join(&b'\n')))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mime::scan::{Limits, scan};
-
-    const BLOCK: &str =
-        "-----BEGIN PGP PUBLIC KEY BLOCK-----\r\n\r\nAAAA\r\n-----END PGP PUBLIC KEY BLOCK-----\r\n";
-
-    fn mixed(second: &str) -> Vec<u8> {
-        format!(
-            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nVOUCHSAFE x\r\n--b\r\n{second}\r\n--b--\r\n"
-        )
-        .into_bytes()
+/// The first few certificates in an entity.
+#[must_use]
+pub fn certificates(entity: Scanned<'_>) -> Vec<Vec<u8>> {
+    let entity = Entity::of(entity.bytes());
+    let mut found = Vec::new();
+    for (part, bytes) in leaves(&entity, usize::MAX) {
+        if part.ctype.is("application", "pgp-keys") {
+            found.push(bytes.into_owned());
+        } else {
+            found.extend(armored_certificate(&bytes).map(<[u8]>::to_vec));
+        }
+        if found.len() >= MOST {
+            return found;
+        }
     }
-
-    fn found(entity: &[u8]) -> (usize, usize, Option<usize>) {
-        let scanned = scan(entity, &Limits::default()).unwrap();
-        let Enclosed { keys, signed } = enclosed(scanned);
-        (keys.len(), signed.len(), beside_text(scanned).map(|beside| beside.len()))
-    }
-
-    #[test]
-    fn a_certificate_is_found_wherever_it_stands_and_hides_nothing() {
-        let attached = format!("Content-Type: application/pgp-keys\r\n\r\n{BLOCK}");
-        assert_eq!(found(&mixed(&attached)), (1, 0, Some(1)));
-        let base64 = data_encoding::BASE64.encode(BLOCK.as_bytes());
-        let encoded = format!(
-            "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n{base64}"
-        );
-        assert_eq!(found(&mixed(&encoded)), (1, 0, Some(1)));
-        let text = format!("Content-Type: text/plain\r\n\r\nVOUCHSAFE x\r\n\r\n{BLOCK}");
-        assert_eq!(found(text.as_bytes()), (1, 0, Some(0)));
-        let signed = "Content-Type: text/plain\r\n\r\n-----BEGIN PGP SIGNED MESSAGE-----\r\n\r\nx\r\n-----BEGIN PGP \
-                      SIGNATURE-----\r\n\r\nA\r\n-----END PGP SIGNATURE-----";
-        assert_eq!(found(&mixed(signed)), (0, 1, Some(1)));
-        assert_eq!(found(&mixed("Content-Type: text/plain\r\n\r\nThere is a leak.")), (0, 0, Some(1)));
-        assert_eq!(found(&mixed("Content-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\ny")), (0, 0, None));
-        let quoted = format!("Content-Type: text/plain\r\n\r\n{}", BLOCK.replace("-----B", "> -----B"));
-        assert_eq!(found(quoted.as_bytes()), (0, 0, Some(0)));
-    }
-
-    #[test]
-    fn a_block_is_one_from_its_first_line_to_its_last() {
-        assert!(is_key_block(BLOCK.as_bytes()));
-        assert!(!is_key_block(format!("{BLOCK}It leaks.\r\n{BLOCK}").as_bytes()));
-        assert!(!is_key_block(format!("It leaks.\r\n{BLOCK}").as_bytes()));
-        let signed = |head: &str| {
-            let text = format!(
-                "-----BEGIN PGP SIGNED MESSAGE-----\r\n{head}\r\nabc\r\n-----BEGIN PGP SIGNATURE-----\r\n\r\nA\r\n-----END PGP SIGNATURE-----\r\n"
-            );
-            signed_words(text.as_bytes())
-                .map(|words| String::from_utf8_lossy(words.expose()).trim().to_owned())
-        };
-        assert_eq!(signed("Hash: SHA512\r\n").as_deref(), Some("abc"));
-        assert_eq!(signed("").as_deref(), Some("abc"));
-        assert_eq!(signed("It leaks\r\n"), None);
-    }
+    // The header of the payload: of the root, or of what a multipart/signed signs.
+    let heads = entity.root().into_iter().chain(entity.children(0).map(|(_, part)| part).take(1));
+    let heads = heads.filter_map(|part| entity.raw.get(part.whole.clone()));
+    found.extend(heads.filter_map(|head| autocrypt(header(head, "Autocrypt")?)).take(1));
+    found
 }
+
+/// Whether an entity holds more than one text, certificates, and the signature around it all (RFC 3156 §5). What a part is
+/// called does not make it one: words may stand in it. Whether a certificate in binary is one, its reader finds.
+#[must_use]
+pub fn holds_more(entity: Scanned<'_>) -> bool {
+    let entity = Entity::of(entity.bytes());
+    let signature = signed_pair(&entity).map(|(_, signature)| signature.whole.clone());
+    let mut texts = 0;
+    let mut leaves = leaves(&entity, usize::MAX).filter(|(part, _)| Some(&part.whole) != signature.as_ref());
+    leaves.any(|(part, bytes)| {
+        texts += usize::from(part.ctype.is("text", "plain"));
+        let first = part.ctype.is("text", "plain") && texts == 1;
+        if first {
+            return false;
+        }
+        // RFC 9580 §4.2: the first bit of a packet is set, and no text in ASCII begins so.
+        let binary =
+            part.ctype.is("application", "pgp-keys") && bytes.first().is_some_and(|b| *b & 0x80 != 0);
+        !binary && !is_key_block(&bytes)
+    })
+}
+
+/// The first armored certificate in a text.
+#[must_use]
+pub fn armored_certificate(text: &[u8]) -> Option<&[u8]> {
+    let block = text.get(memmem::find(text, KEY.0)?..)?;
+    block.get(..memmem::find(block, KEY.1)?.checked_add(KEY.1.len())?)
+}
+
+/// The certificate of an Autocrypt field (Autocrypt 1.1 §2.1: `keydata` comes last, in base64, folded at will).
+fn autocrypt(value: &[u8]) -> Option<Vec<u8>> {
+    let attribute = |part: &[u8]| {
+        let part = part.trim_ascii();
+        let (name, data) = part.split_at_checked("keydata=".len())?;
+        let data: Vec<u8> = data.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        name.eq_ignore_ascii_case(b"keydata=").then(|| base64_simd::STANDARD.decode_to_vec(&data).ok())?
+    };
+    value.split(|byte| *byte == b';').find_map(attribute)
+}
+
+#[cfg(test)]
+mod tests;

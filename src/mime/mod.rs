@@ -10,7 +10,6 @@ mod ciphertext;
 pub mod enclosed;
 mod entity;
 mod field;
-pub mod keys;
 pub mod read;
 pub mod report;
 pub mod scan;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::mail::directory::Kind;
 use crate::mail::tags::Tags;
-use crate::mime::keys::{MOST, armored_certificate, certificates, holds_more};
+use crate::mime::enclosed::{MOST, armored_certificate, certificates, holds_more};
 use crate::mime::read::{payload_headers, plain_text};
 use crate::mime::scan::Scanned;
 use crate::pgp::cert::Cert;
