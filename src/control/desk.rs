@@ -43,6 +43,7 @@ use crate::mail::directory::Directory;
 use crate::pgp::keychain::Keychain;
 use crate::relay::gate::Reason;
 use crate::relay::world::List;
+use crate::roster::membership::Standing;
 use crate::store::contract::{Batch, Store, StoreError};
 use crate::time::{Clock, Timestamp};
 use crate::vitals::Vitals;
@@ -191,13 +192,13 @@ impl Desk {
             }
             R::MemberProbe { list, address } => self.member_probe(&list, &address, actor),
             R::MemberSuspend { list, address, reason } => {
-                self.suspend(&list, &address, plain(reason.as_deref())?, actor)
+                self.move_to(&list, &address, Standing::Suspended, plain(reason.as_deref())?, actor)
             }
             R::MemberResume { list, address, reason } => {
-                self.resume(&list, &address, plain(reason.as_deref())?, actor)
+                self.move_to(&list, &address, Standing::Active, plain(reason.as_deref())?, actor)
             }
             R::MemberRemove { list, address, reason } => {
-                self.remove(&list, &address, plain(reason.as_deref())?, actor)
+                self.move_to(&list, &address, Standing::Removed, plain(reason.as_deref())?, actor)
             }
             R::Contact(request) => self.contact(request, actor),
             R::Duty(request) => self.duty(request, actor),

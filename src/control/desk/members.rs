@@ -160,37 +160,7 @@ impl Desk {
         Ok(Answer::Member(Box::new(self.row(list, member, &outlooks, now))))
     }
 
-    pub(super) fn suspend(
-        &self,
-        list: &ListName,
-        at: &Address,
-        reason: Option<String>,
-        actor: &Acting,
-    ) -> Reply {
-        self.move_to(list, at, Standing::Suspended, reason, actor)
-    }
-
-    pub(super) fn resume(
-        &self,
-        list: &ListName,
-        at: &Address,
-        reason: Option<String>,
-        actor: &Acting,
-    ) -> Reply {
-        self.move_to(list, at, Standing::Active, reason, actor)
-    }
-
-    pub(super) fn remove(
-        &self,
-        list: &ListName,
-        at: &Address,
-        reason: Option<String>,
-        actor: &Acting,
-    ) -> Reply {
-        self.move_to(list, at, Standing::Removed, reason, actor)
-    }
-
-    fn move_to(
+    pub(super) fn move_to(
         &self,
         list: &ListName,
         address: &Address,
