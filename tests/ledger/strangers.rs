@@ -180,6 +180,17 @@ fn nobody_applies_to_an_empty_list_whose_policy_lets_nobody_in() {
 }
 
 #[test]
+fn who_applied_to_an_empty_list_is_no_founder_once_somebody_can_vouch() {
+    let office = Office::new(&format!("{RULES}founding_quorum = 1\n"), 0);
+    let applied = office.apply(true, T0).unwrap();
+    assert!(applied.founding);
+    office.has("org1", Some(contact(1, "org1")), at(1));
+    office.step(at(2), |step| vouchsafe::ledger::affairs::application::confirmed(step, &applied.id)).unwrap();
+    assert_eq!(office.stage(&applied.id), Some(Stage::Vouching), "the team does not decide alone");
+    assert_eq!(office.told("vouch-wanted"), ["m-1"]);
+}
+
+#[test]
 fn so_many_letters_go_to_strangers_on_a_day_whoever_they_are() {
     let bench = Bench::new();
     let day = Duration::from_secs(86_400);

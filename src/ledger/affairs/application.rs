@@ -150,6 +150,8 @@ pub fn confirmed(step: &mut Step<'_>, id: &ApplicationId) -> Result<(), Trouble>
 
 /// Applicant and team are told, and members are asked to vouch; or the team decides alone.
 fn goes_on(step: &mut Step<'_>, list: &List, mut application: Application) -> Result<Application, Trouble> {
+    // Until the address was confirmed others may have come, who can vouch.
+    application.founding &= is_founding(step, list);
     announced(step, list, &application)?;
     if needed(list) == 0 || application.founding {
         return to_the_team(step, list, application);
