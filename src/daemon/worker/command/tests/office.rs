@@ -274,7 +274,7 @@ impl Desk {
     pub(super) fn state(&self) -> State {
         let (store, registry) = (&self.worker.store, &self.worker.registry);
         State {
-            roster: (*registry.roster().unwrap().roster).clone(),
+            roster: registry.roster().unwrap().roster,
             held: Holds::new(Arc::clone(store)).get(self.held).unwrap(),
             ballots: Shelf::<Ballot>::new(store).all().unwrap().into_iter().map(|taken| taken.it).collect(),
             applications: Shelf::new(store).all().unwrap().into_iter().map(|taken| taken.it).collect(),
