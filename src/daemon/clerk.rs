@@ -231,9 +231,11 @@ impl Clerk {
         // Whoever removes that person meanwhile sees by the mark that there is more to withdraw.
         batch.expect(read.unchanged());
         Registry::mark_queued(&mut batch, &list.name);
-        let until = errand.until.unwrap_or_else(|| now.after(LIFE));
+        let life = errand.until.unwrap_or_else(|| now.after(LIFE));
         let (mut notes, mut issues) = (Vec::new(), BTreeMap::<String, usize>::new());
-        for (token, aim) in tokens.iter().zip(errand.about.aims()) {
+        let ends: Vec<Timestamp> = errand.ends().into_iter().map(|end| end.unwrap_or(life)).collect();
+        let last = ends.iter().copied().max().unwrap_or(life);
+        for ((token, aim), until) in tokens.iter().zip(errand.about.aims()).zip(ends) {
             let (member, name) = (errand.to.id.clone(), aim.name().to_owned());
             let issued = Issued {
                 list: list.name.clone(),
@@ -251,12 +253,12 @@ impl Clerk {
         let issued: Vec<String> = issued.collect();
         let entries = if tokens.len() > FEW { vec![issued.join(", ")] } else { issued };
         for aim in entries {
-            let event = Event::TokenIssued { member: member.clone(), aim, until: until.to_string() };
+            let event = Event::TokenIssued { member: member.clone(), aim, until: last.to_string() };
             notes.push(self.note(list, event));
         }
         if let Some(letter) = errand.about.replaces() {
             let whose = (&list.name, &errand.to.id, letter);
-            Tokens::new(Arc::clone(&self.affairs.store)).replace(&mut batch, whose, tokens, until)?;
+            Tokens::new(Arc::clone(&self.affairs.store)).replace(&mut batch, whose, tokens, last)?;
         }
         let about = errand.about.name().to_owned();
         notes.push(self.note(list, Event::LetterWritten { member: errand.to.id.clone(), about }));

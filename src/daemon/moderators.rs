@@ -9,7 +9,7 @@ use crate::ledger::alert::Waiting;
 use crate::ledger::certs::CertBook;
 use crate::ledger::hold::{Held, Holds};
 use crate::ledger::limit::Limit;
-use crate::ledger::token::LIFE;
+use crate::ledger::token::ENDLESS;
 use crate::mail::incident::Incident;
 use crate::mail::list::List;
 use crate::roster::Roster;
@@ -62,7 +62,7 @@ pub(super) fn letters(
     }
     let wanted = u32::try_from(mails.len().div_ceil(TOLD)).unwrap_or(u32::MAX);
     let until =
-        mails.iter().filter_map(|held| told(list, held).expires).max().unwrap_or_else(|| now.after(LIFE));
+        mails.iter().filter_map(|held| told(list, held).expires).max().unwrap_or_else(|| now.after(ENDLESS));
     let about = |mails, more| About::Held { mails, more, reminder: false };
     let mut errands = Vec::new();
     for to in team {

@@ -15,8 +15,12 @@ use crate::time::Timestamp;
 
 /// How long a token is kept behind its end: an answer counts by its arrival, however long it then waited.
 const WAITED: Duration = Duration::from_secs(30 * 24 * 3600);
-/// How long a token counts.
+/// How long a token counts that may be used at any time.
 pub const LIFE: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// How long a token counts whose purpose has no end of its own: a ballot that closes when it is decided, or held mail that waits
+/// for ever.
+pub const ENDLESS: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// In front of a digest, among what was sent.
 const ISSUED: u8 = b'o';

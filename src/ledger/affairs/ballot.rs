@@ -4,6 +4,7 @@ use super::{Step, Trouble, admission, concern, expulsion};
 use crate::id::{BallotId, ListName, MemberId};
 use crate::ledger::journal::Event;
 use crate::ledger::shelf::{Shelf, Taken};
+use crate::ledger::token::ENDLESS;
 use crate::mail::incident::Incident;
 use crate::mail::list::List;
 use crate::roster::application::{Application, Stage};
@@ -115,7 +116,8 @@ fn asked(step: &mut Step<'_>, mut ballot: Ballot) -> Result<Ballot, Trouble> {
                 Motion::Remove { .. } => Vec::new(),
             },
         };
-        step.write(&Errand { list: ballot.list.clone(), to, about, until: ballot.closes })?;
+        let until = ballot.closes.unwrap_or_else(|| step.now().after(ENDLESS));
+        step.write(&Errand { list: ballot.list.clone(), to, about, until: Some(until) })?;
     }
     Ok(ballot)
 }

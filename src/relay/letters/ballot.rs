@@ -20,11 +20,11 @@ pub(super) fn wanted(
     let gap = if remarks.is_empty() { "" } else { "\n" };
     let text = format!(
         "The team of {} ({}) decides whether\n{what}.\n\n{remarks}{gap}It needs {quorum} who approve. This is ballot \
-         {ballot}.\n\nTo approve:\n\n    {}\n\nTo object:\n\n    {}\n\n{}",
+         {ballot}.\n\nTo approve:\n\n{}\nTo object:\n\n{}\n{}",
         list.title,
         list.address,
-        page.token(0),
-        page.token(1),
+        page.offered(0),
+        page.offered(1),
         page.how_to_answer(),
     );
     Said { subject: format!("Please vote: {what}"), text }

@@ -22,7 +22,7 @@ pub(super) fn help(page: &Page<'_>, facts: &[(String, String)], offers: &[Aim]) 
         list.request(),
     );
     for (nth, aim) in offers.iter().enumerate() {
-        let _ = write!(text, "\n{}\n\n    {}\n", offer(aim), page.token(nth));
+        let _ = write!(text, "\n{}\n\n{}", offer(aim), page.offered(nth));
     }
     if !offers.is_empty() {
         let _ = write!(text, "\n{}The next such letter replaces them.\n", page.how_to_answer());

@@ -22,7 +22,7 @@ pub(super) fn held(page: &Page<'_>, mails: &[HeldMail], more: u32, reminder: boo
             let _ = writeln!(text, "  if nobody decides, dropped: {expires}");
         }
         for (decision, nth) in mail.decisions().zip(&mut tokens) {
-            let _ = write!(text, "\n  {}\n\n    {}\n", offer(decision), page.token(nth));
+            let _ = write!(text, "\n  {}\n\n{}", offer(decision), page.offered(nth));
         }
         if !mail.releasable {
             text.push_str("\n  It cannot be let through: its author has to write again.\n");

@@ -58,6 +58,13 @@ impl Page<'_> {
         self.tokens.get(nth).map_or("", Token::as_str)
     }
 
+    /// The same as it stands in a letter that has several: each on a line of its own, and below it until when it counts.
+    pub(crate) fn offered(&self, nth: usize) -> String {
+        let until = self.errand.ends().get(nth).copied().flatten();
+        let until = until.map_or_else(String::new, |until| format!("    (until {until})\n"));
+        format!("    {}\n{until}", self.token(nth))
+    }
+
     /// How to answer, for the end of a letter with tokens.
     pub(crate) fn how_to_answer(&self) -> String {
         let mut text = format!(
@@ -68,6 +75,9 @@ impl Page<'_> {
             self.errand.to.fingerprint,
         );
         let _ = match self.errand.until {
+            Some(_) if self.tokens.len() > 1 => {
+                writeln!(text, "Each counts once, from you alone, until the time that stands below it.")
+            }
             Some(until) => writeln!(text, "They count once, from you alone, until {until}."),
             None => writeln!(text, "They count once, from you alone."),
         };

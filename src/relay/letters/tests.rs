@@ -223,3 +223,30 @@ fn no_letter_is_an_answer_to_itself_and_each_token_stands_in_it() {
         assert!(!subject.is_empty() && subject.chars().count() < 120, "{subject}");
     }
 }
+
+#[test]
+fn each_token_ends_with_its_own_purpose_and_the_letter_says_when() {
+    let (soon, late, whole) = (Timestamp::from_secs(9), Timestamp::from_secs(99), Timestamp::from_secs(999));
+    let mails = vec![
+        HeldMail { expires: Some(soon), ..held(true) },
+        HeldMail { expires: Some(late), ..held(false) },
+        HeldMail { expires: None, ..held(false) },
+    ];
+    let about = About::Held { mails, more: 0, reminder: false };
+    let to = Reached {
+        id: "m-1".parse().unwrap(),
+        address: "ada@team.example".parse().unwrap(),
+        fingerprint: Fingerprint::V4([7; 20]),
+        format: None,
+        cert: None,
+    };
+    let errand = Errand { list: list().name, to, about, until: Some(whole) };
+    // Three decisions about the first, and one about each of the others.
+    assert_eq!(errand.ends(), [soon, soon, soon, late, whole].map(Some));
+    let tokens: Vec<Token> = (1..=5).map(|n| Token::random(&Entropy::seeded(n))).collect();
+    let Said { text, .. } = Page { list: &list(), errand: &errand, tokens: &tokens }.said();
+    for (token, end) in tokens.iter().zip([soon, soon, soon, late, whole]) {
+        let below = text.lines().skip_while(|line| line.trim() != token.as_str()).nth(1);
+        assert_eq!(below.map(str::trim), Some(format!("(until {end})").as_str()), "{text}");
+    }
+}

@@ -1,8 +1,24 @@
 //! What each letter brings along: its tokens, its name, and whether it outlives a membership.
 
-use super::{About, Enclosed};
+use super::{About, Enclosed, Errand};
 use crate::roster::aim::Aim;
 use crate::roster::moderation::HeldMail;
+use crate::time::Timestamp;
+
+impl Errand {
+    /// Until when each of its tokens counts, in the order of [`About::aims`]: what is decided without it ends its token, and
+    /// what has no end of its own that of the letter.
+    #[must_use]
+    pub fn ends(&self) -> Vec<Option<Timestamp>> {
+        match &self.about {
+            About::Held { mails, .. } => {
+                let each = |mail: &HeldMail| vec![mail.expires.or(self.until); decided(mail).count()];
+                mails.iter().flat_map(each).collect()
+            }
+            about => vec![self.until; about.aims().len()],
+        }
+    }
+}
 
 impl About {
     /// The tokens that the letter carries, in the order in which its text takes them.
