@@ -22,6 +22,17 @@ pub struct Alias {
 }
 
 impl Alias {
+    /// It in words, for people; none where nobody was asked yet.
+    #[must_use]
+    pub fn in_words(&self) -> Option<String> {
+        let answered = self.answered.map(|at| format!("answered {at}"));
+        let missed = (self.missed > 0).then(|| format!("{} missed in a row", self.missed));
+        let open = self.open.map(|open| format!("asked {}, due until {}", open.asked, open.due));
+        let next = self.next.filter(|_| self.open.is_none()).map(|at| format!("asked next {at}"));
+        let all: Vec<String> = [answered, missed, open, next].into_iter().flatten().collect();
+        (!all.is_empty()).then(|| all.join("; "))
+    }
+
     /// Who is active again is asked as one who has just joined.
     pub(crate) fn begin_anew(&mut self) {
         (self.next, self.open, self.missed) = (None, None, 0);

@@ -96,6 +96,21 @@ pub struct Acceptance {
 }
 
 impl Acceptance {
+    /// It in words, for people; none where nothing is known.
+    #[must_use]
+    pub fn in_words(&self) -> Option<String> {
+        let accepted = self.accepted.as_ref().map(|accepted| {
+            format!("version {} accepted {} {}", accepted.edition.version, accepted.how.as_str(), accepted.at)
+        });
+        let asked = self.asked.as_ref().map(|asked| {
+            let due = asked.due.map_or_else(String::new, |due| format!(", due until {due}"));
+            let before = if asked.withheld { "; nothing is delivered before" } else { "" };
+            format!("version {} asked for since {}{due}{before}", asked.edition.version, asked.at)
+        });
+        let both: Vec<String> = [accepted, asked].into_iter().flatten().collect();
+        (!both.is_empty()).then(|| both.join("; "))
+    }
+
     /// Whether this text is accepted.
     #[must_use]
     pub fn covers(&self, edition: &Edition) -> bool {

@@ -52,7 +52,9 @@ fn a_known_signer_gets_help_and_words_reach_the_team() {
     office.ask(dora, LIST, "help");
     let help = office.letter(dora, LIST, "What you can ask", 1);
     assert_ne!(token(&help, "leave the list"), token(&help, "hand in a certificate"));
-    for fact in [&dora.address, &dora.fingerprint, "standing: active since", "as: contact of"] {
+    for fact in
+        [&dora.address, &dora.fingerprint, "standing: active since", "as: contact of", "terms: version"]
+    {
         assert!(help.text.contains(fact), "{fact}: {}", help.text);
     }
     assert_eq!(office.relayed(), 0, "the team is not bothered");

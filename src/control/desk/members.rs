@@ -246,8 +246,8 @@ impl Desk {
             format: member.format.map(|f| if f == Format::V1 { "v1".to_owned() } else { "v2".to_owned() }),
             expires: receives.expires.map(|t| t.to_string()),
             days_left: receives.days_left,
-            terms: terms(member),
-            alias_probe: alias_probe(member),
+            terms: member.file.terms.in_words(),
+            alias_probe: member.file.alias.in_words(),
             staff: staff(member, holds.as_ref()),
             can_receive: receives.now,
             outlook: receives.words,
@@ -260,30 +260,6 @@ impl Desk {
             vouched_by: member.file.vouched_by.iter().map(ToString::to_string).collect(),
         }
     }
-}
-
-fn terms(member: &Member) -> Option<String> {
-    let terms = &member.file.terms;
-    let accepted = terms.accepted.as_ref().map(|accepted| {
-        format!("version {} accepted {} {}", accepted.edition.version, accepted.how.as_str(), accepted.at)
-    });
-    let asked = terms.asked.as_ref().map(|asked| {
-        let due = asked.due.map_or_else(String::new, |due| format!(", due until {due}"));
-        let before = if asked.withheld { "; nothing is delivered before" } else { "" };
-        format!("version {} asked for since {}{due}{before}", asked.edition.version, asked.at)
-    });
-    let both: Vec<String> = [accepted, asked].into_iter().flatten().collect();
-    (!both.is_empty()).then(|| both.join("; "))
-}
-
-fn alias_probe(member: &Member) -> Option<String> {
-    let alias = &member.file.alias;
-    let answered = alias.answered.map(|at| format!("answered {at}"));
-    let missed = (alias.missed > 0).then(|| format!("{} missed in a row", alias.missed));
-    let open = alias.open.map(|open| format!("asked {}, due until {}", open.asked, open.due));
-    let next = alias.next.filter(|_| alias.open.is_none()).map(|at| format!("asked next {at}"));
-    let all: Vec<String> = [answered, missed, open, next].into_iter().flatten().collect();
-    (!all.is_empty()).then(|| all.join("; "))
 }
 
 fn staff(member: &Member, holds: Option<&Edition>) -> Vec<String> {

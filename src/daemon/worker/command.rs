@@ -12,6 +12,7 @@ mod leak;
 mod leave;
 mod probe;
 mod staff;
+mod standing;
 mod vouch;
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{finish, known};
+use super::{finish, known, standing};
 use crate::daemon::worker::beside::{Asked, Beside};
 use crate::daemon::worker::{Stay, Worker, told};
 use crate::id::{Fingerprint, ListName};
@@ -91,9 +91,7 @@ impl Worker {
             ("standing".to_owned(), format!("{} since {}", member.standing, member.since)),
             ("certificate".to_owned(), format!("{}, {cert}", member.fingerprint)),
         ];
-        if let Some(cause) = member.file.cause {
-            facts.push(("suspended for".to_owned(), cause.as_str().to_owned()));
-        }
+        facts.extend(standing::facts(&self.store, self.lists.get(list), member)?);
         // Who reads along as one of the team does these on the team's own list.
         let here = read.roster.by_id(list, &member.id).is_some();
         let mut offers = if here { vec![Aim::Certificate, Aim::Leave] } else { Vec::new() };
