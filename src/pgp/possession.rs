@@ -39,9 +39,9 @@ pub enum NotHandedIn {
     Unusable(#[from] CertError),
     /// It is another one, and nothing shows that its key is at hand.
     #[error(
-        "the certificate is another one, and nothing shows that its key is at hand: sign the mail with both keys (gpg -u \
-         OLD -u NEW), or sign the letters and digits of the token with the new one in a text of their own (gpg \
-         --clearsign), and attach that beside the certificate"
+        "the certificate is another one, and nothing shows that its key is at hand: sign the mail with both keys, or sign \
+         the letters and digits of the token with the new one in a text of their own (what gpg calls clearsign), and attach \
+         that beside the certificate"
     )]
     Unproven,
 }

@@ -61,7 +61,8 @@ fn two_approvals_by_mail_remove_a_member() {
     let emil = &people.emil;
     office.scene.sink.wait_for(&emil.address, 2);
     assert_eq!(office.scene.sink.taken_for(dora).len(), 1, "the farewell, and nothing else");
-    assert_eq!(office.scene.install.json(&["queue", "ls"]).as_array().unwrap().len(), 0);
+    let waiting = || office.scene.install.json(&["queue", "ls"]).as_array().unwrap().len();
+    until("nothing waits", || (waiting() == 0).then_some(()));
 }
 
 /// What can be cured has time for it; and an admin may vouch for how somebody voted, or hand in what they signed.

@@ -37,8 +37,8 @@ const fn offer(aim: &Aim) -> &'static str {
         Aim::Certificate => {
             "To hand in a certificate, attached or in the text. A newer copy of your present\n\
              one needs nothing else. For another one, sign the mail with both keys, or have\n\
-             its key sign these letters and digits in a text of their own (gpg -u NEWKEY\n\
-             --clearsign), and attach that too:"
+             its key sign these letters and digits in a text of their own, and attach that\n\
+             too (gpg -u NEWKEY --clearsign):"
         }
         Aim::Leak { .. } => {
             "To report a leak of what is under embargo. Say in the same mail, each behind its\n\
