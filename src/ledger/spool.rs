@@ -245,6 +245,35 @@ impl Spool {
         })
     }
 
+    /// Adds to the batch, which lets the mail of a list (or all) be read again, that what waited for that is to be read from
+    /// now on. In one commit, or the clock could come between and see nothing that waits.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn resume(
+        &self,
+        batch: &mut Batch,
+        list: Option<&ListName>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.entries(|entry| {
+            // Nobody claims any while a restored store waits, however long: what was due meanwhile is not stuck. That of a
+            // paused list is claimed, and given back for later.
+            let waits = match list {
+                None => entry.attempts == 0,
+                Some(list) => {
+                    let of = decode::<Record>(&entry.value).is_ok_and(|record| record.list == *list);
+                    of && entry.attempts == 0 && entry.due.is_some_and(|due| due > now.millis())
+                }
+            };
+            if waits {
+                batch.expect(Expect::Version(Space::Spool, entry.key.clone(), entry.version));
+                batch.put_due(Space::Spool, entry.key, entry.value, now.millis());
+            }
+            Ok(())
+        })
+    }
+
     fn is_due(&self, entry: contract::Entry, now: Timestamp) -> Result<(), StoreError> {
         let mut batch = Batch::new();
         batch.expect(Expect::Version(Space::Spool, entry.key.clone(), entry.version));

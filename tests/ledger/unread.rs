@@ -112,6 +112,47 @@ fn no_late_mail_and_no_stuck_one_stops_the_clock() {
 }
 
 #[test]
+fn no_clock_comes_between_the_end_of_a_wait_and_what_arrived_meanwhile() {
+    let (asked, over) = (7 * DAY - 60, 10 * DAY);
+    let resumed = |room: &Room, of: Option<&str>| {
+        let list = of.map(list);
+        room.bench
+            .commit(|batch| room.bench.spool().resume(batch, list.as_ref(), at(over)).unwrap())
+            .unwrap();
+    };
+    // Nobody could read it while the restored store waited.
+    let restored = Room::new(PROBE);
+    restored.asks(T0);
+    restored.arrives("a", at(asked));
+    resumed(&restored, None);
+    restored.tick(at(over + 5));
+    assert_eq!(restored.stands("a", 1), Active);
+    let spooled = restored.claim("a", at(over + 6));
+    resumed(&restored, None);
+    restored.bench.commit(|batch| Spool::finish(batch, &spooled)).expect("what is being read is left alone");
+    restored.tick(at(over + 9));
+    assert_eq!(restored.stands("a", 1), Suspended);
+
+    // The worker had found the list paused, and given it back for an hour.
+    let paused = Room::new(PROBE);
+    paused.asks(T0);
+    paused.arrives("a", at(asked));
+    paused.arrives("team", at(asked));
+    for spooled in paused.bench.spool().claim(at(over - 600), LEASE, 10).unwrap() {
+        paused.bench.spool().give_back(&spooled, at(over + 3000), false).unwrap();
+    }
+    resumed(&paused, Some("team"));
+    assert_eq!(paused.bench.spool().claim(at(over), LEASE, 10).unwrap().len(), 1, "that of one list");
+    resumed(&paused, Some("a"));
+    paused.tick(at(over + 5));
+    assert_eq!(paused.stands("a", 1), Active);
+    // What nobody reads though it could be read is no younger by it.
+    resumed(&paused, Some("a"));
+    paused.tick(at(over + 3601));
+    assert_eq!(paused.stands("a", 1), Suspended);
+}
+
+#[test]
 fn a_vote_that_came_in_time_is_counted_however_long_it_waited() {
     let room = Room::new("");
     let id = room.remove("a", &Whom::Member(person(1)));

@@ -65,8 +65,11 @@ impl Desk {
 
     pub(super) fn list_pause(&self, name: &ListName, paused: bool, actor: &Acting) -> Reply {
         self.list(name)?;
-        self.change(|batch, _| {
+        self.change(|batch, now| {
             Registry::set_list_state(batch, name, ListState { paused })?;
+            if !paused {
+                self.spool.resume(batch, Some(name), now)?;
+            }
             Ok(((), vec![journalled(Some(name), actor, Event::Paused { paused })]))
         })?;
         self.hurry(Some(name));

@@ -23,11 +23,12 @@ impl Desk {
 
     /// What waited goes on.
     pub(super) fn store_resume(&self, actor: &Acting) -> Reply {
-        let at = self.change(|batch, _| {
+        let at = self.change(|batch, now| {
             let (found, expect) = restore::restored(&*self.store)?;
             let Some(restored) = found.filter(|restored| restored.waiting) else { return Err(not_waiting()) };
             batch.expect(expect);
             restore::set_restored(batch, Restored { waiting: false, ..restored })?;
+            self.spool.resume(batch, None, now)?;
             Ok((restored.at, vec![journalled(None, actor, Event::ResumedAfterRestore)]))
         })?;
         self.hurry(None);
