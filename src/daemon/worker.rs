@@ -24,7 +24,7 @@ use crate::ledger::journal::Journal;
 use crate::ledger::queue::{Queue, discard};
 use crate::ledger::registry::Registry;
 use crate::ledger::sent::SentBook;
-use crate::ledger::spool::{MAX_CLAIMS, Spool, Spooled};
+use crate::ledger::spool::{MAX_CLAIMS, RETRY, Spool, Spooled};
 use crate::ledger::{restore, seen};
 use crate::mail::parcel::{Carries, Parcel};
 use crate::meter;
@@ -40,8 +40,6 @@ use crate::vitals::{BEAT, Pulse};
 
 /// How long a claim lasts. One mail of the largest size to a thousand readers takes a few seconds.
 const LEASE: Duration = Duration::from_secs(300);
-/// After what time a mail that could not be worked on is tried again.
-const RETRY: Duration = Duration::from_secs(5);
 /// How long mail of a paused list, or of one without readers, waits before the next look. Whoever changes that hurries
 /// it; to look often would let it crowd out the mail of the other lists.
 const PARKED: Duration = Duration::from_secs(3600);

@@ -21,6 +21,13 @@ pub const MAX_CLAIMS: u32 = 3;
 /// A mail that could have been read for so long, and was not, is stuck: nothing waits for it any more.
 const STUCK: Duration = Duration::from_secs(3600);
 
+/// After what time a mail is tried again that could not be worked on.
+pub const RETRY: Duration = Duration::from_secs(5);
+
+/// What is due again so soon was given back to be tried again, and waits for nothing: twice [`RETRY`], since whoever gave it
+/// back may have read the clock later.
+const SOON: Duration = Duration::from_secs(10);
+
 /// So much of a mail is read at once: in one piece it would be in memory twice.
 const PIECE: usize = 1 << 20;
 
@@ -302,17 +309,18 @@ impl Spool {
         Ok((count, keys))
     }
 
-    /// Of each list: when the oldest mail arrived that is to be read now, or is being read. What was given back to wait for
-    /// something does not count, and neither does what nobody has read for an hour though it could be.
+    /// Of each list: when the oldest mail arrived that is to be read now, is being read, or could not be and is tried again.
+    /// What was given back to wait for something does not count, and neither does what nobody has read for an hour though it
+    /// could be.
     ///
     /// # Errors
     /// When the store fails.
     pub fn oldest_unread(&self, now: Timestamp) -> Result<BTreeMap<ListName, Timestamp>, StoreError> {
         let mut oldest = BTreeMap::<ListName, Timestamp>::new();
-        let stuck = now.before(STUCK).millis();
+        let (stuck, soon) = (now.before(STUCK).millis(), now.after(SOON).millis());
         self.entries(|entry| {
             let due = entry.due.unwrap_or_default();
-            let unread = due >= stuck && (entry.attempts > 0 || due <= now.millis());
+            let unread = due >= stuck && (entry.attempts > 0 || due <= soon);
             // A record that cannot be read here is told by whoever claims it, and stops no clock.
             if let (true, Ok(record), Ok(id)) = (unread, decode::<Record>(&entry.value), spool_id(&entry.key))
             {

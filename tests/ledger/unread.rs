@@ -3,7 +3,7 @@
 use vouchsafe::ledger::affairs::removal::{self, Asked, Whom};
 use vouchsafe::ledger::affairs::{alias, ballot};
 use vouchsafe::ledger::shelf::Shelf;
-use vouchsafe::ledger::spool::{Spool, Spooled};
+use vouchsafe::ledger::spool::{RETRY, Spool, Spooled};
 use vouchsafe::roster::ballot::{Ballot, Choice, Given, Motion, Outcome};
 use vouchsafe::roster::errand::About;
 use vouchsafe::roster::membership::Standing::{Active, Removed, Suspended};
@@ -150,6 +150,24 @@ fn no_clock_comes_between_the_end_of_a_wait_and_what_arrived_meanwhile() {
     resumed(&paused, Some("a"));
     paused.tick(at(over + 3601));
     assert_eq!(paused.stands("a", 1), Suspended);
+}
+
+#[test]
+fn what_could_not_be_read_just_now_is_waited_for() {
+    let room = Room::new(PROBE);
+    room.asks(T0);
+    room.arrives("a", at(7 * DAY - 60));
+    let mut spooled = room.claim("a", at(7 * DAY - 50));
+    // As when the list's key is not loaded.
+    for failed in [7 * DAY - 1, 7 * DAY + 3600, 7 * DAY + 7200] {
+        room.bench.spool().give_back(&spooled, at(failed).after(RETRY), false).unwrap();
+        room.tick(at(failed));
+        assert_eq!(room.stands("a", 1), Active, "it is tried again");
+        spooled = room.claim("a", at(failed).after(RETRY));
+    }
+    room.bench.commit(|batch| Spool::finish(batch, &spooled)).unwrap();
+    room.tick(at(7 * DAY + 7210));
+    assert_eq!(room.stands("a", 1), Suspended);
 }
 
 #[test]
