@@ -224,14 +224,19 @@ fn a_removal_of_an_organisation_covers_who_was_added_meanwhile() {
     let room = Room::new("");
     let id = room.remove("a", &Whom::Org("acme".parse().unwrap()));
     room.joins("a", contact(2), at(1));
+    // Who only says in a form to be of the organisation hears nothing of its affairs.
+    let asks = Member { standing: Standing::Applied, ..contact(9) };
+    room.joins("a", asks, at(1));
     room.tick(at(2));
     room.tick(at(3));
+    assert!(room.letters(9).is_empty(), "{:?}", room.letters(9));
     let told = room.letters(2).iter().filter(|about| about.name() == "removal-asked").count();
     assert_eq!(told, 1, "who has come hears of it, once");
     room.joins("a", contact(3), at(3));
     room.vote(&id, 101, at(4)).unwrap();
     room.vote(&id, 102, at(5)).unwrap();
     assert_eq!([1, 2, 3].map(|n| room.stands("a", n)), [Standing::Removed; 3]);
+    assert_eq!(room.stands("a", 9), Standing::Applied);
 }
 
 /// The team votes somebody out, and by then too few would be left: nobody goes, everybody hears why, nothing is stuck.

@@ -8,13 +8,13 @@ use crate::roster::ballot::{Ballot, Motion};
 use crate::roster::errand::{About, Errand};
 use crate::roster::membership::Member;
 
-/// The contacts that an organisation has on a list, whoever still belongs or applies.
+/// The contacts that an organisation has on a list. Whoever only says in a form to be one is told nothing of its affairs.
 pub(super) fn contacts<'s>(
     step: &'s Step<'_>,
     list: &ListName,
     org: &crate::id::OrgName,
 ) -> impl Iterator<Item = &'s Member> {
-    step.roster().members(list).iter().filter(move |m| !m.is_gone() && m.contact_of() == Some(org))
+    step.roster().members(list).iter().filter(move |m| m.belongs() && m.contact_of() == Some(org))
 }
 
 /// Whom a motion is about.
