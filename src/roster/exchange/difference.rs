@@ -174,11 +174,23 @@ pub fn brought_back(roster: &Roster, step: &Step) -> Option<String> {
             let gone = roster.members(list).iter().filter(same).max_by_key(|m| m.since)?;
             Some(format!("was removed here at {}; --bring-back lets them in again", gone.since))
         }
-        Step::Set(list, member) if member.is_active() => {
+        // One that ends by itself must not take a decision's place either.
+        Step::Set(list, member)
+            if member.is_active() || member.file.cause.is_some_and(|cause| !cause.is_decision()) =>
+        {
             let before = roster.by_id(list, &member.id)?;
-            let cause = before.file.cause.filter(|_| before.standing == Standing::Suspended)?;
-            let decided = matches!(cause, Cause::Vote | Cause::Breach | Cause::Criterion);
+            let cause = before.file.cause.unwrap_or(Cause::Admin);
+            let decided = before.standing == Standing::Suspended && cause.is_decision();
             decided.then(|| format!("is suspended here ({}); --bring-back ends that", cause.as_str()))
+        }
+        // Who left a body leaves no trace of it: it may be anybody whom the body here has not.
+        Step::InBody(body, member) => {
+            let here = roster.body(body);
+            let known = |m: &BodyMember| {
+                m.address.same_mailbox(&member.address) && m.fingerprint == member.fingerprint
+            };
+            let other = !here.is_empty() && !here.iter().any(known);
+            other.then(|| format!("is not of {body} here, with that key; --bring-back seats them"))
         }
         _ => None,
     }

@@ -71,6 +71,11 @@ pub enum NoRoster {
         /// Its format.
         found: u32,
     },
+    /// The bodies are the whole roster's.
+    #[error(
+        "{0}: an export of some lists says nothing of bodies; `roster.toml` says that it is not the whole"
+    )]
+    Bodies(&'static str),
     /// A key that this release has nothing for.
     #[error("{file} has the key {key}, which this release does not know: it would be lost")]
     Unknown {
@@ -176,6 +181,9 @@ pub fn parse(files: &Files) -> Result<Portable, NoRoster> {
         } else {
             return Err(NoRoster::Stranger(path.clone()));
         }
+    }
+    if roster.bodies.is_some() && !roster.whole {
+        return Err(NoRoster::Bodies(BODIES));
     }
     roster.sort();
     Ok(roster)

@@ -159,6 +159,21 @@ fn an_old_export_does_not_undo_a_decision_unnoticed() {
     let [Some(removed), Some(breach), None] = said.as_slice() else { panic!("{said:?}") };
     assert!(removed.contains("was removed here"), "{removed}");
     assert!(breach.contains("suspended here (breach)"), "{breach}");
+    // Whoever decided, and also where the file has a suspension that an answer ends.
+    let by_admin = moved(2, Standing::Suspended, Cause::Admin)(roster());
+    let by_clock = moved(2, Standing::Suspended, Cause::Unanswered)(roster());
+    for wanted in [whole(&roster()), whole(&by_clock)] {
+        let said: Vec<_> = all_steps(&by_admin, &wanted, Scope::Whole)
+            .iter()
+            .filter_map(|step| brought_back(&by_admin, step))
+            .collect();
+        assert!(matches!(said.as_slice(), [why] if why.contains("suspended here (admin)")), "{said:?}");
+    }
+    assert!(
+        all_steps(&by_clock, &whole(&by_admin), Scope::Whole)
+            .iter()
+            .all(|step| brought_back(&by_clock, step).is_none())
+    );
     // Neither another address nor another certificate hides who it is.
     let other = Member { address: "else@acme.example".parse().unwrap(), ..member(1) };
     assert!(brought_back(&decided, &Step::Add(list(), Box::new(other))).is_some());
