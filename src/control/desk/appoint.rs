@@ -6,7 +6,7 @@ use super::refusal::Refused;
 use super::{Desk, Reply, copies, done};
 use crate::control::wire::{Answer, BodyRow, Certificate, ErrorKind, Seat};
 use crate::id::{Fingerprint, MemberId};
-use crate::ledger::affairs::appoint;
+use crate::ledger::affairs::{self, appoint};
 use crate::ledger::registry::Registry;
 use crate::mail::address::Address;
 use crate::pgp::signed_text;
@@ -23,7 +23,7 @@ impl Desk {
         let signed = signed.collect::<Result<Vec<_>, _>>()?;
         let term = self.step(actor, |step| {
             let term = appoint::appoint(step, list, &person, &signed)?;
-            Registry::set_cert(step.batch(), person.fingerprint, self.merged(&cert)?.to_bytes());
+            affairs::certs::merged(step, &cert)??;
             Ok(term)
         })?;
         self.hurry(None);
@@ -47,7 +47,7 @@ impl Desk {
         let signed = self.statement(statement, team)?;
         let withdrawn = self.step(actor, |step| {
             let withdrawn = appoint::replace(step, list, old, &person, &signed)?;
-            Registry::set_cert(step.batch(), person.fingerprint, self.merged(&cert)?.to_bytes());
+            affairs::certs::merged(step, &cert)??;
             Ok(withdrawn)
         })?;
         self.hurry(None);
@@ -84,7 +84,7 @@ impl Desk {
             let new = BodyMember { id: id.clone(), address: address.clone(), fingerprint, since: step.now() };
             let changed = step.roster().join_body(body, new)?;
             step.apply(None, changed);
-            Registry::set_cert(step.batch(), fingerprint, self.merged(&cert)?.to_bytes());
+            affairs::certs::merged(step, &cert)??;
             Ok(())
         })?;
         Ok(Answer::Done {

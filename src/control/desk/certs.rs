@@ -1,14 +1,13 @@
 //! Members' certificates: what is taken, what is merged, and what a look at one tells a person.
 
-use super::acting::{Acting, journalled};
+use super::acting::Acting;
 use std::time::Duration;
 
 use super::refusal::{Refused, no_member};
 use super::{Desk, Reply};
 use crate::control::wire::{Answer, Certificate, ErrorKind};
 use crate::id::ListName;
-use crate::ledger::journal::Event;
-use crate::ledger::registry::Registry;
+use crate::ledger::affairs;
 use crate::mail::address::Address;
 use crate::pgp::cert::Cert;
 use crate::pgp::outlook::Outlook;
@@ -40,14 +39,11 @@ impl Desk {
             }
         }
         // A newer copy of the pinned certificate is taken whatever it says: what its owner revoked must not count on.
-        let (merged, known) = self.change(|batch, _| {
-            let read = self.registry.roster()?;
-            let (roster, change) = read.roster.set_cert(list, address, new)?;
+        let (merged, known) = self.step(actor, |step| {
+            let changed = step.roster().set_cert(list, address, new)?;
+            step.apply(Some(list), changed);
             let known = self.certs.get(new)?;
-            let merged = self.merged(&cert)?;
-            Registry::set_roster(batch, &read, &roster)?;
-            Registry::set_cert(batch, new, merged.to_bytes());
-            Ok(((merged, known), vec![journalled(Some(list), actor, Event::Roster { change })]))
+            Ok((affairs::certs::merged(step, &cert)??, known))
         })?;
         let now = self.clock.now();
         let mut remarks: Vec<String> = match known.filter(|_| old == new) {

@@ -5,7 +5,7 @@ use super::refusal::{Refused, no_member};
 use super::{Desk, Reply, copies, done};
 use crate::control::wire::{Answer, Certificate, ContactRequest, ErrorKind};
 use crate::id::{Fingerprint, ListName};
-use crate::ledger::registry::Registry;
+use crate::ledger::affairs;
 use crate::mail::address::Address;
 use crate::pgp::cert::Cert;
 use crate::policy::Strictness;
@@ -60,7 +60,7 @@ impl Desk {
         self.step(actor, |step| {
             let changed = step.roster().add_cert(list, address, fingerprint)?;
             step.apply(Some(list), changed);
-            Registry::set_cert(step.batch(), fingerprint, self.merged(&cert)?.to_bytes());
+            affairs::certs::merged(step, &cert)??;
             Ok(())
         })?;
         let remarks = vec!["mail goes to the main certificate alone, as before".to_owned()];

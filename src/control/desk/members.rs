@@ -8,7 +8,6 @@ use crate::control::wire::{Answer, Certificate, ErrorKind, Format as WireFormat,
 use crate::id::{Fingerprint, ListName, MemberId, OrgName};
 use crate::ledger::affairs;
 use crate::ledger::certs::Outlooks;
-use crate::ledger::registry::Registry;
 use crate::mail::address::Address;
 use crate::mail::directory::Kind;
 use crate::pgp::cert::{Cert, Format};
@@ -101,7 +100,7 @@ impl Desk {
             step.apply(Some(list), added);
             affairs::admission::overtaken(step, &overtaken)?;
             gave_way = overtaken.len();
-            Registry::set_cert(step.batch(), fingerprint, self.merged(&cert)?.to_bytes());
+            affairs::certs::merged(step, &cert)??;
             match affairs::asking::edition(step, list).filter(|_| binds) {
                 Some(_) if ask => _ = affairs::asking::ask(step, list, &id)?,
                 Some(edition) => affairs::acceptance::accept(step, list, &id, &edition, How::AdminsWord)?,

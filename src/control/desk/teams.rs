@@ -7,7 +7,6 @@ use crate::control::wire::{Answer, ErrorKind, Seat, TeamRequest};
 use crate::id::{ListName, MemberId, OrgName};
 use crate::ledger::affairs;
 use crate::ledger::affairs::appoint::Person;
-use crate::ledger::registry::Registry;
 use crate::mail::address::Address;
 use crate::mail::directory::Kind;
 use crate::pgp::cert::Cert;
@@ -44,7 +43,7 @@ impl Desk {
         let term = self.step(actor, |step| {
             let changed = step.roster().add_member(list, person.member(step.now()))?;
             step.apply(Some(list), changed);
-            Registry::set_cert(step.batch(), person.fingerprint, self.merged(&cert)?.to_bytes());
+            affairs::certs::merged(step, &cert)??;
             Ok(affairs::team::begin_term(step, list, &person.id, starts)?)
         })?;
         // A mail that waited for a first reader can go on.
