@@ -2,7 +2,7 @@
 //! admitted nothing stays on the roster, and the certificate that came with the application is dropped.
 
 use super::vouchers::{ask, assessed, missing};
-use super::{Step, Trouble, asking};
+use super::{Step, Trouble, asking, voters};
 use crate::id::{ApplicationId, ListName, MemberId};
 use crate::ledger::journal::Event;
 use crate::ledger::registry::Registry;
@@ -190,6 +190,7 @@ fn ballot_closed(step: &mut Step<'_>, application: &Application, stage: Stage) -
         ballot.put_back(step.batch(), &closed)?;
         let what = BallotChange::Closed { ballot: id.clone(), outcome, rule: None };
         step.tell(Some(&application.list), Event::Roster { change: Change::Ballot { what } });
+        voters::told(step, &closed, None)?;
     }
     Ok(())
 }
@@ -233,8 +234,8 @@ fn over(
     }
     step.amend(|roster| roster.without_applicant(&list, &member));
     step.withdraw(&list, &member)?;
-    // It served this application only, unless somebody on the roster has it.
-    if !step.roster().has_cert(application.fingerprint) {
+    // It served this application only, unless somebody on the roster or of a body has it.
+    if !step.roster().pins(application.fingerprint) {
         Registry::forget_cert(step.batch(), application.fingerprint);
     }
     taken.put_back(step.batch(), &application)?;

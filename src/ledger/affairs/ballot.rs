@@ -1,6 +1,6 @@
 //! Ballots: opened by what needs a decision, voted in by mail or at the desk, carried out when they are carried.
 
-use super::{Step, Trouble, admission, concern, expulsion};
+use super::{Step, Trouble, admission, concern, expulsion, voters};
 use crate::id::{BallotId, ListName, MemberId};
 use crate::ledger::journal::Event;
 use crate::ledger::shelf::{Shelf, Taken};
@@ -211,7 +211,7 @@ fn look(step: &mut Step<'_>, taken: &Taken<Ballot>) -> Result<(), Trouble> {
             new.id, new.quorum
         );
         step.alert(&new.list, Incident::Trouble { part: "ballots".to_owned(), problem })?;
-        tell_team(step, &new, None)?;
+        voters::told(step, &new, None)?;
     }
     kept(step, taken, new, None).map(|_| ())
 }
@@ -240,7 +240,7 @@ fn kept(
         }
         let (id, outcome, rule) = (ballot.id.clone(), ballot.outcome, ballot.barred.clone());
         tell(step, &ballot.list, BallotChange::Closed { ballot: id, outcome, rule });
-        tell_team(step, &ballot, except)?;
+        voters::told(step, &ballot, except)?;
     }
     taken.put_back(step.batch(), &ballot)?;
     Ok(ballot)
@@ -275,19 +275,6 @@ fn told_lost(step: &mut Step<'_>, ballot: &Ballot, of: Vec<MemberId>) {
     if !of.is_empty() {
         tell(step, &ballot.list, BallotChange::VotesLost { ballot: ballot.id.clone(), of });
     }
-}
-
-/// Tells those who may vote how a ballot stands.
-fn tell_team(step: &mut Step<'_>, ballot: &Ballot, except: Option<&MemberId>) -> Result<(), Trouble> {
-    let whom = |m: &&Member| !ballot.concerned.contains(&m.id) && except != Some(&m.id);
-    let team: Vec<Reached> = step.deciders(&ballot.list).filter(whom).map(Reached::from).collect();
-    for to in team {
-        let (id, title) = (ballot.id.clone(), ballot.title.clone());
-        let (outcome, rule) = (ballot.outcome, ballot.barred.clone());
-        let about = About::BallotTold { ballot: id, title, outcome, rule };
-        step.write(&Errand { list: ballot.list.clone(), to, about, until: None })?;
-    }
-    Ok(())
 }
 
 fn tell(step: &mut Step<'_>, list: &ListName, what: BallotChange) {

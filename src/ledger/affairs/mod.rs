@@ -22,6 +22,7 @@ pub mod removal;
 mod reviews;
 pub mod team;
 pub mod unsent;
+mod voters;
 pub mod vouchers;
 
 use std::sync::Arc;
