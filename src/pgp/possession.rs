@@ -53,7 +53,7 @@ impl HandedIn {
     /// [`NotHandedIn`] says what is missing.
     pub fn with(
         enclosed: &Enclosed,
-        (token, signed_too): (&str, &[Fingerprint]),
+        (token, signed_too): (&str, Option<Fingerprint>),
         pinned: Option<&Cert>,
         at: Timestamp,
     ) -> Result<Self, NotHandedIn> {
@@ -64,7 +64,7 @@ impl HandedIn {
         // Many programs send the present certificate along with whatever they sign: another one is what is meant.
         let others = enclosed.keys.iter().filter_map(|key| Cert::import(key.expose()).ok());
         let proven = others.into_iter().filter(|cert| !is_pinned(cert)).find(|cert| {
-            signed_too.contains(&cert.fingerprint())
+            signed_too == Some(cert.fingerprint())
                 || enclosed.signed.iter().any(|text| cert.vouches(text, token, at))
         });
         if let Some(cert) = proven {

@@ -20,6 +20,8 @@ use crate::secret::Plaintext;
 
 /// The word in front of a token.
 pub const WORD: &str = "VOUCHSAFE";
+/// A mail that is signed by two keys so that one of them is pinned is no longer than this, in bytes: text and a certificate.
+const MOST_FOR_TWO: usize = 1024 * 1024;
 /// So many lines a signature block has at most, its first one included.
 const SIGNATURE_BLOCK: usize = 8;
 
@@ -39,8 +41,8 @@ pub struct Command {
     pub replay: Vec<[u8; 32]>,
     /// Certificates, and texts signed by themselves, that came along.
     pub enclosed: Enclosed,
-    /// Those of the certificates that came along whose keys signed the mail, too.
-    pub signed_too: Vec<Fingerprint>,
+    /// The certificate that came along, if its key signed the mail, too.
+    pub signed_too: Option<Fingerprint>,
 }
 
 /// The command in an opened mail to the list's address for requests, if it holds one. It may still be worth nothing.
@@ -49,7 +51,7 @@ pub fn heard(
     opened: &Opened,
     tags: &Tags<'_>,
     world: &World<'_>,
-    again: &dyn Fn(&[Arc<Cert>]) -> Opened,
+    again: &dyn Fn(&[Arc<Cert>]) -> Option<Opened>,
 ) -> Option<Command> {
     // In the clear others may have read the token.
     let signed = Signed::of(opened, world).filter(|signed| signed.is_encrypted())?;
@@ -63,24 +65,27 @@ pub fn heard(
     let (signer, replay, names_staff_alone) =
         (signed.signer, signed.replay(tags), answers.staff_alone && whole);
     let (alone, enclosed) = (alone && whole, signed.enclosed());
-    let signed_too = signed_too(&enclosed, signer, again);
+    let small = signed.opened.payload().expose().len() <= MOST_FOR_TWO;
+    let signed_too = if small { signed_too(&enclosed, signer, again) } else { None };
     Some(Command { token, signer, alone, names_staff_alone, answers, replay, enclosed, signed_too })
 }
 
-/// Whose keys of the certificates that came along signed the mail beside its signer's. To those who are known here they are
-/// strangers', which add nothing to a good signature; verified against its own certificate alone each stands for itself.
+/// Whether the key of the one other certificate that came along signed the mail beside its signer's. To those who are known here
+/// it is a stranger's, which adds nothing to a good signature; verified against its own certificate alone it stands for itself.
+/// The mail is opened once more for that, whatever its token is worth: not for several, nor for a large one, nor for whoever
+/// only asks to belong.
 fn signed_too(
     enclosed: &Enclosed,
     signer: Fingerprint,
-    again: &dyn Fn(&[Arc<Cert>]) -> Opened,
-) -> Vec<Fingerprint> {
+    again: &dyn Fn(&[Arc<Cert>]) -> Option<Opened>,
+) -> Option<Fingerprint> {
     let certs = enclosed.keys.iter().filter_map(|key| Cert::import(key.expose()).ok());
-    let others = certs.filter(|cert| cert.fingerprint() != signer).map(Arc::new);
-    let signed = |cert: &Arc<Cert>| match again(std::slice::from_ref(cert)).verdict() {
-        Verdict::Good { signer, .. } => *signer == cert.fingerprint(),
-        _ => false,
-    };
-    others.filter(signed).map(|cert| cert.fingerprint()).collect()
+    let mut others = certs.filter(|cert| cert.fingerprint() != signer).map(Arc::new);
+    let (cert, None) = (others.next()?, others.next()) else { return None };
+    match again(std::slice::from_ref(&cert))?.verdict() {
+        Verdict::Good { signer, .. } => Some(*signer).filter(|signer| *signer == cert.fingerprint()),
+        _ => None,
+    }
 }
 
 /// A mail to the relay itself, with a good signature.

@@ -7,7 +7,7 @@ use crate::mail::directory::Purpose;
 use crate::mail::tags::Tags;
 use crate::mime::read::{Message, binding_headers};
 use crate::pgp::cert::Cert;
-use crate::pgp::open::{Opened, Verdict};
+use crate::pgp::open::{Opened, Verdict, Why};
 use crate::relay::applicant::{self, Applying};
 use crate::relay::automatic::Sign;
 use crate::relay::command::{self, Command, Signed, is_silent, is_word_alone};
@@ -56,8 +56,12 @@ pub fn heard(
         _ => false,
     };
     let known = asks.then(|| again(world.applicants));
+    // Whoever is on several lists may change keys on one after the other: by then the new key is known here as well, and two
+    // certificates that are known are nobody's word. What counts is whose they are on this list.
+    let known = known.or_else(|| of_several(opened).then(|| again(&world.certs_here())));
     let opened = known.as_ref().unwrap_or(opened);
-    if let Some(command) = command::heard(opened, tags, world, again) {
+    let again_for = |certs: &[Arc<Cert>]| (!asks).then(|| again(certs));
+    if let Some(command) = command::heard(opened, tags, world, &again_for) {
         return Some(Request::Command(Box::new(command)));
     }
     if let Some(applying) = applicant::heard(opened, tags, world, again).filter(|_| sign.is_none()) {
@@ -72,6 +76,10 @@ pub fn heard(
     });
     let (signer, replay) = (signed.signer, signed.replay(tags));
     Some(Request::Plain { signer, only_help: only_help.unwrap_or(false), replay })
+}
+
+fn of_several(opened: &Opened) -> bool {
+    matches!(opened.verdict(), Verdict::Bad(Why::SeveralSigners))
 }
 
 fn is_help(words: &str) -> bool {

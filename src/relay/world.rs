@@ -105,6 +105,14 @@ impl World<'_> {
         here.into_iter().flatten().any(|list| self.roster.are_one(list, signers))
     }
 
+    /// The certificates of whoever is on this list or in the team that it names.
+    #[must_use]
+    pub fn certs_here(&self) -> Vec<Arc<Cert>> {
+        let here = std::iter::once(&self.list.name).chain(&self.list.team);
+        let people = here.flat_map(|list| self.roster.members(list)).filter(|m| m.belongs());
+        people.flat_map(Member::certs).filter_map(|cert| self.certs.get(&cert).cloned()).collect()
+    }
+
     fn team_member(&self, signer: Fingerprint) -> Option<&Member> {
         self.list.team.as_ref().and_then(|team| self.roster.active_signer(team, signer))
     }

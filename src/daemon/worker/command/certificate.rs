@@ -26,7 +26,7 @@ impl Worker {
         }
         let pinned = self.certs.get(member.fingerprint)?;
         let token = command.token.as_str();
-        match HandedIn::with(&command.enclosed, (token, &command.signed_too), pinned.as_deref(), now) {
+        match HandedIn::with(&command.enclosed, (token, command.signed_too), pinned.as_deref(), now) {
             Err(why) => Ok(Did::Refused(why.to_string())),
             Ok(HandedIn::Newer(cert)) => Ok(match certs::renewed(step, list, member, &cert)? {
                 Ok(merged) => Did::This(said(&merged, pinned.as_ref(), now)),

@@ -131,6 +131,12 @@ fn another_certificate_is_pinned_where_both_keys_signed_the_mail() {
     desk.issue(&Aim::Certificate, DORA, Shape::Own);
     let events = desk.works(LIST, &office.hand_in("mallory", &[DORA, "mallory"]));
     assert_eq!(desk.pinned(DORA), new, "{events:?}");
+    // Also where it is known already, because it was pinned on another list before.
+    let further = office.fresh();
+    further.is_known_elsewhere("mallory", &office.people["mallory"].cert());
+    further.issue(&Aim::Certificate, DORA, Shape::Own);
+    let events = further.works(LIST, &office.hand_in("mallory", &[DORA, "mallory"]));
+    assert_eq!(further.pinned(DORA), new, "{events:?}");
     // What somebody else of the list has pinned nobody takes over.
     let other = office.fresh();
     other.issue(&Aim::Certificate, DORA, Shape::Own);

@@ -248,6 +248,26 @@ impl Desk {
         roster.everyone().find(|(_, m)| m.id == id).unwrap().1.fingerprint
     }
 
+    /// Somebody is on another list.
+    pub(super) fn is_known_elsewhere(&self, name: &str, cert: &crate::pgp::cert::Cert) {
+        let read = self.worker.registry.roster().unwrap();
+        let member = Member {
+            id: format!("m-{name}-elsewhere").parse().unwrap(),
+            address: format!("{name}@elsewhere.example").parse().unwrap(),
+            fingerprint: cert.fingerprint(),
+            role: Role::Team { name: name.to_owned(), role: None },
+            standing: Standing::Active,
+            since: NOW.before(DAY),
+            format: None,
+            file: MemberFile::default(),
+        };
+        let (roster, _) = read.roster.add_member(&"elsewhere".parse().unwrap(), member).unwrap();
+        self.commit(|batch| {
+            Registry::set_roster(batch, &read, &roster).unwrap();
+            Registry::set_cert(batch, cert.fingerprint(), cert.to_bytes());
+        });
+    }
+
     /// The token of this shape was never issued.
     pub(super) fn forget(&self, shape: Shape) {
         let tokens = Tokens::new(Arc::clone(&self.worker.store));
