@@ -31,6 +31,9 @@ pub struct Alert {
     pub incident: Incident,
 }
 
+/// How often of all persons of a list together: strangers get letters as well, and their keys and addresses cost nothing.
+const LOST_IN_ALL: Limit = Limit { name: "letters-lost", most: 50, span: LOST.span };
+
 impl Alert {
     /// Adds an alert to the batch of the change that causes it. The same incident at the same moment is one alert.
     ///
@@ -66,7 +69,9 @@ impl Alert {
         (list, member, recipient): (&ListName, &MemberId, &Address),
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        if !LOST.take(store, batch, (list, member), now)? {
+        if !LOST.take(store, batch, (list, member), now)?
+            || !LOST_IN_ALL.take_for_strangers(store, batch, list, now)?
+        {
             return Ok(());
         }
         tracing::warn!(%list, %member, "a letter of the relay did not arrive");

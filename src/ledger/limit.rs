@@ -33,7 +33,7 @@ impl Limit {
         Ok(self.take_some(store, batch, (whose, 1), now)? == 1)
     }
 
-    /// The same for all who have no name here: one count for the list.
+    /// The same for all together, also those who have no name here: one count for the list.
     ///
     /// # Errors
     /// When the store fails.

@@ -16,10 +16,14 @@ use crate::{BODY, Bench, T0, at, list};
 
 /// A copy that was queued and delivered; its id and the token of its return path.
 fn sent(bench: &Bench, seed: u64, carries: Carries) -> (ParcelId, Token) {
+    sent_to(bench, "m-1", seed, carries)
+}
+
+fn sent_to(bench: &Bench, member: &str, seed: u64, carries: Carries) -> (ParcelId, Token) {
     let token = Token::random(&Entropy::seeded(seed));
     let body = BodyId::new(T0, &bench.entropy);
     bench.store().put_body(contract::BodyId(*body.as_bytes()), BODY).unwrap();
-    let mut parcel = bench.parcel("a", "m-1", body, T0);
+    let mut parcel = bench.parcel("a", member, body, T0);
     parcel.reverse_path = format!("a-bounces+{}@lists.example", token.as_str()).parse().unwrap();
     parcel.carries = carries;
     let id = parcel.id;
@@ -55,6 +59,17 @@ fn bounce(bench: &Bench, name: &str, token: &Token, returned: Returned) -> &'sta
 fn alerts(bench: &Bench) -> Vec<Incident> {
     let waiting = Alerts::new(bench.store()).waiting(Some(&list("a")), 100).unwrap();
     waiting.into_iter().map(|w| w.alert.incident).collect()
+}
+
+/// Strangers get letters as well, and may be as many as they like.
+#[test]
+fn however_many_letters_are_lost_the_admins_hear_of_so_many_on_a_day() {
+    let bench = Bench::new();
+    for n in 1..=60 {
+        let (_, token) = sent_to(&bench, &format!("m-{n}"), n, Carries::Letter);
+        assert_eq!(bounce(&bench, "a", &token, failed("5.1.1", at(30))), "marked");
+    }
+    assert_eq!(alerts(&bench).len(), 50);
 }
 
 #[test]
