@@ -142,6 +142,9 @@ pub enum About {
         missed: u32,
         /// Whether an answer ends it.
         back: bool,
+        /// Until when an answer takes back the removal that the relay has asked for.
+        #[serde(default)]
+        cure_until: Option<Timestamp>,
     },
     /// The same, for the team.
     AliasSilent {

@@ -1,11 +1,12 @@
 //! What the clock takes away: never while an answer that came in time waits to be read, and never put off by a stuck mail.
 
 use vouchsafe::ledger::affairs::removal::{self, Asked, Whom};
-use vouchsafe::ledger::affairs::{alias, ballot};
+use vouchsafe::ledger::affairs::{Trouble, alias, ballot, members};
 use vouchsafe::ledger::shelf::Shelf;
 use vouchsafe::ledger::spool::{RETRY, Spool, Spooled};
 use vouchsafe::roster::ballot::{Ballot, Choice, Given, Motion, Outcome};
 use vouchsafe::roster::errand::About;
+use vouchsafe::roster::membership::Cause;
 use vouchsafe::roster::membership::Standing::{Active, Removed, Suspended};
 use vouchsafe::roster::removal::Reason;
 use vouchsafe::store::contract::{Batch, Space};
@@ -30,12 +31,15 @@ impl Room {
     }
 
     fn answers(&self, now: Timestamp) {
+        self.answer(now).unwrap();
+    }
+
+    fn answer(&self, now: Timestamp) -> Result<(), Trouble> {
         let the_list = self.affairs.lists[1].clone();
         self.step(now, |step| {
             let member = step.roster().by_id(&list("a"), &person(1)).cloned().unwrap();
             alias::answered(step, &the_list, &member, member.file.alias.round)
         })
-        .unwrap();
     }
 
     fn arrives(&self, name: &str, now: Timestamp) {
@@ -222,4 +226,35 @@ fn from_a_missed_question_there_is_a_way_to_removal_and_an_answer_in_time_takes_
     room.vote(&open.id, 101, at(31 * DAY)).unwrap();
     room.vote(&open.id, 102, at(31 * DAY)).unwrap();
     assert_eq!(room.stands("a", 1), Removed);
+}
+
+#[test]
+fn an_answer_takes_the_relay_s_own_removal_back_also_where_an_admin_ends_the_suspension() {
+    let policy = PROBE.replace("alias_probe_return = true\n", "");
+    let room = Room::new(&format!("{policy}alias_probe_removal = true\ncure_period = \"14d\"\n"));
+    let silent = |asked: u64| {
+        room.asks(at(asked * DAY));
+        room.tick(at((asked + 7) * DAY));
+        assert_eq!(room.stands("a", 1), Suspended);
+        room.ballots().into_iter().find(|ballot| ballot.outcome == Outcome::Open).unwrap().id
+    };
+    let id = silent(0);
+    let letters = room.letters(1);
+    let letter = letters.iter().rfind(|about| matches!(about, About::AliasSuspended { .. })).unwrap();
+    assert_eq!(letter.aims().len(), 1, "there is a token to answer with: {letter:?}");
+    let round = |room: &Room| {
+        let roster = room.bench.registry().roster().unwrap().roster;
+        roster.by_id(&list("a"), &person(1)).unwrap().file.alias.clone()
+    };
+    room.answers(at(20 * DAY));
+    assert_eq!((room.stands("a", 1), room.ballot(&id).outcome), (Suspended, Outcome::Withdrawn));
+    assert_eq!((round(&room).answered, round(&room).missed), (Some(at(20 * DAY)), 0));
+    assert!(room.letters(1).iter().any(|about| matches!(about, About::RemovalWithdrawn)));
+    assert!(room.answer(at(20 * DAY + 1)).is_err(), "nothing hangs on it any more");
+
+    room.step(at(21 * DAY), |step| members::moved(step, &list("a"), &person(1), Active, Cause::Admin, None))
+        .unwrap();
+    let id = silent(22);
+    assert!(room.answer(at(43 * DAY)).is_err(), "the team votes");
+    assert_eq!((room.ballot(&id).outcome, round(&room).missed), (Outcome::Open, 1), "no half of it is kept");
 }

@@ -37,24 +37,28 @@ pub fn ask(step: &mut Step<'_>, list: &List, member: &Member) -> Result<Timestam
     Ok(due)
 }
 
-/// An answer to a question. Who is suspended for having given none comes back by it, where the policy says so.
+/// An answer to a question. Who is suspended for having given none comes back by it, where the policy says so; and in any case
+/// the removal that was asked for on that ground is taken back, while there is time to mend it.
 ///
 /// # Errors
 /// When the store fails, or nobody waits for that answer.
 pub fn answered(step: &mut Step<'_>, list: &List, member: &Member, round: u32) -> Result<(), Trouble> {
     let back = list.membership().alias_probe_return == Some(true);
     let silent = probe::is_unanswered(member);
-    let counts = member.is_active() || (silent && back);
-    if !counts {
+    if !member.is_active() && !silent {
         return Err(Refusal::NoQuestion.into());
     }
     let next = list.membership().alias_probe_every.map(|every| step.now().after(every));
     let changed = step.roster().answer_alias(&list.name, &member.id, round, (step.now(), next))?;
     step.apply(Some(&list.name), changed);
-    if silent {
+    if silent && back {
         let why = Some("the address is read after all".to_owned());
         members::moved(step, &list.name, &member.id, Standing::Active, Cause::Unanswered, why)?;
-        removal::mended(step, &list.name, &member.id, Reason::Probe)?;
+    }
+    let taken_back = silent && removal::mended(step, &list.name, &member.id, Reason::Probe)?;
+    if silent && !back {
+        // An admin ends the suspension. Whose removal is taken back hears of that; for anybody else it came too late.
+        return if taken_back { Ok(()) } else { Err(Refusal::NoQuestion.into()) };
     }
     let (list, to) = (list.name.clone(), Reached::from(member));
     Ok(step.write(&Errand { list, to, about: About::AliasAnswered, until: None })?)
@@ -119,7 +123,7 @@ fn missed(step: &mut Step<'_>, list: &List, member: &Member) -> Result<(), Troub
     members::moved(step, &list.name, &member.id, Standing::Suspended, Cause::Unanswered, why)?;
     let (id, recipient) = (member.id.clone(), member.address.clone());
     step.alert(&list.name, Incident::Unanswered { member: id, recipient, missed })?;
-    let asked = asked_for(step, list, member, missed)?;
+    let (asked, cure_until) = asked_for(step, list, member, missed)?;
     let who = format!("{} ({})", member.display_name(), member.address);
     let team: Vec<Reached> = step.deciders(&list.name).map(Reached::from).collect();
     for to in team {
@@ -128,30 +132,34 @@ fn missed(step: &mut Step<'_>, list: &List, member: &Member) -> Result<(), Troub
         step.write(&Errand { list: list.name.clone(), to, about, until: None })?;
     }
     let back = list.membership().alias_probe_return == Some(true);
-    let about = About::AliasSuspended { round: member.file.alias.round, missed, back };
-    let (name, to, until) = (list.name.clone(), Reached::from(member), Some(step.now().after(AFTER)));
-    Ok(step.write(&Errand { list: name, to, about, until })?)
+    let about = About::AliasSuspended { round: member.file.alias.round, missed, back, cure_until };
+    // The token counts as long as an answer does something.
+    let until = cure_until.filter(|_| !back).unwrap_or_else(|| step.now().after(AFTER));
+    let (name, to) = (list.name.clone(), Reached::from(member));
+    Ok(step.write(&Errand { list: name, to, about, until: Some(until) })?)
 }
 
-/// Where the policy says so, the relay asks for the removal of whom it has suspended.
+/// Where the policy says so, the relay asks for the removal of whom it has suspended: the ballot, and until when an answer
+/// takes that back.
 fn asked_for(
     step: &mut Step<'_>,
     list: &List,
     member: &Member,
     missed: u32,
-) -> Result<Option<BallotId>, Trouble> {
+) -> Result<(Option<BallotId>, Option<Timestamp>), Trouble> {
     if list.membership().alias_probe_removal != Some(true) {
-        return Ok(None);
+        return Ok((None, None));
     }
     let words = format!("So many in a row: {missed}.");
     let whom = Whom::Member(member.id.clone());
     match step.attempt(|step| propose(step, &list.name, &whom, Reason::Probe, Some(&words)))? {
-        Ok(Asked::Voting(id) | Asked::Curing(id, _) | Asked::Already(id)) => Ok(Some(id)),
-        Ok(Asked::Left(_)) => Ok(None),
+        Ok(Asked::Curing(id, until)) => Ok((Some(id), Some(until))),
+        Ok(Asked::Voting(id) | Asked::Already(id)) => Ok((Some(id), None)),
+        Ok(Asked::Left(_)) => Ok((None, None)),
         Err(rule) => {
             let problem = format!("nobody was asked to remove {}: {rule}", member.id);
             step.alert(&list.name, Incident::Trouble { part: "removal".to_owned(), problem })?;
-            Ok(None)
+            Ok((None, None))
         }
     }
 }

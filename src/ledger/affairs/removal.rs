@@ -101,7 +101,7 @@ pub fn withdraw(step: &mut Step<'_>, list: &ListName, whom: &Whom) -> Result<Bal
     Ok(ballot::withdraw(step, &open.id)?.id)
 }
 
-/// What a removal was asked for is mended while there is time for it: it is taken back by itself.
+/// What a removal was asked for is mended while there is time for it: it is taken back by itself. Says whether it was.
 ///
 /// # Errors
 /// When the store fails.
@@ -110,14 +110,15 @@ pub(super) fn mended(
     list: &ListName,
     member: &MemberId,
     ground: Reason,
-) -> Result<(), Trouble> {
-    let Some(open) = asked_for(step, list, std::slice::from_ref(member))? else { return Ok(()) };
+) -> Result<bool, Trouble> {
+    let Some(open) = asked_for(step, list, std::slice::from_ref(member))? else { return Ok(false) };
     let this = matches!(&open.motion, Motion::Remove { members, reason, .. }
         if *reason == ground && *members == [member.clone()]);
-    if this && open.waits(step.as_of()) {
+    let mends = this && open.waits(step.as_of());
+    if mends {
         ballot::withdraw(step, &open.id)?;
     }
-    Ok(())
+    Ok(mends)
 }
 
 /// A member leaves by their own wish; returns how many copies were withdrawn.

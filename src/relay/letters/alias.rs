@@ -28,16 +28,20 @@ pub(super) fn answered(page: &Page<'_>) -> Said {
     Said { subject: "Your answer is noted".to_owned(), text }
 }
 
-pub(super) fn suspended(page: &Page<'_>, missed: u32, back: bool) -> Said {
+pub(super) fn suspended(page: &Page<'_>, missed: u32, back: bool, cure_until: Option<Timestamp>) -> Said {
     let list = page.list;
-    let way = if back {
-        format!(
-            "To show that it is read after all, which ends the suspension:\n\n    {}\n\n{}",
-            page.token(0),
-            page.how_to_answer()
-        )
-    } else {
-        format!("To come back, write to the list's admins:\n\n    {}\n", owner(page))
+    let come_back = format!("To come back, write to the list's admins:\n\n    {}\n", owner(page));
+    let answer = |does: &str| {
+        let (token, how) = (page.token(0), page.how_to_answer());
+        format!("To show that it is read after all, which {does}:\n\n    {token}\n\n{how}")
+    };
+    let way = match cure_until {
+        _ if back => answer("ends the suspension"),
+        Some(until) => format!(
+            "The relay has asked the team to remove you.\n{}\n{come_back}",
+            answer(&format!("takes that\nback until {until}, and ends no suspension"))
+        ),
+        None => come_back,
     };
     let text = format!(
         "{} asked whether this address is read, and\n{} had no answer. You are suspended on\n{}: nothing is delivered \

@@ -63,7 +63,9 @@ impl Page<'_> {
             About::StaffRefused { why } => acceptance::staff_refused(self, why),
             About::AliasProbe { due, again, .. } => alias::asked(self, *due, *again),
             About::AliasAnswered => alias::answered(self),
-            About::AliasSuspended { missed, back, .. } => alias::suspended(self, *missed, *back),
+            About::AliasSuspended { missed, back, cure_until, .. } => {
+                alias::suspended(self, *missed, *back, *cure_until)
+            }
             About::AliasSilent { who, missed, at, asked } => {
                 alias::silent(self, who, *missed, (at.as_ref(), asked.as_ref()))
             }

@@ -179,8 +179,10 @@ fn of_duties() -> Vec<About> {
         About::AliasProbe { round: 1, due: at, again: false },
         About::AliasProbe { round: 1, due: at, again: true },
         About::AliasAnswered,
-        About::AliasSuspended { round: 1, missed: 2, back: true },
-        About::AliasSuspended { round: 1, missed: 2, back: false },
+        About::AliasSuspended { round: 1, missed: 2, back: true, cure_until: None },
+        About::AliasSuspended { round: 1, missed: 2, back: true, cure_until: Some(at) },
+        About::AliasSuspended { round: 1, missed: 2, back: false, cure_until: None },
+        About::AliasSuspended { round: 1, missed: 2, back: false, cure_until: Some(at) },
         About::AliasSilent {
             who: "acme (dora@distro.example)".to_owned(),
             missed: 2,

@@ -33,7 +33,9 @@ impl About {
             Self::Accepted { .. } | Self::StaffRecorded { .. } | Self::StaffRefused { .. } => {
                 vec![Aim::Staff]
             }
-            Self::AliasProbe { round, .. } | Self::AliasSuspended { round, back: true, .. } => {
+            Self::AliasProbe { round, .. }
+            | Self::AliasSuspended { round, back: true, .. }
+            | Self::AliasSuspended { round, cure_until: Some(_), .. } => {
                 vec![Aim::Alias { round: *round }]
             }
             Self::BreachTaken { breach, missing, .. } if !missing.is_empty() => {
