@@ -61,3 +61,67 @@ fn not_waiting() -> Refused {
         "for one list that is paused use `vouchsafe list resume`",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::id::{Entropy, Fingerprint};
+    use crate::ledger::certs::CertBook;
+    use crate::ledger::journal::{Actor, Journal};
+    use crate::ledger::registry::Registry;
+    use crate::ledger::rests::Rests;
+    use crate::mail::directory::Directory;
+    use crate::pgp::keychain::Keychain;
+    use crate::pgp::keyring::{KeyDir, Passphrase};
+    use crate::pgp::sealed::{AtRest, Sealed};
+    use crate::store::contract::Batch;
+    use crate::store::{Settings, open};
+    use crate::time::{ManualClock, Timestamp};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
+
+    fn keys(dir: &std::path::Path) -> Keychain {
+        let (folder, pass) = (KeyDir::new(dir), Passphrase::random(&Entropy::kernel()));
+        folder.create_spool(&pass, NOW).unwrap();
+        folder.create_tags(&pass, &Entropy::kernel()).unwrap();
+        Keychain::open(folder, pass, &[]).unwrap()
+    }
+
+    #[test]
+    fn the_clock_waits_for_what_arrived_however_long_the_store_waited() {
+        let private = Permissions::from_mode(0o700);
+        let dir = tempfile::Builder::new().permissions(private).tempdir().unwrap();
+        let data = tempfile::tempdir().unwrap();
+        let store = open(&Settings { path: data.path().to_owned(), ..Settings::default() }).unwrap();
+        let (clock, entropy) = (ManualClock::at(NOW), Arc::new(Entropy::kernel()));
+        let desk = Desk::new(
+            &store,
+            CertBook::new(Registry::new(Arc::clone(&store))),
+            "a store".to_owned(),
+            (Vec::new(), Arc::new(Directory::new(Vec::new()))),
+            Arc::new(keys(dir.path())),
+            Journal::new(Arc::clone(&store)),
+            Arc::new(clock.clone()),
+            Arc::clone(&entropy),
+            (Arc::default(), Arc::default(), Arc::new(Rests::new(ToString::to_string))),
+        );
+        let mut batch = Batch::new();
+        restore::set_restored(&mut batch, Restored { at: NOW, waiting: true }).unwrap();
+        store.commit(batch).unwrap();
+        // A mail by its framing.
+        let mail = Sealed::<AtRest>::from_store(vec![0xC1, 3, 3, 0, 0, 0xD2, 4, 2, 9, 9, 9]).unwrap();
+        let list = "distrib".parse().unwrap();
+        desk.spool.put(&mail, std::slice::from_ref(&list), Fingerprint::V4([1; 20]), NOW, &entropy).unwrap();
+        let later = NOW.after(Duration::from_secs(3 * 86_400));
+        clock.set(later);
+        assert!(desk.spool.oldest_unread(later).unwrap().is_empty(), "by now it is stuck");
+        let resumed = desk.store_resume(&Acting { who: Actor::Admin(0), why: None });
+        assert!(resumed.is_ok());
+        assert_eq!(desk.spool.oldest_unread(later).unwrap().get(&list), Some(&NOW));
+    }
+}
