@@ -151,19 +151,23 @@ fn a_bounce_marks_once_and_a_forged_one_does_nothing() {
 }
 
 #[test]
-fn a_notice_that_bounces_alerts_nobody() {
+fn a_letter_that_bounces_is_told_once_and_a_notice_that_bounces_alerts_nobody() {
     let Some(scene) = Scene::edited(&[TEAM, ("#alert_every = \"15m\"", "alert_every = \"1s\"")]) else {
         return;
     };
-    let rita = &scene.people.rita;
+    let (rita, ada) = (&scene.people.rita, &scene.people.ada);
     let written = entity(&rita.address, "A stranger", "Hold me.");
     scene.taken(&rita.address, ANNOUNCE, &scene.announcement(rita, &written));
-    notice(&scene, &scene.people.ada, &scene.announce, 1);
-    let path = notices(&scene, &scene.people.ada)[0].reverse_path.clone();
-    scene.taken("", &path, &golden("postfix", &path));
-    scene.events("bounced", 1);
+    // The letter with the tokens, and then the notice that it was lost.
+    for n in 1..=2 {
+        let told = text(&notice(&scene, ada, &scene.announce, n));
+        assert_eq!(told.contains("did not reach somebody"), n == 2, "{told}");
+        let path = notices(&scene, ada)[n - 1].reverse_path.clone();
+        scene.taken("", &path, &golden("postfix", &path));
+        scene.events("bounced", n);
+    }
     std::thread::sleep(std::time::Duration::from_secs(6));
-    assert_eq!(scene.install.events("admins-told").len(), 1);
+    assert_eq!(scene.install.events("admins-told").len(), 2, "of what is held, and of the letter");
     let all = scene.sink.taken();
-    assert!(all.iter().all(is_notice) && all.len() == 2, "one for each of the team: {}", all.len());
+    assert!(all.iter().all(is_notice) && all.len() == 4, "one for each of the team: {}", all.len());
 }
