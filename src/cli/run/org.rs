@@ -50,8 +50,10 @@ fn troubled(mut rows: Vec<OrgRow>, json: bool) -> Shown {
     rows.retain(|row| row.overdue > 0 || row.failing > 0);
     let verdict = (!rows.is_empty()).then(|| {
         let failing = rows.iter().filter(|row| row.failing > 0).count();
-        let what =
-            format!("{} organisations need a look at their criteria, {failing} of them fail", rows.len());
+        let what = match rows.len() {
+            1 => format!("one organisation needs a look at its criteria; failing: {failing}"),
+            count => format!("{count} organisations need a look at their criteria; failing: {failing}"),
+        };
         let why = "a criterion is not met, or its day of review has passed";
         let next = "see each with `vouchsafe org show`, then `vouchsafe org assess`";
         Failure::new(ErrorKind::Data, &what, why, next)
