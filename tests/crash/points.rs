@@ -186,8 +186,15 @@ impl Lane {
                 self.ended(work);
                 self.rounds += 1;
             }
-            Stage::Asked => self.gain_somebody(),
-            Stage::Bounced | Stage::Load | Stage::Keys | Stage::Mailbox => {}
+            // Behind a backlog these would wait longer than anybody waits here, and make more of it meanwhile.
+            Stage::Asked => {
+                self.settle();
+                self.gain_somebody();
+            }
+            Stage::Bounced => {
+                self.settle();
+            }
+            Stage::Load | Stage::Keys | Stage::Mailbox => {}
         }
     }
 
