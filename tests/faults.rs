@@ -94,12 +94,12 @@ fn a_medium_that_is_full_from_any_step_on_loses_and_doubles_nothing() {
 
 #[test]
 fn a_store_that_fails_at_any_call_loses_and_doubles_nothing() {
-    let calls: Vec<u64> = (0..calls::count()).collect();
+    let calls: Vec<u64> = (0..calls::count(calls::failing)).collect();
     at_every_place("call fails", &calls, |at| run(calls::failing(at).into()));
 }
 
 #[test]
 fn a_store_whose_answer_is_lost_at_any_call_loses_and_doubles_nothing() {
-    let calls: Vec<u64> = (0..calls::count()).collect();
+    let calls: Vec<u64> = (0..calls::count(calls::silent)).collect();
     at_every_place("answer lost", &calls, |at| run(calls::silent(at).into()));
 }

@@ -180,7 +180,7 @@ impl Scene<'_> {
             if code == 250 || self.is_lost() {
                 return;
             }
-            tokio::time::sleep(Duration::from_secs(300)).await;
+            tokio::time::sleep(Duration::from_secs(60)).await;
         }
         panic!("a mail is refused again and again: {:?}", self.sent);
     }
