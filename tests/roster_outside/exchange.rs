@@ -169,7 +169,10 @@ fn an_import_shows_what_differs_and_does_nothing_that_no_signature_covers() {
     refuses("a changed manifest");
     std::fs::write(roster.join("MANIFEST"), &manifest).unwrap();
 
+    // Whoever suspended him here decided after that export.
     let (code, said) = says(&scene.install, &["roster", "import", "--yes", text(&roster)]);
+    assert!(code == 65 && said.contains("is suspended here (admin)"), "{said}");
+    let (code, said) = says(&scene.install, &["roster", "import", "--yes", "--bring-back", text(&roster)]);
     assert_eq!(code, 0, "{said}");
     let member = scene.install.json(&["member", "show", "distrib-announce", &people.emil.address]);
     assert_eq!(member["standing"], "active");
