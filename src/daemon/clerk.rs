@@ -86,29 +86,31 @@ enum Done {
 impl Clerk {
     /// Works until `stop` says so.
     pub(super) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let (due, mut asked) = (Arc::clone(&self.due), None::<Instant>);
+        let (due, mut next) = (Arc::clone(&self.due), Instant::now());
         while !*stop.borrow() {
             let (clerk, now) = (Arc::clone(&self), Instant::now());
-            let by_clock = asked.is_none_or(|asked| now.duration_since(asked) >= CLOCK);
+            let by_clock = now >= next;
             if by_clock {
-                asked = Some(now);
+                next = now + CLOCK;
             }
-            let pause = match tokio::task::spawn_blocking(move || clerk.once(by_clock)).await {
-                Ok(Ok(Done::All)) => CLOCK,
+            let again = match tokio::task::spawn_blocking(move || clerk.once(by_clock)).await {
+                Ok(Ok(Done::All)) => None,
                 // Somebody was quicker: the next look finds what is left.
-                Ok(Ok(Done::Some) | Err(StoreError::Conflict(_))) => AGAIN,
+                Ok(Ok(Done::Some) | Err(StoreError::Conflict(_))) => Some(AGAIN),
                 Ok(Err(error)) => {
                     tracing::error!(%error, "the clerk could not work; it is tried again");
-                    AGAIN
+                    Some(AGAIN)
                 }
                 Err(_) => {
                     tracing::error!("the clerk broke down; it is tried again");
-                    AGAIN
+                    Some(AGAIN)
                 }
             };
+            // Whoever wakes it does not put off the next look at the clock.
+            let wake = again.map_or(next, |pause| next.min(Instant::now() + pause));
             tokio::select! {
                 () = due.notified() => {}
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep_until(wake) => {}
                 _ = stop.changed() => {}
             }
         }
